@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+# A thin front: Meson and Ninja do the work. `make help` lists the targets.
+
+BUILD ?= build
+PREFIX ?= $(or $(prefix),/usr/local)
+DESTDIR ?=
+MESON ?= meson
+
+.PHONY: all configured help demo test gates install asan tsan valgrind soak vm fuzz clean
+
+all: configured
+	@ninja -C $(BUILD)
+
+help:
+	@echo 'make            configure and build into $(BUILD)/'
+	@echo 'make demo       install what is missing (apt), build, run leat bench; leaves $(BUILD)/leat-bench.html'
+	@echo 'make test       install what is missing (apt), build, run all tests; the last line counts them'
+	@echo 'make gates      what ci/gates/ checks besides the tests'
+	@echo 'make install    PREFIX=/usr/local DESTDIR='
+	@echo 'make asan       the tests under address and undefined sanitizers; also: make tsan, make valgrind'
+	@echo 'make soak       long runs; make vm: other kernels under qemu'
+	@echo 'make clean      remove $(BUILD)/'
+
+configured:
+	@command -v $(MESON) >/dev/null || { echo 'meson is missing: run ci/install-deps.sh, or make demo' >&2; exit 1; }
+	@[ -f $(BUILD)/build.ninja ] || $(MESON) setup --prefix $(PREFIX) $(BUILD) .
+
+demo:
+	@ci/install-deps.sh demo
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/cli/leat bench --html $(BUILD)/leat-bench.html
+	@echo 'The same with charts and explanation: $(BUILD)/leat-bench.html'
+
+test:
+	@ci/install-deps.sh test
+	@$(MAKE) --no-print-directory all
+	@ci/test.sh $(BUILD)
+
+gates:
+	@ci/install-deps.sh gates
+	@ci/gates.sh
+
+install: all
+	@$(MESON) configure $(BUILD) -Dprefix=$(PREFIX)
+	@DESTDIR=$(DESTDIR) $(MESON) install -C $(BUILD)
+
+asan tsan valgrind:
+	@ci/sanitize.sh $@ $(BUILD)/$@
+
+soak: all
+	@tests/soak.sh $(BUILD)
+
+vm: all
+	@tests/vm/run.sh $(BUILD)
+
+clean:
+	@rm -rf $(BUILD)
