@@ -97,7 +97,7 @@ __attribute__((format(printf, 1, 2))) static inline _Noreturn void test_skip(con
 		__auto_type check_a = (a); \
 		__auto_type check_b = (b); \
 		if (!(check_a relation (__typeof__(check_a))check_b)) \
-			check_fail(__FILE__, __LINE__, "%s is %lld (0x%llx), not " #relation " %s, which is %lld (0x%llx)", \
+			check_fail(__FILE__, __LINE__, "%s is %lld (0x%llx), not " #relation " %s, %lld (0x%llx)", \
 				   #a, (long long)check_a, (unsigned long long)check_a, #b, (long long)check_b, \
 				   (unsigned long long)check_b); \
 	} while (0)
