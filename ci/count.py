@@ -50,6 +50,8 @@ def main():
             count.add(json.loads(line))
     if sys.argv[2] != '0' and not count.failed:
         count.failed.append(f'meson test itself: exit status {sys.argv[2]}')
+    if not count.passed and not count.failed and not count.skipped:
+        count.failed.append('no test ran')
     for text in count.skipped:
         print('skipped', text)
     for text in count.failed:

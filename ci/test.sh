@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 # test.sh BUILD [MESON TEST ARGUMENTS...]: runs the tests of a configured and built directory. The last line counts them.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 build=${1:?usage: test.sh BUILD [meson test arguments]}
 shift
 
+log=$build/meson-logs/testlog.json
+rm -f "$log"
 meson test -C "$build" --no-rebuild --print-errorlogs "$@"
 status=$?
-log=$(ls -t "$build"/meson-logs/testlog*.json 2>/dev/null | head -1)
-[ -n "$log" ] || { echo "test.sh: meson left no log in $build/meson-logs" >&2; exit 1; }
+[ -f "$log" ] || { echo "test.sh: meson left no $log"; exit 1; }
 exec ci/count.py "$log" "$status"
