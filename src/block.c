@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* The calls that wait: leat_copy and leat_read. They step a transfer of their own and poll for what it wants. */
+#include "sys.h"
+#include "transfer.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A stop flag set without a signal is looked at this often; the promise is 100 ms. */
+#define STOP_MS 50
+
+/* Nobody else steps this transfer: with no descriptor and no time to wait for, it would sleep for ever. */
+static bool stuck(const struct leat_wait *wait)
+{
+	bool any = wait->wake_at_ns != LEAT_NEVER;
+
+	for (int i = 0; i < 3; i++)
+		any = any || (wait->fds[i].fd >= 0 && wait->fds[i].events);
+	return !any;
+}
+
+static int wait_for(const struct transfer *t, struct leat_wait *wait)
+{
+	int ms = leat_wait_ms(wait, transfer_clock(t)), r;
+
+	if (stuck(wait))
+		return LEAT_ESTUCK;
+	if (t->options.stop && (ms < 0 || ms > STOP_MS))
+		ms = STOP_MS;
+	r = sys_poll(wait->fds, 3, ms);
+	return r < 0 && r != -EINTR ? r : 0;	/* a signal: every allow is asked again */
+}
+
+int64_t leat_copy(struct leat_sink *sink, struct leat_source *source, const struct leat_options *options,
+		  struct leat_report *report)
+{
+	struct leat_report mine;
+	struct transfer transfer, *t = &transfer;
+	struct leat_wait wait;
+	int r;
+
+	report = report ? report : &mine;
+	memset(report, 0, sizeof *report);
+	if (!sink || !source) {
+		report->error = -EINVAL;
+		return -EINVAL;
+	}
+	r = transfer_begin(t, sink, source, options, BLOCKING_CALLER, 0);
+	if (r < 0 && !t->bits) {
+		report->error = r;
+		return r;
+	}
+	while (r >= 0 && (r = transfer_step(t)) > 0) {
+		if (r != LEAT_WAIT)
+			continue;
+		transfer_wants(t, &wait);
+		r = wait_for(t, &wait);
+		if (r < 0) {
+			t->result = r;
+			t->report.error = r;
+			t->report.side = LEAT_SIDE_CALLER;
+			t->report.ended_by = LEAT_ENDED_BY_ERROR;
+		}
+	}
+	r = transfer_end(t, report);
+	return r < 0 ? r : (int64_t)report->bytes;
+}
+
+/* Steps until the memory sink has taken something. */
+static int read_some(struct transfer *t, struct leat_wait *wait)
+{
+	struct leat_wait own;
+	int r;
+
+	while ((r = transfer_step(t)) > 0) {
+		if (t->report.bytes)
+			return r;
+		if (r != LEAT_WAIT)
+			continue;
+		transfer_wants(t, wait ? wait : &own);
+		if (wait)
+			return -EAGAIN;
+		r = wait_for(t, &own);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+int64_t leat_read(struct leat_source *source, void *buffer, size_t bytes, struct leat_wait *wait)
+{
+	struct transfer transfer, *t = &transfer;
+	struct leat_report report;
+	struct leat_sink sink;
+	struct leat_limit limit;
+	int r;
+
+	if (!source || (!buffer && bytes))
+		return -EINVAL;
+	if (!bytes)
+		return source->error;
+	leat_to_memory(&sink, buffer, bytes);
+	leat_wrap_sink(&sink, leat_limit_init(&limit, bytes));
+	r = transfer_begin(t, &sink, source, NULL, BLOCKING_CALLER, TRANSFER_QUIET);
+	if (r < 0 && !t->bits)
+		return r;
+	if (r >= 0)
+		r = read_some(t, wait);
+	transfer_end(t, &report);
+	leat_close_sink(&sink);
+	return report.bytes ? (int64_t)report.bytes : r;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* Making sources and sinks, keeping bytes for them, and their end. The first misuse stays in ->error. */
+#define _GNU_SOURCE
+#include "endpoint.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void source_start(struct leat_source *source, enum leat_kind kind, int fd)
+{
+	memset(source, 0, sizeof *source);
+	source->kind = source->facts.kind = (uint8_t)kind;
+	source->fd = fd;
+	source->length = LEAT_UNKNOWN;
+}
+
+static void sink_start(struct leat_sink *sink, enum leat_kind kind, int fd)
+{
+	memset(sink, 0, sizeof *sink);
+	sink->kind = sink->facts.kind = (uint8_t)kind;
+	sink->fd = fd;
+	sink->length = LEAT_UNKNOWN;
+}
+
+void leat_from_fd(struct leat_source *source, int fd)
+{
+	if (!source)
+		return;
+	source_start(source, LEAT_KIND_NONE, fd);
+	source->own_offset = 1;
+	source->error = fd < 0 ? -EBADF : 0;
+}
+
+void leat_from_file(struct leat_source *source, int fd, uint64_t offset)
+{
+	if (!source)
+		return;
+	source_start(source, LEAT_KIND_NONE, fd);
+	source->position = offset;
+	source->error = fd < 0 ? -EBADF : offset > INT64_MAX ? -EOVERFLOW : 0;
+}
+
+void leat_from_range(struct leat_source *source, int fd, uint64_t offset, uint64_t length)
+{
+	leat_from_file(source, fd, offset);
+	if (!source)
+		return;
+	source->exact = 1;
+	source->length = offset + length;
+	if (!source->error && (source->length < offset || source->length > INT64_MAX))
+		source->error = -EOVERFLOW;
+}
+
+void leat_from_memory(struct leat_source *source, const void *bytes, uint64_t length)
+{
+	if (!source)
+		return;
+	source_start(source, LEAT_KIND_MEMORY, -1);
+	source->base = bytes;
+	source->length = length;
+	source->error = !bytes && length ? -EINVAL : length > INT64_MAX ? -EOVERFLOW : 0;
+}
+
+void leat_from_callback(struct leat_source *source, const struct leat_source_ops *ops, void *arg)
+{
+	if (!source)
+		return;
+	source_start(source, LEAT_KIND_CALLBACK, -1);
+	source->base = ops;
+	source->arg = arg;
+	source->error = ops && ops->read ? 0 : -EINVAL;
+}
+
+void leat_from_queue(struct leat_source *source, struct leat_queue *queue)
+{
+	if (!source)
+		return;
+	source_start(source, LEAT_KIND_QUEUE, -1);
+	source->base = queue;
+	source->error = !queue ? -EINVAL : queue->owner ? LEAT_EWRAPPED : 0;
+	if (!source->error)
+		queue->owner = source;
+}
+
+void leat_from_source(struct leat_source *source, struct leat_source *below)
+{
+	if (!source)
+		return;
+	source_start(source, LEAT_KIND_NONE, -1);
+	source->base = below;
+	source->own_offset = 0;
+	source->error = !below || below == source ? -EINVAL : below->state & (END_VIEWED | END_PART | END_BUSY) ? LEAT_EWRAPPED : 0;
+	if (source->error)
+		return;
+	below->state |= END_VIEWED;
+	below->parent = source;
+	source->state |= END_VIEW;
+}
+
+void leat_to_fd(struct leat_sink *sink, int fd)
+{
+	if (!sink)
+		return;
+	sink_start(sink, LEAT_KIND_NONE, fd);
+	sink->own_offset = 1;
+	sink->error = fd < 0 ? -EBADF : 0;
+}
+
+void leat_to_file(struct leat_sink *sink, int fd, uint64_t offset)
+{
+	if (!sink)
+		return;
+	sink_start(sink, LEAT_KIND_NONE, fd);
+	sink->position = offset;
+	sink->error = fd < 0 ? -EBADF : offset > INT64_MAX ? -EOVERFLOW : 0;
+}
+
+void leat_to_memory(struct leat_sink *sink, void *bytes, uint64_t size)
+{
+	if (!sink)
+		return;
+	sink_start(sink, LEAT_KIND_MEMORY, -1);
+	sink->base = bytes;
+	sink->length = size;
+	sink->error = !bytes && size ? -EINVAL : size > INT64_MAX ? -EOVERFLOW : 0;
+}
+
+void leat_to_callback(struct leat_sink *sink, const struct leat_sink_ops *ops, void *arg)
+{
+	if (!sink)
+		return;
+	sink_start(sink, LEAT_KIND_CALLBACK, -1);
+	sink->base = ops;
+	sink->arg = arg;
+	sink->error = ops && ops->write ? 0 : -EINVAL;
+}
+
+void leat_to_nothing(struct leat_sink *sink)
+{
+	if (sink)
+		sink_start(sink, LEAT_KIND_NOTHING, -1);
+}
+
+void leat_to_sink(struct leat_sink *sink, struct leat_sink *below)
+{
+	if (!sink)
+		return;
+	sink_start(sink, LEAT_KIND_NONE, -1);
+	sink->base = below;
+	sink->error = !below || below == sink ? -EINVAL : below->state & (END_VIEWED | END_BUSY) ? LEAT_EWRAPPED : 0;
+	if (sink->error)
+		return;
+	below->state |= END_VIEWED;
+	below->parent = sink;
+	sink->state |= END_VIEW;
+}
+
+void leat_promise(struct leat_source *source, enum leat_stability stability)
+{
+	if (!source)
+		return;
+	if ((unsigned)stability > LEAT_SNAPSHOT)
+		source->error = source->error ? source->error : -EINVAL;
+	else if (source->state & END_BUSY)
+		source->error = source->error ? source->error : LEAT_EWRAPPED;
+	else
+		source->stability = (uint8_t)stability;
+}
+
+void leat_on_release(struct leat_source *source, void (*release)(void *, const struct leat_report *), void *arg)
+{
+	if (!source)
+		return;
+	source->release = release;
+	source->release_arg = arg;
+}
+
+void source_release(struct leat_source *source, const struct leat_report *report)
+{
+	void (*release)(void *, const struct leat_report *) = source->release;
+
+	source->release = NULL;
+	if (release)
+		release(source->release_arg, report);
+}
+
+int source_keep(struct leat_source *source, const void *bytes, uint64_t length)
+{
+	unsigned char *fresh;
+
+	if (!length)
+		return 0;
+	if (source->kept_off >= length) {
+		source->kept_off -= length;
+	} else {
+		if (source->kept_len > SIZE_MAX - length)
+			return -ENOMEM;
+		fresh = malloc(length + source->kept_len);
+		if (!fresh)
+			return -ENOMEM;
+		if (source->kept_len)
+			memcpy(fresh + length, source->kept + source->kept_off, source->kept_len);
+		free(source->kept);
+		source->kept = fresh;
+		source->kept_off = 0;
+	}
+	memcpy(source->kept + source->kept_off, bytes, length);
+	source->kept_len += length;
+	return 0;
+}
+
+int leat_unread(struct leat_source *source, const void *bytes, size_t length)
+{
+	if (!source || (!bytes && length))
+		return -EINVAL;
+	if (source->state & END_BUSY)
+		return LEAT_EWRAPPED;
+	while (source->state & END_VIEW)
+		source = (struct leat_source *)source->base;
+	return source_keep(source, bytes, length);
+}
+
+static void release_wrappers(struct leat_wrapper *last)
+{
+	while (last) {
+		struct leat_wrapper *inner = last->inner;
+		void (*release)(struct leat_wrapper *) = last->ops->release;
+
+		last->inner = last->outer = last->up = last->down = NULL;
+		last->state = 0;
+		if (release)
+			release(last);
+		last = inner;
+	}
+}
+
+void leat_close(struct leat_source *source)
+{
+	struct leat_queue *queue;
+
+	if (!source)
+		return;
+	release_wrappers(source->last);
+	if (source->kind == LEAT_KIND_QUEUE && (queue = (struct leat_queue *)source->base)) {
+		for (struct leat_source *part; (part = queue->first);) {
+			struct leat_report report = { 0 };
+
+			queue->first = part->next;
+			part->state &= (uint8_t)~END_PART;
+			if (part->so_far)
+				report = *part->so_far;
+			free(part->so_far);
+			part->so_far = NULL;
+			report.error = -ECANCELED;
+			report.ended_by = LEAT_ENDED_BY_CANCEL;
+			source_release(part, &report);
+		}
+		queue->last = queue->owner = NULL;
+	}
+	if (source->state & END_VIEW) {
+		struct leat_source *below = (struct leat_source *)source->base;
+
+		below->state &= (uint8_t)~END_VIEWED;
+		below->parent = NULL;
+	}
+	free(source->kept);
+	free(source->so_far);
+	source_release(source, NULL);
+	memset(source, 0, sizeof *source);
+}
+
+void leat_close_sink(struct leat_sink *sink)
+{
+	if (!sink)
+		return;
+	release_wrappers(sink->last);
+	if (sink->state & END_VIEW) {
+		struct leat_sink *below = (struct leat_sink *)sink->base;
+
+		below->state &= (uint8_t)~END_VIEWED;
+		below->parent = NULL;
+	}
+	memset(sink, 0, sizeof *sink);
+}

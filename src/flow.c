@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+#include "flow.h"
+#include "holes.h"
+#include "queue.h"
+#include "route/route.h"
+#include "wrap/frame.h"
+#include "wrap/wrap.h"
+
+#include <errno.h>
+
+/* The head of the stream at one place of the way. */
+struct head {
+	struct leat_wrapper *origin;
+	const unsigned char *data;
+	uint64_t bytes;		/* that may go now in one piece */
+	uint64_t ready;		/* that certainly come and may go, this piece included */
+	bool hole, ended;
+	const struct leat_wrapper *by;	/* that ended it */
+};
+
+struct walk {
+	struct transfer *t;
+	struct head head;
+	bool blocked;
+	int error;
+	const struct leat_wrapper *by;
+};
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* In the order in which bytes must leave: kept, in the buffer, in the pipe, still in the source. */
+static struct head base_head(struct transfer *t)
+{
+	struct leat_source *base = t->base;
+	struct head head = { 0 };
+	uint64_t left = t->end == LEAT_UNKNOWN ? LEAT_UNKNOWN : t->end - base->position;
+
+	if (base->kept_len) {
+		head.data = base->kept + base->kept_off;
+		head.bytes = head.ready = base->kept_len;
+	} else if (t->buffer.len) {
+		head.data = t->buffer.bytes + t->buffer.off;
+		head.bytes = head.ready = t->buffer.len;
+	} else if (t->pipe.bytes) {
+		head.bytes = head.ready = t->pipe.bytes;
+	} else if (base->facts.kind == LEAT_KIND_QUEUE) {
+		head.ended = !queue_starves(base);
+	} else if (!left || t->bits & TRANSFER_EOF) {
+		head.ended = true;
+	} else {
+		head.bytes = left;
+		if (left != LEAT_UNKNOWN)
+			head.ready = left;
+		else if (t->bits & TRANSFER_BOUNDARIES && !t->route->fill)
+			head.ready = source_ready(t);
+		if (base->facts.kind == LEAT_KIND_MEMORY)
+			head.data = (const unsigned char *)base->base + base->position;
+		else
+			head.bytes = holes_limit(t, head.bytes, &head.data, &head.hole);
+	}
+	return head;
+}
+
+static int (*allow_of(const struct leat_wrapper *w))(struct leat_wrapper *, struct leat_budget *)
+{
+	return w->ops == &frame_ops ? ((const struct leat_frame *)w)->ops->allow : w->ops->allow;
+}
+
+static struct leat_budget budget_of(const struct transfer *t, uint64_t bytes, uint64_t at_least)
+{
+	return (struct leat_budget){
+		.bytes = bytes, .at_least = at_least, .now_ns = t->now_ns, .active_ns = t->now_ns - t->starved_ns,
+		.wake_at_ns = LEAT_NEVER, .wait = { .fd = -1 },
+	};
+}
+
+/* What allow said, taken into the walk. Negative: failed. */
+static int take_answer(struct walk *walk, const struct leat_wrapper *w, int answer, const struct leat_budget *budget)
+{
+	struct head *head = &walk->head;
+
+	walk->t->wake_at_ns = least(walk->t->wake_at_ns, budget->wake_at_ns);
+	if (answer < 0) {
+		walk->by = w;
+		return walk->error = answer;
+	}
+	if (answer == LEAT_END) {
+		if (!head->ended)
+			*head = (struct head){ .ended = true, .by = w };
+	} else if (answer == LEAT_WAIT || !budget->bytes) {
+		if (head->bytes)
+			walk->blocked = true;
+		if (budget->wait.fd >= 0)
+			walk->t->wrapper_wait = budget->wait;
+		head->bytes = head->ready = 0;
+	} else {
+		head->bytes = least(head->bytes, budget->bytes);
+		head->ready = least(head->ready, budget->bytes);
+	}
+	return 0;
+}
+
+static int ask(struct walk *walk, struct leat_wrapper *w)
+{
+	int (*allow)(struct leat_wrapper *, struct leat_budget *) = allow_of(w);
+	struct head *head = &walk->head;
+	uint64_t want = head->bytes > head->ready ? head->bytes : head->ready;
+	struct leat_budget budget = budget_of(walk->t, want, 1);
+	int answer;
+
+	if (!allow)
+		return 0;
+	answer = allow(w, &budget);
+	if (!want && answer == 0)	/* nothing to lower, only its time to wake */
+		budget.bytes = 1;
+	return take_answer(walk, w, answer, &budget);
+}
+
+/*
+ * How much a frame may announce in all, so that neither its header nor its payload is cut by what stands below it. Each
+ * frame below may add a header and a trailer of its own.
+ */
+static int room_below(struct walk *walk, const struct leat_wrapper *frame, uint64_t *ret_room)
+{
+	uint64_t room = UINT64_MAX / 2;
+
+	for (struct leat_wrapper *w = frame->down; w; w = w->down) {
+		int (*allow)(struct leat_wrapper *, struct leat_budget *) = allow_of(w);
+		struct leat_budget budget = budget_of(walk->t, room, 2 * LEAT_FRAME_BYTES + 1);
+		int answer;
+
+		if (w->ops->need == LEAT_NEED_CHANGE)
+			break;
+		if (w->ops == &frame_ops && !((struct leat_frame *)w)->open)
+			room -= least(room, UINT64_C(2) * LEAT_FRAME_BYTES);
+		if (!allow || (w->ops == &section_ops && ((struct leat_limit *)w)->skip))
+			continue;
+		answer = allow(w, &budget);
+		if (answer) {
+			take_answer(walk, w, answer, &budget);
+			return 1;
+		}
+		if (budget.bytes < room)
+			walk->by = w;
+		room = least(room, budget.bytes);
+	}
+	*ret_room = room;
+	return 0;
+}
+
+static void head_is(struct head *head, struct leat_wrapper *origin, const unsigned char *data, uint64_t bytes, uint64_t ready)
+{
+	*head = (struct head){ .origin = origin, .data = data, .bytes = bytes, .ready = ready };
+}
+
+/* A frame with no piece open: opens one if bytes are certain. True when the walk ends here, to learn how many there are. */
+static bool frame_start(struct walk *walk, struct leat_frame *frame, struct extent *extent)
+{
+	struct head *head = &walk->head;
+	uint64_t room;
+	int r;
+
+	if (head->ready) {
+		walk->by = NULL;
+		if (room_below(walk, &frame->wrapper, &room))
+			return false;
+		r = frame_open(frame, head->ready, room);
+		if (r == -ENOBUFS)
+			*head = (struct head){ .ended = true, .by = walk->by };
+		else
+			walk->error = r;
+		return false;
+	}
+	if (head->ended) {
+		if (!frame->ended)
+			walk->error = frame_finish_open(frame);
+		return false;
+	}
+	if (!head->bytes)
+		return false;
+	*extent = (struct extent){ .bytes = least(head->bytes, frame->piece_max_bytes), .fill_only = true };
+	return true;
+}
+
+static bool pass_frame(struct walk *walk, struct leat_frame *frame, struct extent *extent)
+{
+	struct head *head = &walk->head;
+
+	if (!frame->open && frame_start(walk, frame, extent))
+		return true;
+	if (!frame->open || walk->error) {
+		if (walk->error)
+			walk->by = &frame->wrapper;
+		else if (!head->ended)
+			head->bytes = head->ready = 0;
+		return false;
+	}
+	if (frame->head_off < frame->head_len) {
+		head_is(head, &frame->wrapper, frame->head + frame->head_off, frame->head_len - frame->head_off, frame_left(frame));
+	} else if (frame->piece_left) {
+		if (head->ended) {	/* announced, and now the source has no more */
+			walk->error = LEAT_ESHORT;
+			walk->by = head->by;
+			return false;
+		}
+		head->bytes = least(head->bytes, frame->piece_left);
+		head->ready = least(head->ready, frame->piece_left);
+		if (head->ready)
+			head->ready += frame->tail_len - frame->tail_off;
+	} else {
+		head_is(head, &frame->wrapper, frame->tail + frame->tail_off, frame->tail_len - frame->tail_off,
+			frame_left(frame));
+	}
+	return false;
+}
+
+static unsigned char *change_slot(const struct transfer *t, const struct leat_wrapper *w)
+{
+	return t->buffer.bytes + t->buffer.size + (size_t)w->out_slot * FLOW_CHANGE_BYTES;
+}
+
+static bool pass_changer(struct walk *walk, struct leat_wrapper *w, struct extent *extent)
+{
+	struct head *head = &walk->head;
+	uint64_t out = w->out_len - w->out_off;
+
+	if (out) {
+		head_is(head, w, change_slot(walk->t, w) + w->out_off, out, out);
+		return false;
+	}
+	if (w->state & WRAPPER_ENDED) {
+		*head = (struct head){ .ended = true, .by = head->by };
+		return false;
+	}
+	if (!head->bytes && !head->ended)
+		return false;
+	*extent = (struct extent){
+		.origin = head->origin, .target = w, .data = head->data, .bytes = head->bytes, .last = head->ended,
+	};
+	return true;
+}
+
+static bool pass_section(struct walk *walk, struct leat_limit *section, struct extent *extent)
+{
+	struct head *head = &walk->head;
+
+	if (!head->bytes)
+		return false;
+	*extent = (struct extent){
+		.origin = head->origin, .target = &section->wrapper, .data = head->data,
+		.bytes = least(head->bytes, section->skip), .hole = head->hole,
+	};
+	return true;
+}
+
+/* One wrapper. True: the walk ends here, with *extent. */
+static bool pass(struct walk *walk, struct leat_wrapper *w, struct extent *extent)
+{
+	if (w->ops == &section_ops && ((struct leat_limit *)w)->skip)
+		return pass_section(walk, (struct leat_limit *)w, extent);
+	if (ask(walk, w) < 0)
+		return false;
+	if (w->ops == &frame_ops)
+		return pass_frame(walk, (struct leat_frame *)w, extent);
+	if (w->ops->need == LEAT_NEED_CHANGE)
+		return pass_changer(walk, w, extent);
+	return false;
+}
+
+static enum flow at_the_sink(struct walk *walk, struct extent *extent)
+{
+	struct transfer *t = walk->t;
+	const struct head *head = &walk->head;
+
+	if (head->bytes) {
+		*extent = (struct extent){
+			.origin = head->origin, .data = head->data, .bytes = head->bytes, .hole = head->hole,
+			.more = head->ready > head->bytes,
+		};
+		return FLOW_READY;
+	}
+	if (head->ended)
+		return FLOW_END;
+	t->waiting = walk->blocked || !queue_starves(t->base) ? LEAT_SIDE_WRAPPER : LEAT_SIDE_CALLER;
+	return FLOW_WAIT;
+}
+
+enum flow flow_next(struct transfer *t, struct extent *extent, const struct leat_wrapper **ret_by, int *ret_error)
+{
+	struct walk walk = { .t = t, .head = base_head(t) };
+
+	t->wake_at_ns = LEAT_NEVER;
+	t->wrapper_wait.fd = -1;
+	*ret_by = NULL;
+	if (t->part && !t->part_last && walk.head.ended)
+		return FLOW_PART_OVER;
+	for (struct leat_wrapper *w = t->first; w; w = w->down) {
+		bool here = pass(&walk, w, extent);
+
+		if (walk.error < 0) {
+			*ret_error = walk.error;
+			*ret_by = walk.by;
+			return FLOW_FAILED;
+		}
+		if (here)
+			return FLOW_READY;
+		*ret_by = walk.head.by;
+		if (w == t->part_last && walk.head.ended)
+			return FLOW_PART_OVER;
+	}
+	*ret_by = walk.head.by;
+	return at_the_sink(&walk, extent);
+}
+
+bool flow_needs_fill(const struct transfer *t, const struct extent *extent)
+{
+	if (extent->origin || extent->data || extent->last)
+		return false;
+	if (t->pipe.bytes)
+		return t->route->id != LEAT_ROUTE_SPLICE_PIPE;
+	return t->route->fill != NULL;
+}
+
+static void base_took(struct transfer *t, uint64_t bytes)
+{
+	struct leat_source *base = t->base;
+
+	if (base->kept_len) {
+		base->kept_off += bytes;
+		base->kept_len -= bytes;
+		return;
+	}
+	base->position += bytes;
+	if (t->buffer.len) {
+		t->buffer.off += (uint32_t)bytes;
+		t->buffer.len -= (uint32_t)bytes;
+	}
+}
+
+static int charge_one(struct leat_wrapper *w, const unsigned char *data, uint64_t bytes, enum leat_route route)
+{
+	int r = 0;
+
+	if (w->ops->need == LEAT_NEED_CONTENT && w->ops->see && !(w->state & WRAPPER_KERNEL_TEE))
+		r = w->ops->see(w, data, bytes);
+	if (w->ops->moved)
+		w->ops->moved(w, bytes, route);
+	w->passed_bytes += bytes;
+	return r < 0 ? r : 0;
+}
+
+int flow_charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum leat_route route,
+		const struct leat_wrapper **ret_by)
+{
+	int first_error = 0, r;
+	bool dropped = x->target && x->target->ops == &section_ops;
+
+	if (!x->origin)
+		base_took(t, bytes);
+	for (struct leat_wrapper *w = x->origin ? x->origin : t->first; w != x->target; w = w->down) {
+		r = 0;
+		if (w == x->origin && w->ops == &frame_ops) {
+			frame_took_own((struct leat_frame *)w, bytes);
+		} else if (w == x->origin) {
+			w->out_off += (uint32_t)bytes;
+			if (w->out_off == w->out_len && w->owed_bytes) {
+				struct extent owed = { .origin = w->owed_origin, .target = w, .data = w->owed_data };
+				uint64_t owed_bytes = w->owed_bytes;
+
+				w->owed_bytes = 0;
+				r = flow_charge(t, &owed, owed_bytes, route, ret_by);
+			}
+		} else {
+			if (w->ops == &frame_ops)
+				frame_took_payload((struct leat_frame *)w, bytes);
+			if (!dropped)
+				r = charge_one(w, x->data, bytes, route);
+			else if (w->ops->skipped)
+				w->ops->skipped(w, bytes);
+		}
+		if (r < 0 && !first_error) {
+			first_error = r;
+			*ret_by = *ret_by ? *ret_by : w;
+		}
+	}
+	if (dropped)
+		section_skipped((struct leat_limit *)x->target, bytes);
+	return first_error;
+}
+
+int flow_change(struct transfer *t, const struct extent *x)
+{
+	struct leat_wrapper *w = x->target;
+	struct leat_change change = {
+		.in = x->data, .in_bytes = x->bytes < SIZE_MAX ? (size_t)x->bytes : SIZE_MAX, .out = change_slot(t, w),
+		.out_bytes = FLOW_CHANGE_BYTES, .last = x->last,
+	};
+	int r = w->ops->change(w, &change);
+
+	if (r < 0)
+		return r;
+	if (change.consumed > change.in_bytes || change.produced > change.out_bytes || (r == LEAT_END && !x->last) ||
+	    (r != LEAT_END && !change.consumed && !change.produced))
+		return LEAT_ECONTRACT;
+	if (r == LEAT_END)
+		w->state |= WRAPPER_ENDED;
+	w->out_off = 0;
+	w->out_len = (uint32_t)change.produced;
+	w->owed_origin = x->origin;
+	w->owed_data = x->data;
+	w->owed_bytes = change.consumed;
+	if (!w->out_len && w->owed_bytes) {	/* swallowed for now: nothing of it is waiting for the sink */
+		struct extent owed = { .origin = x->origin, .target = w, .data = x->data };
+		const struct leat_wrapper *by = NULL;
+
+		w->owed_bytes = 0;
+		return flow_charge(t, &owed, change.consumed, LEAT_ROUTE_COPY, &by);
+	}
+	return 0;
+}

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+/* How a transfer begins, goes from leaf to leaf, and ends: facts, plan, private descriptors, and what the wrappers are told. */
+#define _GNU_SOURCE
+#include "endpoint.h"
+#include "flow.h"
+#include "helper.h"
+#include "holes.h"
+#include "pipe.h"
+#include "plan.h"
+#include "queue.h"
+#include "report.h"
+#include "route/route.h"
+#include "sys.h"
+#include "transfer.h"
+#include "wrapper.h"
+#include "wrap/wrap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STEP_BYTES	(16 * MIB)
+#define STEP_NS		(LEAT_SECOND / 100)
+#define BUFFER_BYTES	(256 * KIB)	/* 231 ms of CPU a GiB, against 293 by 32 KiB and 385 by 8 (peers.md 1a) */
+#define PIPE_BYTES	MIB		/* 0.66 of a 64 KiB one (DESIGN.md 15) */
+
+static void set_options(struct transfer *t, const struct leat_options *options)
+{
+	if (options)
+		t->options = *options;
+	if (!t->options.step_bytes)
+		t->options.step_bytes = STEP_BYTES;
+	if (!t->options.step_ns)
+		t->options.step_ns = STEP_NS;
+	if (!t->options.buffer_bytes)
+		t->options.buffer_bytes = BUFFER_BYTES;
+	if (t->options.buffer_bytes > GIB)
+		t->options.buffer_bytes = GIB;
+	if (!t->options.pipe_bytes)
+		t->options.pipe_bytes = PIPE_BYTES;
+}
+
+/* A blocking descriptor: our own non-blocking open file of a pipe or terminal; a socket has none, and is polled. */
+static int own_fd(struct transfer *t, const struct leat_facts *facts, int mode, unsigned blocks, unsigned owned, int *fd)
+{
+	int own;
+
+	if (!kind_waits(facts->kind) || facts->kind == LEAT_KIND_DEVICE || facts->open_flags & O_NONBLOCK)
+		return 0;
+	if (!(t->blocking & BLOCKING_CALLER))
+		return LEAT_EBLOCKING;
+	own = kind_is_socket(facts->kind) ? -ENXIO : sys_reopen(*fd, mode | O_NONBLOCK);
+	t->blocking |= (uint8_t)(own < 0 ? blocks : owned);
+	*fd = own < 0 ? *fd : own;
+	return 0;
+}
+
+static int look_at_sink(struct transfer *t)
+{
+	struct leat_sink *out = t->sink;
+	int64_t at;
+	int r;
+
+	for (; out->state & END_VIEW && !out->error; out = (struct leat_sink *)out->base)
+		;
+	t->out = out;
+	r = sink_look(out);
+	if (r < 0)
+		return r;
+	t->report.sink_kind = t->part_report.sink_kind = out->facts.kind;
+	if (out->own_offset && kind_is_file(out->facts.kind)) {
+		at = sys_seek(out->fd, 0, out->facts.open_flags & O_APPEND ? SEEK_END : SEEK_CUR);
+		if (at < 0)
+			return (int)at;
+		out->position = (uint64_t)at;
+	}
+	return 0;
+}
+
+/* Where the base starts and ends for this transfer. */
+static int look_at_range(struct transfer *t)
+{
+	struct leat_source *base = t->base;
+	int64_t at;
+
+	t->end = LEAT_UNKNOWN;
+	if (base->own_offset && kind_is_file(base->facts.kind)) {
+		at = sys_seek(base->fd, 0, SEEK_CUR);
+		if (at < 0)
+			return (int)at;
+		base->position = (uint64_t)at;
+	}
+	if (base->exact || base->kind == LEAT_KIND_MEMORY)
+		t->end = base->length;
+	else if (source_seekable(base))
+		t->end = base->facts.size > base->position ? base->facts.size : base->position;
+	return 0;
+}
+
+/* A transfer of a file onto itself would read what it wrote (hazard 33). */
+static bool overlaps(const struct transfer *t)
+{
+	const struct leat_source *from = t->base;
+	const struct leat_sink *to = t->out;
+
+	if (from->facts.kind != LEAT_KIND_FILE || to->facts.kind != LEAT_KIND_FILE || from->facts.ino != to->facts.ino ||
+	    from->facts.dev != to->facts.dev || to->facts.open_flags & O_APPEND)
+		return false;
+	return from->position < t->end && to->position < t->end && from->position < to->position + (t->end - from->position);
+}
+
+static bool only_tees(const struct transfer *t)
+{
+	bool any = false;
+
+	if (!kind_is_socket(t->base->facts.kind) || t->base->facts.kind == LEAT_KIND_DATAGRAM)
+		return false;
+	for (const struct leat_wrapper *w = t->first; w; w = w->down) {
+		if (w->ops->need >= LEAT_NEED_BOUNDARIES && w->ops != &tee_ops)
+			return false;
+		any = any || w->ops == &tee_ops;
+	}
+	return any;
+}
+
+static int plan_leaf(struct transfer *t, const struct needs *needs, struct plan *plan)
+{
+	const struct leat_source *base = t->base;
+	struct plan_query query = {
+		.source = &base->facts, .sink = &t->out->facts, .policy = t->options.policy,
+		.routes_off = t->options.routes_off | sys_routes_off(), .features = sys_features(), .content = needs->content,
+		.change = needs->change, .kernel_tee = false, .framed = needs->framed,
+		.stable = t->options.stable && base->stability == LEAT_UNSTABLE && base->facts.kind == LEAT_KIND_FILE,
+		.sink_own_offset = t->out->own_offset,
+	};
+
+	if (base->kind == LEAT_KIND_CALLBACK)
+		query.source_reason = ((const struct leat_source_ops *)base->base)->reason;
+	if (t->out->kind == LEAT_KIND_CALLBACK)
+		query.sink_reason = ((const struct leat_sink_ops *)t->out->base)->reason;
+	(void)only_tees;
+	return plan_make(&query, plan);
+}
+
+/* Way, needs, plan and part report of the leaf. Nothing is opened or told: leat_plan does the same. */
+static int prepare_leaf(struct transfer *t, struct plan *plan)
+{
+	struct needs needs;
+	int r;
+
+	t->base = queue_leaf(t->source, &t->part);
+	r = source_look(t->base);
+	if (!r)
+		r = look_at_range(t);
+	if (r < 0)
+		return r;
+	t->first = way_link(t->base, t->part, t->sink, &t->part_last);
+	needs = way_needs(t->first);
+	t->changers = needs.changers;
+	memset(plan, 0, sizeof *plan);
+	t->part_report = (struct leat_report){
+		.source_kind = t->base->facts.kind, .sink_kind = t->out->facts.kind, .wrappers = needs.wrappers,
+		.content_wrappers = needs.content_wrappers, .begin_ns = t->now_ns,
+	};
+	t->report.wrappers = needs.wrappers;
+	t->report.content_wrappers = needs.content_wrappers;
+	t->bits &= (uint16_t)~(TRANSFER_BOUNDARIES | TRANSFER_AUTO | TRANSFER_EOF | TRANSFER_HOLES_ASKED);
+	if (needs.boundaries)
+		t->bits |= TRANSFER_BOUNDARIES;
+	if (t->base->facts.kind == LEAT_KIND_QUEUE)
+		return 0;
+	if (overlaps(t))
+		return -EINVAL;
+	r = plan_leaf(t, &needs, plan);
+	report_plan(&t->part_report, plan);
+	t->part_report.by_reference = t->base->facts.kind == LEAT_KIND_FILE && t->base->stability == LEAT_UNSTABLE &&
+				      !kind_is_file(t->out->facts.kind) && t->part_report.route != LEAT_ROUTE_COPY;
+	report_shows(&t->report, &t->part_report);
+	if (!t->report.bytes)
+		t->report.route = t->part_report.route;
+	return r;
+}
+
+static int assign_slots(struct transfer *t)
+{
+	struct leat_wrapper *last = t->first;
+	uint32_t slot = 0;
+	unsigned char *grown;
+
+	if (!t->changers)
+		return 0;
+	while (last->down)
+		last = last->down;
+	for (; last; last = last->up)	/* from the sink: a part's changers come and go at the other end */
+		if (last->ops->need == LEAT_NEED_CHANGE)
+			last->out_slot = slot++;
+	grown = realloc(t->buffer.bytes, t->options.buffer_bytes + (size_t)t->changers * FLOW_CHANGE_BYTES);
+	if (!grown)
+		return -ENOMEM;
+	t->buffer.bytes = grown;
+	t->buffer.size = (uint32_t)t->options.buffer_bytes;
+	return 0;
+}
+
+static void tell_begin(struct transfer *t)
+{
+	uint64_t total = t->end == LEAT_UNKNOWN ? LEAT_UNKNOWN : t->end - t->base->position;
+
+	for (struct leat_wrapper *w = t->first; w; w = w->down) {
+		bool of_part = t->part_report.begin_ns && w->state & WRAPPER_BEGUN;
+		struct leat_event event = {
+			.kind = LEAT_EVENT_BEGIN, .route = t->part_report.route, .now_ns = t->now_ns, .report = &t->part_report,
+			.total_bytes = way_total(t->first, w, t->part ? LEAT_UNKNOWN : total),
+		};
+
+		if (of_part || t->bits & TRANSFER_QUIET)
+			continue;
+		w->state = (w->state | WRAPPER_BEGUN) & ~(uint32_t)WRAPPER_ENDED;
+		w->passed_bytes = w->owed_bytes = 0;
+		w->out_off = w->out_len = 0;
+		if (w->ops == &frame_ops && !((struct leat_frame *)w)->open)
+			((struct leat_frame *)w)->ended = 0;
+		if (w->ops->event)
+			w->ops->event(w, &event);
+	}
+}
+
+static void tell_end(struct transfer *t, const struct leat_wrapper *stop, const struct leat_report *report)
+{
+	for (struct leat_wrapper *w = t->first, *down; w && w != stop; w = down) {
+		struct leat_event event = {
+			.kind = LEAT_EVENT_END, .route = report->route, .now_ns = t->now_ns, .bytes = w->passed_bytes,
+			.total_bytes = w->passed_bytes, .report = report,
+		};
+
+		down = w->down;
+		if (!(w->state & WRAPPER_BEGUN))
+			continue;
+		w->state &= ~(uint32_t)WRAPPER_BEGUN;
+		if (w->ops->event)
+			w->ops->event(w, &event);
+	}
+}
+
+/* A reflink copy that nobody else writes; without one the plan copies (reason unstable-source). */
+static void take_snapshot(struct transfer *t)
+{
+	int fd;
+
+	if (t->options.stable != LEAT_STABLE_SNAPSHOT || t->base->facts.kind != LEAT_KIND_FILE ||
+	    t->base->stability != LEAT_UNSTABLE)
+		return;
+	fd = sys_temporary(t->options.snapshot_dir);
+	if (fd < 0)
+		return;
+	if (sys_clone_range(fd, 0, t->base->fd, 0, 0) < 0) {
+		sys_close(fd);
+		return;
+	}
+	t->source_fd = fd;
+	t->blocking |= OWN_SOURCE_FD;
+	t->base->stability = LEAT_SNAPSHOT;
+}
+
+static void drop_source_fds(struct transfer *t)
+{
+	holes_close(t);
+	if (t->blocking & OWN_SOURCE_FD)
+		sys_close(t->source_fd);
+	if (t->base && t->blocking & OWN_SOURCE_FD && t->base->stability == LEAT_SNAPSHOT && t->options.stable)
+		t->base->stability = LEAT_UNSTABLE;
+	t->blocking &= (uint8_t)~(OWN_SOURCE_FD | BLOCKING_SOURCE);
+	t->source_fd = -1;
+}
+
+int transfer_next_leaf(struct transfer *t)
+{
+	struct plan plan;
+	int r;
+
+	t->holes_fd = t->source_fd = -1;
+	t->cold_end = 0;
+	t->base = queue_leaf(t->source, &t->part);
+	r = queue_set_busy(t->source, true);
+	if (!r)
+		r = source_look(t->base);
+	if (r < 0)
+		return r;
+	take_snapshot(t);
+	r = prepare_leaf(t, &plan);
+	if (!r)
+		r = assign_slots(t);
+	if (!r && t->source_fd < 0) {
+		t->source_fd = t->base->fd;
+		r = own_fd(t, &t->base->facts, O_RDONLY, BLOCKING_SOURCE, OWN_SOURCE_FD, &t->source_fd);
+	}
+	if (r < 0)
+		return r;
+	memcpy(t->routes, plan.routes, sizeof t->routes);
+	t->route_count = plan.count;
+	t->route_index = 0;
+	if (plan.begins_with_copy) {
+		t->bits |= TRANSFER_AUTO;
+		transfer_use_route(t, LEAT_ROUTE_COPY);
+	} else {
+		transfer_use_route(t, plan.count ? plan.routes[0] : LEAT_ROUTE_MEMORY);
+	}
+	tell_begin(t);
+	return 0;
+}
+
+int transfer_compare(struct transfer *t)
+{
+	enum leat_reason changed;
+
+	if (t->options.ignore_changes || t->base->kind != LEAT_KIND_NONE)
+		return 0;
+	changed = source_compare(t->base);
+	if (changed)
+		t->report.noted = t->part_report.noted = (uint8_t)changed;
+	return changed == LEAT_SOURCE_CHANGED ? LEAT_ECHANGED : 0;
+}
+
+/* Leaves the descriptor's own offset after the last byte delivered, for io.Copy's habit. */
+static void leave_offset(const struct transfer *t)
+{
+	const struct leat_source *base = t->base;
+
+	if (base && base->own_offset && kind_is_file(base->facts.kind) && base->facts.known)
+		sys_seek(base->fd, base->position, SEEK_SET);
+}
+
+void transfer_part_over(struct transfer *t, int error)
+{
+	struct leat_source *part = t->part;
+	struct leat_report report = t->part_report;
+
+	leave_offset(t);
+	drop_source_fds(t);
+	if (part->so_far)
+		report_add(&report, part->so_far);
+	report.error = error;
+	report.kept_bytes = t->base->kept_len;
+	report_close(&report, t->now_ns);
+	report_shows(&t->report, &t->part_report);
+	tell_end(t, t->part_last ? t->part_last->down : t->first, &report);
+	queue_set_busy(part, false);
+	queue_drop(part);
+	t->base = t->part = NULL;
+	/* From here on the part and its wrappers may be gone. */
+	t->first = t->part_last ? t->part_last->down : t->first;
+	t->part_last = NULL;
+	free(part->so_far);
+	part->so_far = NULL;
+	source_release(part, &report);
+}
+
+int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_source *source,
+		   const struct leat_options *options, unsigned blocking, unsigned bits)
+{
+	int r;
+
+	memset(t, 0, sizeof *t);
+	t->sink = sink;
+	t->source = source;
+	t->blocking = (uint8_t)blocking;
+	t->bits = (uint16_t)(TRANSFER_RUNS | bits);
+	t->pipe.fd[0] = t->pipe.fd[1] = t->holes_fd = t->source_fd = t->sink_fd = -1;
+	t->wake_at_ns = LEAT_NEVER;
+	set_options(t, options);
+	if ((source->state | sink->state) & (END_BUSY | END_VIEWED | END_PART)) {
+		t->bits = 0;
+		return LEAT_EWRAPPED;
+	}
+	t->now_ns = transfer_clock(t);
+	t->report.begin_ns = t->now_ns;
+	for (struct leat_sink *s = sink; s; s = s->state & END_VIEW ? (struct leat_sink *)s->base : NULL)
+		s->state |= END_BUSY;
+	t->report.side = LEAT_SIDE_SINK;
+	r = look_at_sink(t);
+	if (!r) {
+		t->sink_fd = t->out->fd;
+		r = own_fd(t, &t->out->facts, O_WRONLY, BLOCKING_SINK, OWN_SINK_FD, &t->sink_fd);
+	}
+	if (!r) {
+		t->report.side = LEAT_SIDE_SOURCE;
+		r = transfer_next_leaf(t);
+	}
+	if (r < 0) {
+		t->report.error = r;
+		t->report.ended_by = LEAT_ENDED_BY_ERROR;
+		t->result = r;
+		return r;
+	}
+	t->report.side = LEAT_SIDE_NONE;
+	t->result = LEAT_WAIT;
+	return 0;
+}
+
+/* Bytes of a stream that a pipe or buffer of ours holds go back to the source. A seekable one has only not moved yet. */
+static int keep_held(struct transfer *t)
+{
+	int r = 0;
+
+	if (!t->base || source_seekable(t->base))
+		return 0;
+	if (t->buffer.len)
+		r = source_keep(t->base, t->buffer.bytes + t->buffer.off, t->buffer.len);
+	while (!r && t->pipe.bytes) {
+		unsigned char *all = malloc(t->pipe.bytes);
+		uint64_t got = 0;
+
+		if (!all)
+			return -ENOMEM;
+		while (got < t->pipe.bytes) {
+			int64_t n = sys_read(t->pipe.fd[0], all + got, t->pipe.bytes - got);
+
+			if (n <= 0)
+				break;
+			got += (uint64_t)n;
+		}
+		r = got == t->pipe.bytes ? source_keep(t->base, all, got) : -EIO;
+		t->pipe.bytes -= got;
+		free(all);
+	}
+	return r;
+}
+
+static void end_part(struct transfer *t, int error)
+{
+	if (error != -ECANCELED) {
+		transfer_part_over(t, error);
+		return;
+	}
+	/* A cancelled part stays first in its queue, to go on in the next transfer; its report waits with it. */
+	if (!t->part->so_far)
+		t->part->so_far = calloc(1, sizeof *t->part->so_far);
+	if (t->part->so_far)
+		report_add(t->part->so_far, &t->part_report);
+}
+
+int transfer_end(struct transfer *t, struct leat_report *report)
+{
+	int r = t->result, kept;
+
+	if (!(t->bits & TRANSFER_RUNS))
+		return -EINVAL;
+	t->now_ns = transfer_clock(t);
+	if (r == LEAT_WAIT) {
+		r = t->report.error = t->part_report.error = -ECANCELED;
+		t->report.ended_by = t->part_report.ended_by = LEAT_ENDED_BY_CANCEL;
+	}
+	if (t->options.helper)
+		helper_forget(t->options.helper, t);
+	kept = keep_held(t);
+	if (kept < 0 && r >= 0)
+		r = t->report.error = kept;
+	t->report.kept_bytes = t->base ? t->base->kept_len : 0;
+	pipe_close(&t->pipe, t->options.helper);
+	free(t->buffer.bytes);
+	if (t->bits & TRANSFER_TAIL_HOLE && r < 0)
+		holes_finish(t);
+	queue_set_busy(t->source, false);
+	if (t->part && t->base && t->result != 0 && t->part_report.begin_ns)
+		end_part(t, r);
+	leave_offset(t);
+	drop_source_fds(t);
+	if (t->out && t->out->own_offset && kind_is_file(t->out->facts.kind) && !(t->out->facts.open_flags & O_APPEND) &&
+	    t->out->facts.known)
+		sys_seek(t->out->fd, t->out->position, SEEK_SET);
+	if (t->blocking & OWN_SINK_FD)
+		sys_close(t->sink_fd);
+	report_close(&t->report, t->now_ns);
+	tell_end(t, NULL, &t->report);
+	for (struct leat_sink *s = t->sink; s; s = s->state & END_VIEW ? (struct leat_sink *)s->base : NULL)
+		s->state &= (uint8_t)~END_BUSY;
+	if (report)
+		*report = t->report;
+	t->bits = 0;
+	return r;
+}
+
+int leat_plan(struct leat_sink *sink, struct leat_source *source, const struct leat_options *options,
+	      struct leat_report *report)
+{
+	struct transfer t = { .sink = sink, .source = source };
+	struct plan plan;
+	int r;
+
+	if (!sink || !source)
+		return -EINVAL;
+	if ((sink->state | source->state) & END_BUSY)
+		return LEAT_EWRAPPED;
+	set_options(&t, options);
+	r = look_at_sink(&t);
+	t.report.side = LEAT_SIDE_SINK;
+	if (!r) {
+		t.report.side = LEAT_SIDE_SOURCE;
+		r = prepare_leaf(&t, &plan);
+	}
+	t.report.error = r < 0 ? r : 0;
+	if (!r)
+		t.report.side = LEAT_SIDE_NONE;
+	if (report)
+		*report = t.report;
+	return r;
+}

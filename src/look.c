@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* The facts of a descriptor: its kind, flags, size and times. Asked once; only an unpromised file's size is asked again. */
+#define _GNU_SOURCE
+#include "endpoint.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/sysmacros.h>
+
+#define XFS_MAGIC 0x58465342U
+
+bool kind_is_socket(uint8_t kind)
+{
+	return kind == LEAT_KIND_TCP || kind == LEAT_KIND_UNIX || kind == LEAT_KIND_STREAM || kind == LEAT_KIND_DATAGRAM;
+}
+
+bool kind_is_file(uint8_t kind)
+{
+	return kind == LEAT_KIND_FILE || kind == LEAT_KIND_GENERATED || kind == LEAT_KIND_BLOCK;
+}
+
+bool kind_waits(uint8_t kind)
+{
+	return kind_is_socket(kind) || kind == LEAT_KIND_PIPE || kind == LEAT_KIND_TERMINAL || kind == LEAT_KIND_DEVICE;
+}
+
+bool source_seekable(const struct leat_source *source)
+{
+	return source->facts.kind == LEAT_KIND_FILE || source->facts.kind == LEAT_KIND_BLOCK ||
+	       source->facts.kind == LEAT_KIND_MEMORY;
+}
+
+static uint8_t socket_kind(int fd)
+{
+	int type = 0, domain = 0, protocol = 0;
+	unsigned size = sizeof type;
+
+	if (sys_socket_option(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+		return LEAT_KIND_DATAGRAM;
+	sys_socket_option(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+	if (domain == AF_UNIX)
+		return LEAT_KIND_UNIX;
+	sys_socket_option(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+	return (domain == AF_INET || domain == AF_INET6) && protocol == IPPROTO_TCP ? LEAT_KIND_TCP : LEAT_KIND_STREAM;
+}
+
+/*
+ * A file system that makes its files up as they are read (procfs, sysfs: size 0 or 4096 whatever is in them) lives on an
+ * anonymous device, as do tmpfs, btrfs and overlayfs, whose sizes are true. Anything else that says size 0 is read to its
+ * end: FUSE may not know its sizes (hazards 23, 24).
+ */
+static uint8_t regular_kind(int fd, const struct stat *stat, struct leat_facts *facts)
+{
+	int64_t magic;
+
+	if (major(stat->st_dev) != 0)
+		return LEAT_KIND_FILE;
+	magic = facts->fs_magic ? facts->fs_magic : sys_fs_magic(fd);
+	facts->fs_magic = magic < 0 ? 0 : (uint32_t)magic;
+	switch (facts->fs_magic) {
+	case PROC_SUPER_MAGIC: case SYSFS_MAGIC: case DEBUGFS_MAGIC: case TRACEFS_MAGIC: case CGROUP_SUPER_MAGIC:
+	case CGROUP2_SUPER_MAGIC: case SECURITYFS_MAGIC: case BPF_FS_MAGIC: case PSTOREFS_MAGIC: case EFIVARFS_MAGIC:
+		return LEAT_KIND_GENERATED;
+	case TMPFS_MAGIC: case BTRFS_SUPER_MAGIC: case OVERLAYFS_SUPER_MAGIC: case XFS_MAGIC: case HUGETLBFS_MAGIC:
+		return LEAT_KIND_FILE;
+	default:
+		return stat->st_size ? LEAT_KIND_FILE : LEAT_KIND_GENERATED;
+	}
+}
+
+static uint64_t time_ns(const struct timespec *time)
+{
+	return (uint64_t)time->tv_sec * LEAT_SECOND + (uint64_t)time->tv_nsec;
+}
+
+static void take_stat(struct leat_facts *facts, const struct stat *stat)
+{
+	facts->dev = stat->st_dev;
+	facts->ino = stat->st_ino;
+	facts->size = stat->st_size > 0 ? (uint64_t)stat->st_size : 0;
+	facts->blocks = (uint64_t)stat->st_blocks;
+	facts->block_bytes = (uint32_t)stat->st_blksize;
+	facts->mtime_ns = time_ns(&stat->st_mtim);
+	facts->ctime_ns = time_ns(&stat->st_ctim);
+	facts->known |= KNOW_STAT;
+}
+
+static int look(int fd, struct leat_facts *facts)
+{
+	struct stat stat;
+	int r = sys_fstat(fd, &stat);
+
+	if (r < 0)
+		return r;
+	take_stat(facts, &stat);
+	if (facts->known & KNOW_TYPE)
+		return 0;
+	if (S_ISREG(stat.st_mode))
+		facts->kind = regular_kind(fd, &stat, facts);
+	else if (S_ISFIFO(stat.st_mode))
+		facts->kind = LEAT_KIND_PIPE;
+	else if (S_ISSOCK(stat.st_mode))
+		facts->kind = socket_kind(fd);
+	else if (S_ISDIR(stat.st_mode))
+		return -EISDIR;
+	else if (S_ISBLK(stat.st_mode))
+		facts->kind = LEAT_KIND_BLOCK;
+	else
+		facts->kind = sys_is_terminal(fd) ? LEAT_KIND_TERMINAL : LEAT_KIND_DEVICE;
+	if (facts->kind == LEAT_KIND_BLOCK) {
+		int64_t bytes = sys_device_bytes(fd);
+
+		if (bytes < 0)
+			return (int)bytes;
+		facts->size = (uint64_t)bytes;
+	}
+	facts->known |= KNOW_TYPE;
+	return 0;
+}
+
+static int look_flags(int fd, struct leat_facts *facts, int wrong_mode)
+{
+	int flags;
+
+	if (facts->known & KNOW_FLAGS)
+		return 0;
+	flags = sys_get_flags(fd);
+	if (flags < 0)
+		return flags;
+	if ((flags & O_ACCMODE) == wrong_mode || (flags & O_PATH))
+		return -EBADF;
+	facts->open_flags = (uint32_t)flags;
+	facts->known |= KNOW_FLAGS;
+	return 0;
+}
+
+static bool changes(const struct leat_source *source)
+{
+	return source->stability == LEAT_UNSTABLE && (source->facts.kind == LEAT_KIND_FILE || source->facts.kind == LEAT_KIND_GENERATED);
+}
+
+static int check_seals(const struct leat_source *source)
+{
+	int seals = sys_get_seals(source->fd);
+
+	if (seals < 0)
+		return seals;
+	return (seals & (F_SEAL_WRITE | F_SEAL_SHRINK)) == (F_SEAL_WRITE | F_SEAL_SHRINK) ? 0 : -EPERM;
+}
+
+int source_look(struct leat_source *source)
+{
+	bool known = source->facts.known & KNOW_TYPE;
+	int r;
+
+	if (source->error || source->kind != LEAT_KIND_NONE || source->state & END_VIEW)
+		return source->error;
+	if (known && !changes(source))
+		return 0;
+	r = look(source->fd, &source->facts);
+	if (!r)
+		r = look_flags(source->fd, &source->facts, O_WRONLY);
+	if (!r && !known && source->stability == LEAT_SEALED)
+		r = check_seals(source);
+	if (!r && !source->own_offset && !kind_is_file(source->facts.kind))
+		r = -ESPIPE;
+	return r;
+}
+
+int sink_look(struct leat_sink *sink)
+{
+	int corked = 0, r;
+	unsigned size = sizeof corked;
+
+	if (sink->error || sink->kind != LEAT_KIND_NONE || sink->state & END_VIEW)
+		return sink->error;
+	if (sink->facts.known & KNOW_TYPE && !kind_is_file(sink->facts.kind))
+		return 0;
+	r = look(sink->fd, &sink->facts);
+	if (!r)
+		r = look_flags(sink->fd, &sink->facts, O_RDONLY);
+	if (r)
+		return r;
+	if (!sink->own_offset && !kind_is_file(sink->facts.kind))
+		return -ESPIPE;
+	if (!sink->own_offset && sink->facts.open_flags & O_APPEND)
+		return -EINVAL;
+	if (sink->facts.kind == LEAT_KIND_TCP) {
+		sys_socket_option(sink->fd, IPPROTO_TCP, TCP_CORK, &corked, &size);
+		sink->facts.corked = corked != 0;
+	}
+	return 0;
+}
+
+int leat_look(struct leat_source *source)
+{
+	return source ? source_look(source) : -EINVAL;
+}
+
+int leat_look_sink(struct leat_sink *sink)
+{
+	return sink ? sink_look(sink) : -EINVAL;
+}
+
+enum leat_reason source_compare(const struct leat_source *source)
+{
+	struct leat_facts now = { .kind = source->facts.kind };
+	struct stat stat;
+
+	if (!changes(source) || source->facts.kind == LEAT_KIND_GENERATED)
+		return LEAT_OK;
+	if (sys_fstat(source->fd, &stat) < 0)
+		return LEAT_SOURCE_CHANGED;
+	take_stat(&now, &stat);
+	if (now.size > source->facts.size)
+		return LEAT_SOURCE_GREW;	/* an append moves mtime too; what it hides is in the manual */
+	if (now.size != source->facts.size || now.mtime_ns != source->facts.mtime_ns || now.ctime_ns != source->facts.ctime_ns)
+		return LEAT_SOURCE_CHANGED;
+	return LEAT_OK;
+}

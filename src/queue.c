@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue.h"
+
+#include <errno.h>
+#include <string.h>
+
+void leat_queue_init(struct leat_queue *queue)
+{
+	if (queue)
+		memset(queue, 0, sizeof *queue);
+}
+
+int leat_queue_add(struct leat_queue *queue, struct leat_source *part)
+{
+	if (!queue || !part || queue->owner == part)
+		return -EINVAL;
+	if (queue->ended)
+		return -EPIPE;
+	if (part->state & (END_PART | END_VIEWED | END_BUSY))
+		return LEAT_EWRAPPED;
+	part->state |= END_PART;
+	part->next = NULL;
+	if (queue->last)
+		queue->last->next = part;
+	else
+		queue->first = part;
+	queue->last = part;
+	return 0;
+}
+
+void leat_queue_end(struct leat_queue *queue)
+{
+	if (queue)
+		queue->ended = 1;
+}
+
+static struct leat_queue *queue_of(const struct leat_source *source)
+{
+	return source->kind == LEAT_KIND_QUEUE ? (struct leat_queue *)source->base : NULL;
+}
+
+/* The source below this one, which is linked to it; NULL at a leaf. */
+static struct leat_source *below(struct leat_source *source)
+{
+	struct leat_source *next = NULL;
+
+	if (source->error)
+		return NULL;
+	if (source->state & END_VIEW)
+		next = (struct leat_source *)source->base;
+	else if (queue_of(source))
+		next = queue_of(source)->first;
+	if (next)
+		next->parent = source;
+	return next;
+}
+
+struct leat_source *queue_leaf(struct leat_source *top, struct leat_source **ret_part)
+{
+	struct leat_source *next;
+
+	*ret_part = NULL;
+	while ((next = below(top))) {
+		if (queue_of(top))
+			*ret_part = next;
+		top = next;
+	}
+	return top;
+}
+
+bool queue_starves(const struct leat_source *source)
+{
+	const struct leat_queue *queue = queue_of(source);
+
+	return queue && !queue->first && !queue->ended;
+}
+
+void queue_drop(struct leat_source *part)
+{
+	struct leat_queue *queue = queue_of(part->parent);
+
+	queue->first = part->next;
+	if (!queue->first)
+		queue->last = NULL;
+	part->next = part->parent = NULL;
+	part->state &= (uint8_t)~(END_PART | END_BUSY);
+}
+
+int queue_set_busy(struct leat_source *top, bool busy)
+{
+	int error = 0;
+
+	for (; top; top = below(top)) {
+		if (top->error && !error)
+			error = top->error;
+		if (busy)
+			top->state |= END_BUSY;
+		else
+			top->state &= (uint8_t)~END_BUSY;
+	}
+	return error;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Sources of sources, and views. */
+#ifndef LEAT_QUEUE_H
+#define LEAT_QUEUE_H
+
+#include "types.h"
+
+/*
+ * The source that gives the next bytes of top: through views, the first part of each queue, down to a descriptor, memory or
+ * callback; or a queue's own source when that queue is empty. *ret_part: the innermost part that ends when it ends, or NULL.
+ */
+struct leat_source *queue_leaf(struct leat_source *top, struct leat_source **ret_part);
+/* True when source is a queue that is empty and may still grow. */
+bool queue_starves(const struct leat_source *source);
+/* Takes part, which is over, out of its queue. */
+void queue_drop(struct leat_source *part);
+/* Marks top and what is below it, as far as it runs now, busy or idle; the first misuse kept in any of them, or 0. */
+int queue_set_busy(struct leat_source *top, bool busy);
+
+#endif

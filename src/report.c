@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "report.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const route_names[LEAT_ROUTES] = {
+	"none", "clone", "copy_file_range", "sendfile", "splice", "splice_pipe", "memory", "copy",
+};
+
+static const char *const reason_names[LEAT_REASONS] = {
+	"ok", "small", "needs-content", "changes-bytes", "opaque-source", "opaque-sink", "out-append", "src-pipe",
+	"src-generated", "cross-fs", "fs-denied", "sandbox", "pipe-budget", "kernel-too-old", "tls-userspace", "ktls-off",
+	"unstable-source", "source-changed", "source-short", "source-grew", "holes-unknown", "blocking-fd", "sink-datagram",
+	"disabled-by-user", "not-applicable",
+};
+
+static const char *const kind_names[LEAT_KINDS] = {
+	"none", "file", "generated file", "pipe", "tcp", "unix socket", "stream socket", "datagram socket", "block device",
+	"device", "terminal", "directory", "memory", "callback", "queue", "nothing",
+};
+
+const char *leat_route_name(enum leat_route route)
+{
+	return (unsigned)route < LEAT_ROUTES ? route_names[route] : "unknown";
+}
+
+const char *leat_reason_name(enum leat_reason reason)
+{
+	return (unsigned)reason < LEAT_REASONS ? reason_names[reason] : "unknown";
+}
+
+const char *leat_kind_name(enum leat_kind kind)
+{
+	return (unsigned)kind < LEAT_KINDS ? kind_names[kind] : "unknown";
+}
+
+const char *leat_strerror(int error)
+{
+	switch (error) {
+	case LEAT_ESHORT:
+		return "the source ended before its promised length";
+	case LEAT_ECHANGED:
+		return "the source changed while it was sent";
+	case LEAT_EBLOCKING:
+		return "a socket or pipe without O_NONBLOCK cannot be stepped";
+	case LEAT_ESTUCK:
+		return "nothing can wake this transfer";
+	case LEAT_EREFUSED:
+		return "no kernel route, and policy require forbids a copy";
+	case LEAT_EDATAGRAM:
+		return "a datagram sink needs a frame wrapper";
+	case LEAT_EWRAPPED:
+		return "already on a chain or in a queue, or busy";
+	case LEAT_ECONTRACT:
+		return "a callback broke its contract";
+	default:
+		return error > 0 ? "no error" : strerror(-error);
+	}
+}
+
+const char *leat_version(void)
+{
+	return LEAT_VERSION;
+}
+
+void report_plan(struct leat_report *report, const struct plan *plan)
+{
+	for (int route = 0; route < LEAT_ROUTES; route++) {
+		report->refused[route] = plan->refused[route];
+		report->refused_by[route] = plan->refused_by[route];
+	}
+	report->route = plan->count ? plan->routes[0] : LEAT_ROUTE_NONE;
+}
+
+void report_shows(struct leat_report *whole, const struct leat_report *part)
+{
+	if (part->bytes < whole->bytes - part->bytes)
+		return;
+	memcpy(whole->refused, part->refused, sizeof whole->refused);
+	memcpy(whole->refused_by, part->refused_by, sizeof whole->refused_by);
+	whole->source_kind = part->source_kind;
+	whole->by_reference |= part->by_reference;
+}
+
+void report_add(struct leat_report *report, const struct leat_report *earlier)
+{
+	for (int route = 0; route < LEAT_ROUTES; route++) {
+		report->route_bytes[route] += earlier->route_bytes[route];
+		report->route_calls[route] += earlier->route_calls[route];
+	}
+	report->bytes += earlier->bytes;
+	report->source_bytes += earlier->source_bytes;
+	report->hole_bytes += earlier->hole_bytes;
+	report->source_waits += earlier->source_waits;
+	report->sink_waits += earlier->sink_waits;
+	report->other_waits += earlier->other_waits;
+	report->cold_waits += earlier->cold_waits;
+	report->begin_ns = earlier->begin_ns;
+	if (report->longest_call_ns < earlier->longest_call_ns)
+		report->longest_call_ns = earlier->longest_call_ns;
+}
+
+void report_close(struct leat_report *report, uint64_t now_ns)
+{
+	uint64_t most = 0;
+
+	report->end_ns = now_ns;
+	for (int route = 0; route < LEAT_ROUTES; route++)
+		if (report->route_bytes[route] > most) {
+			most = report->route_bytes[route];
+			report->route = (uint8_t)route;
+		}
+}
+
+/* ---- explain ---------------------------------------------------------------------------------------------------------- */
+
+struct text {
+	char *at;
+	size_t left;
+};
+
+__attribute__((format(printf, 2, 3)))
+static void say(struct text *text, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text->at, text->left, format, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	if ((size_t)n >= text->left)
+		n = text->left ? (int)text->left - 1 : 0;
+	text->at += n;
+	text->left -= (size_t)n;
+}
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void say_routes(struct text *text, const struct leat_report *r)
+{
+	const char *between = " by ";
+
+	for (int route = 1; route < LEAT_ROUTES; route++) {
+		if (!r->route_bytes[route])
+			continue;
+		say(text, "%s%s in %" PRIu64 " call%s", between, leat_route_name(route), r->route_calls[route],
+		    plural(r->route_calls[route]));
+		between = ", ";
+	}
+	if (r->hole_bytes)
+		say(text, "%s%" PRIu64 " kept as holes", r->bytes == r->hole_bytes ? ", " : between, r->hole_bytes);
+}
+
+/* The first route that fits the pair and was refused: that is what a reader wants to know. */
+static void say_refusal(struct text *text, const struct leat_report *r)
+{
+	for (int route = 1; route < r->route; route++) {
+		if (r->refused[route] == LEAT_OK || r->refused[route] == LEAT_NOT_APPLICABLE)
+			continue;
+		say(text, "; no %s: %s", leat_route_name(route), leat_reason_name(r->refused[route]));
+		if (r->refused_by[route])
+			say(text, ":%s", r->refused_by[route]);
+		if (r->route == LEAT_ROUTE_COPY || r->refused[route] != LEAT_FS_DENIED)
+			return;
+	}
+}
+
+static void say_wrappers(struct text *text, const struct leat_report *r)
+{
+	if (!r->wrappers || r->route == LEAT_ROUTE_COPY)
+		return;
+	say(text, "; %u wrapper%s kept it (they need no content)", r->wrappers, plural(r->wrappers));
+}
+
+static const char *side_name(uint8_t side)
+{
+	static const char *const names[] = { "", " at the source", " at the sink", " in a wrapper", " by the caller" };
+
+	return side < sizeof names / sizeof names[0] ? names[side] : "";
+}
+
+static void say_end(struct text *text, const struct leat_report *r)
+{
+	if (r->noted)
+		say(text, "; noted %s", leat_reason_name(r->noted));
+	if (r->kept_bytes)
+		say(text, "; %" PRIu64 " byte%s kept for the next transfer", r->kept_bytes, plural(r->kept_bytes));
+	if (r->ended_by == LEAT_ENDED_BY_WRAPPER && r->culprit)
+		say(text, "; ended by %s", r->culprit);
+	if (r->error)
+		say(text, "; failed%s%s%s: %s", side_name(r->side), r->culprit ? " " : "", r->culprit ? r->culprit : "",
+		    leat_strerror(r->error));
+}
+
+char *leat_explain(const struct leat_report *report, char *line, size_t size)
+{
+	struct text text = { line, size };
+
+	if (!line || !size)
+		return line;
+	*line = '\0';
+	if (!report)
+		return line;
+	say(&text, "%s \xe2\x86\x92 %s: ", leat_kind_name(report->source_kind), leat_kind_name(report->sink_kind));
+	if (report->ended_by == LEAT_ENDED_NOT && !report->bytes && !report->error) {
+		say(&text, "would go by %s", leat_route_name(report->route));
+	} else {
+		say(&text, "%" PRIu64 " byte%s", report->bytes, plural(report->bytes));
+		say_routes(&text, report);
+	}
+	say_refusal(&text, report);
+	say_wrappers(&text, report);
+	say_end(&text, report);
+	return line;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* From memory to whatever the sink is: the route of memory sources, and the way of frame bytes, kept bytes and copies. */
+#include "route.h"
+#include "decline.h"
+#include "endpoint.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sock_diag.h>
+#include <string.h>
+
+/* A write of this much never blocks on a pipe that poll calls writable (POSIX: PIPE_BUF). */
+#define BLOCKING_PIPE_BYTES 4096
+
+struct move route_error(const struct transfer *t, enum leat_route route, int error, enum leat_side side)
+{
+	struct move move = { .verdict = VERDICT_FAILED, .error = error, .side = side };
+
+	if (error == -EINTR)	/* without progress: the loop looks at the stop flag and comes again */
+		return route_verdict(VERDICT_MORE);
+	if (decline_reason(route, error, t->part_report.route_bytes[route] != 0, &move.reason))
+		move.verdict = VERDICT_DECLINED;
+	return move;
+}
+
+static bool ready(int fd, short events)
+{
+	struct pollfd poll = { .fd = fd, .events = events };
+
+	return sys_poll(&poll, 1, 0) != 0;
+}
+
+bool source_has(const struct transfer *t)
+{
+	return !(t->blocking & BLOCKING_SOURCE) || ready(t->source_fd, POLLIN);
+}
+
+uint64_t source_ready(const struct transfer *t)
+{
+	int64_t bytes = sys_readable_bytes(t->source_fd);
+
+	return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+/*
+ * Half the room: the kernel counts whole buffers, not payload, and a call that fits in half never waits (kernel fact
+ * sndbuf-half-room). SPLICE_F_NONBLOCK does not help on a blocking socket.
+ */
+bool sink_room(const struct transfer *t, uint64_t *bytes)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 }, queued;
+	unsigned size = sizeof info;
+
+	if (!(t->blocking & BLOCKING_SINK))
+		return true;
+	if (!ready(t->sink_fd, POLLOUT))
+		return false;
+	if (!kind_is_socket(t->out->facts.kind)) {
+		*bytes = *bytes < BLOCKING_PIPE_BYTES ? *bytes : BLOCKING_PIPE_BYTES;
+		return true;
+	}
+	if (sys_socket_option(t->sink_fd, SOL_SOCKET, SO_MEMINFO, info, &size) < 0)
+		return true;
+	queued = info[SK_MEMINFO_WMEM_QUEUED] > info[SK_MEMINFO_WMEM_ALLOC] ? info[SK_MEMINFO_WMEM_QUEUED] :
+									      info[SK_MEMINFO_WMEM_ALLOC];
+	if (queued + 2 >= info[SK_MEMINFO_SNDBUF])
+		return false;
+	if (*bytes > (info[SK_MEMINFO_SNDBUF] - queued) / 2)
+		*bytes = (info[SK_MEMINFO_SNDBUF] - queued) / 2;
+	return true;
+}
+
+static int64_t send_memory(struct transfer *t, const void *data, uint64_t bytes)
+{
+	uint64_t room = t->out->length - t->out->position;
+
+	if (!room)
+		return -ENOSPC;
+	bytes = bytes < room ? bytes : room;
+	memcpy((unsigned char *)t->out->base + t->out->position, data, bytes);
+	return (int64_t)bytes;
+}
+
+static int64_t send_callback(struct transfer *t, const void *data, uint64_t bytes, bool more)
+{
+	const struct leat_sink_ops *ops = t->out->base;
+	int64_t n;
+
+	t->end_wait = (struct pollfd){ .fd = -1 };
+	n = ops->write(t->out->arg, data, bytes, more, &t->end_wait);
+	return n > (int64_t)bytes || n == 0 ? LEAT_ECONTRACT : n;
+}
+
+static int64_t send_now(struct transfer *t, const void *data, uint64_t bytes, bool more)
+{
+	switch (t->out->facts.kind) {
+	case LEAT_KIND_NOTHING:
+		return (int64_t)bytes;
+	case LEAT_KIND_MEMORY:
+		return send_memory(t, data, bytes);
+	case LEAT_KIND_CALLBACK:
+		return send_callback(t, data, bytes, more);
+	case LEAT_KIND_TCP: case LEAT_KIND_UNIX: case LEAT_KIND_STREAM: case LEAT_KIND_DATAGRAM:
+		return sys_send(t->sink_fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+	case LEAT_KIND_FILE: case LEAT_KIND_GENERATED: case LEAT_KIND_BLOCK:
+		if (!(t->out->facts.open_flags & O_APPEND))
+			return sys_pwrite(t->sink_fd, data, bytes, t->out->position);
+		return sys_write(t->sink_fd, data, bytes);
+	default:
+		return sink_room(t, &bytes) ? sys_write(t->sink_fd, data, bytes) : -EAGAIN;
+	}
+}
+
+struct move sink_send(struct transfer *t, const void *data, uint64_t bytes, bool more)
+{
+	int64_t n = send_now(t, data, bytes, more);
+
+	if (n == -EAGAIN)
+		return route_verdict(VERDICT_WAIT_SINK);
+	if (n < 0)
+		return route_error(t, LEAT_ROUTE_MEMORY, (int)n, LEAT_SIDE_SINK);
+	return route_moved(n);
+}
+
+/* For a tee's second sink, which stands alone: no transfer is on it. */
+int64_t sink_write_now(struct leat_sink *sink, const void *bytes, size_t length, struct pollfd *wait)
+{
+	struct transfer t = { .out = sink, .sink_fd = sink->fd, .blocking = BLOCKING_SINK };
+	int64_t n = send_now(&t, bytes, length, false);
+
+	*wait = (struct pollfd){ .fd = sink->fd, .events = POLLOUT };
+	if (n == -EAGAIN && sink->kind == LEAT_KIND_CALLBACK)
+		*wait = t.end_wait;
+	if (n > 0)
+		sink->position += (uint64_t)n;
+	return n;
+}
+
+const struct route route_memory = { .id = LEAT_ROUTE_MEMORY };

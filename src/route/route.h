@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The routes, all of one shape (struct route). They move bytes and tell what the kernel said; they charge nobody, wait for
+ * nothing and choose nothing: that is transfer.c.
+ */
+#ifndef LEAT_ROUTE_H
+#define LEAT_ROUTE_H
+
+#include "types.h"
+
+extern const struct route route_clone, route_copy_file_range, route_sendfile, route_splice, route_splice_pipe, route_memory,
+	route_copy;
+
+/* Sends bytes of our memory to the sink, whatever it is, as much as it takes now: frames, kept bytes, routes memory and copy. */
+struct move sink_send(struct transfer *t, const void *data, uint64_t bytes, bool more);
+
+/* Empties a pipe of ours that another route left, into t->buffer. */
+struct move pipe_to_buffer(struct transfer *t);
+/* Makes t->buffer, if there is none. 0 or -ENOMEM. */
+int buffer_make(struct transfer *t);
+
+/* Bytes certainly readable from the base now, for a frame that must announce them. */
+uint64_t source_ready(const struct transfer *t);
+
+/* On a blocking socket: lowers *bytes to what the kernel takes without waiting; false: nothing now. True elsewhere. */
+bool sink_room(const struct transfer *t, uint64_t *bytes);
+bool source_has(const struct transfer *t);
+
+/* Turns the error of a transfer call into a verdict, by the table of decline.h. */
+struct move route_error(const struct transfer *t, enum leat_route route, int error, enum leat_side side);
+
+static inline struct move route_moved(int64_t bytes)
+{
+	return (struct move){ .bytes = (uint64_t)bytes, .verdict = VERDICT_MORE };
+}
+
+static inline struct move route_verdict(enum verdict verdict)
+{
+	return (struct move){ .verdict = verdict };
+}
+
+#endif

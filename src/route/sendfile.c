@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* sendfile: file to socket, terminal, device, or to a file at that file's own offset. */
+#include "route.h"
+#include "endpoint.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static struct move sendfile_move(struct transfer *t, uint64_t bytes, bool more)
+{
+	uint64_t at = t->base->position;
+	int64_t n;
+
+	(void)more;
+	if (!sink_room(t, &bytes))
+		return route_verdict(VERDICT_WAIT_SINK);
+	if (kind_is_file(t->out->facts.kind)) {
+		n = sys_seek(t->sink_fd, t->out->position, SEEK_SET);
+		if (n < 0)
+			return route_error(t, LEAT_ROUTE_SENDFILE, (int)n, LEAT_SIDE_SINK);
+	}
+	n = sys_sendfile(t->sink_fd, t->source_fd, &at, bytes);
+	if (n == -EAGAIN)
+		return route_verdict(VERDICT_WAIT_SINK);
+	if (n < 0)
+		return route_error(t, LEAT_ROUTE_SENDFILE, (int)n, LEAT_SIDE_SINK);
+	return n ? route_moved(n) : route_verdict(VERDICT_END);
+}
+
+const struct route route_sendfile = { .id = LEAT_ROUTE_SENDFILE, .move = sendfile_move };

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * splice, in two forms. `splice`: one end is a pipe of the caller's. `splice_pipe`: through a pipe of ours, which is filled
+ * only while it is empty, so that EAGAIN from filling always means the source (hazard 41).
+ */
+#define _GNU_SOURCE
+#include "route.h"
+#include "endpoint.h"
+#include "pipe.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+static uint64_t *offset_of(uint8_t kind, uint64_t *offset)
+{
+	return kind_is_file(kind) ? offset : NULL;
+}
+
+/* One splice from the base into fd. Its result; neither position is moved: that is for who charges. */
+static int64_t from_source(struct transfer *t, int fd, uint64_t *to, uint64_t bytes, unsigned flags)
+{
+	uint64_t from = t->base->position;
+
+	return sys_splice(t->source_fd, offset_of(t->base->facts.kind, &from), fd, to, bytes, flags | SPLICE_F_NONBLOCK);
+}
+
+static struct move splice_move(struct transfer *t, uint64_t bytes, bool more)
+{
+	uint64_t to = t->out->position;
+	int64_t n;
+
+	if (!sink_room(t, &bytes))
+		return route_verdict(VERDICT_WAIT_SINK);
+	if (!source_has(t))
+		return route_verdict(VERDICT_WAIT_SOURCE);
+	n = from_source(t, t->sink_fd, offset_of(t->out->facts.kind, &to), bytes, more ? SPLICE_F_MORE : 0);
+	if (n == -EAGAIN)	/* two causes: a source that has bytes means the sink is full */
+		return route_verdict(kind_is_file(t->base->facts.kind) || sys_readable_bytes(t->source_fd) > 0 ?
+				     VERDICT_WAIT_SINK : VERDICT_WAIT_SOURCE);
+	if (n < 0)
+		return route_error(t, LEAT_ROUTE_SPLICE, (int)n, n == -EPIPE ? LEAT_SIDE_SINK : LEAT_SIDE_NONE);
+	return n ? route_moved(n) : route_verdict(VERDICT_END);
+}
+
+static struct move pipe_fill(struct transfer *t, uint64_t bytes)
+{
+	int64_t n;
+
+	if (t->pipe.fd[0] < 0) {
+		n = pipe_open(&t->pipe, t->options.pipe_bytes, t->options.helper);
+		if (n < 0)
+			return (struct move){ .verdict = VERDICT_DECLINED, .error = (int)n, .reason = LEAT_PIPE_BUDGET };
+	}
+	if (!source_has(t))
+		return route_verdict(VERDICT_WAIT_SOURCE);
+	n = from_source(t, t->pipe.fd[1], NULL, bytes < t->pipe.size ? bytes : t->pipe.size, SPLICE_F_MOVE);
+	if (n == -EAGAIN)
+		return route_verdict(VERDICT_WAIT_SOURCE);
+	if (n < 0)
+		return route_error(t, LEAT_ROUTE_SPLICE_PIPE, (int)n, LEAT_SIDE_SOURCE);
+	t->pipe.bytes += (uint64_t)n;
+	return n ? route_moved(n) : route_verdict(VERDICT_END);
+}
+
+static struct move pipe_move(struct transfer *t, uint64_t bytes, bool more)
+{
+	uint64_t to = t->out->position;
+	int64_t n;
+
+	if (!sink_room(t, &bytes))
+		return route_verdict(VERDICT_WAIT_SINK);
+	n = sys_splice(t->pipe.fd[0], NULL, t->sink_fd, offset_of(t->out->facts.kind, &to), bytes,
+		       SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0));
+	if (n == -EAGAIN)
+		return route_verdict(VERDICT_WAIT_SINK);
+	if (n == 0)
+		n = -EIO;	/* a pipe that holds bytes and gives none */
+	if (n < 0)
+		return route_error(t, LEAT_ROUTE_SPLICE_PIPE, (int)n, LEAT_SIDE_SINK);
+	t->pipe.bytes -= (uint64_t)n;
+	return route_moved(n);
+}
+
+struct move pipe_to_buffer(struct transfer *t)
+{
+	int64_t n = buffer_make(t);
+
+	if (!n)
+		n = sys_read(t->pipe.fd[0], t->buffer.bytes, t->buffer.size);
+	if (n == 0)
+		n = -EIO;
+	if (n < 0)
+		return route_error(t, LEAT_ROUTE_COPY, (int)n, LEAT_SIDE_SOURCE);
+	t->pipe.bytes -= (uint64_t)n;
+	t->buffer.off = 0;
+	t->buffer.len = (uint32_t)n;
+	return route_moved(n);
+}
+
+const struct route route_splice = { .id = LEAT_ROUTE_SPLICE, .move = splice_move };
+const struct route route_splice_pipe = { .id = LEAT_ROUTE_SPLICE_PIPE, .fill = pipe_fill, .move = pipe_move };

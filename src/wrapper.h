@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The chain of wrappers: putting them on, threading the whole way of a transfer, and telling them what happens. */
+#ifndef LEAT_WRAPPER_H
+#define LEAT_WRAPPER_H
+
+#include "types.h"
+
+/* What the wrappers on a way need, in sum. The names are of the first that needs it, or NULL. */
+struct needs {
+	const char *content, *change;
+	uint16_t wrappers, content_wrappers;
+	uint8_t changers;
+	bool boundaries;	/* a frame, a changer or a section that still skips is on the way */
+	bool framed;
+};
+
+const char *wrapper_name(const struct leat_wrapper *wrapper);
+
+/*
+ * Threads up and down through every wrapper from the leaf base to the sink, in the direction of the bytes, and returns the
+ * first. *ret_part_last is the last one of the queue's part that base ends (NULL: none, or no part).
+ */
+struct leat_wrapper *way_link(struct leat_source *base, struct leat_source *part, struct leat_sink *sink,
+			      struct leat_wrapper **ret_part_last);
+struct needs way_needs(const struct leat_wrapper *first);
+
+/* The same for a chain alone, to tell it of its begin and end; stop is not told (NULL: the whole way). */
+void way_event(struct leat_wrapper *first, const struct leat_wrapper *stop, struct leat_event *event);
+/* The bytes expected at the end of the way from total: the least of the limits on it. */
+uint64_t way_total(const struct leat_wrapper *first, const struct leat_wrapper *last, uint64_t total);
+
+#endif
