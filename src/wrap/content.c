@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/* Wrappers that see the bytes: hash, xxh3, tee. */
+#include "../endpoint.h"
+#include "wrap.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static bool went_well(const struct leat_event *event)
+{
+	return event->kind == LEAT_EVENT_END && (!event->report || !event->report->error);
+}
+
+/* ---- hash ---- */
+
+/*
+ * leat_hash.begun. A cancel or failure leaves it as it is: the next transfer goes on with the same hash. A hash that was
+ * finished, in a transfer that failed afterwards, can take no more bytes.
+ */
+enum { HASH_NOT_BEGUN, HASH_BEGUN, HASH_FINISHED };
+
+static int hash_begin(struct leat_hash *hash)
+{
+	int error;
+
+	if (hash->begun)
+		return 0;
+	error = hash->ops->init ? hash->ops->init(hash->state) : 0;
+	if (error >= 0)
+		hash->begun = HASH_BEGUN;
+	return error < 0 ? error : 0;
+}
+
+static int hash_see(struct leat_wrapper *wrapper, const void *bytes, size_t length)
+{
+	struct leat_hash *hash = (struct leat_hash *)wrapper;
+	int error = hash_begin(hash);
+
+	if (error)
+		return error;
+	if (hash->begun == HASH_FINISHED)
+		return -EINVAL;
+	error = hash->ops->update(hash->state, bytes, length);
+	return error < 0 ? error : 0;
+}
+
+static int hash_close(struct leat_hash *hash)
+{
+	int error = hash_begin(hash);	/* of no bytes at all */
+
+	if (error || hash->begun == HASH_FINISHED)
+		return error;
+	hash->begun = HASH_FINISHED;
+	error = hash->ops->finish ? hash->ops->finish(hash->state) : 0;
+	return error < 0 ? error : 0;
+}
+
+/* May be asked again, because of another wrapper on the way. */
+static int hash_finish(struct leat_wrapper *wrapper, struct leat_budget *budget)
+{
+	return hash_close((struct leat_hash *)wrapper);
+}
+
+static void hash_event(struct leat_wrapper *wrapper, const struct leat_event *event)
+{
+	struct leat_hash *hash = (struct leat_hash *)wrapper;
+
+	if (!went_well(event))
+		return;
+	hash_close(hash);
+	hash->begun = HASH_NOT_BEGUN;
+}
+
+const struct leat_wrapper_ops hash_ops = {
+	.name = "hash",
+	.need = LEAT_NEED_CONTENT,
+	.see = hash_see,
+	.finish = hash_finish,
+	.event = hash_event,
+};
+
+struct leat_wrapper *leat_hash_init(struct leat_hash *hash, const struct leat_hash_ops *ops, void *state)
+{
+	if (!hash)
+		return NULL;
+	hash->ops = ops;
+	hash->state = state;
+	hash->begun = HASH_NOT_BEGUN;
+	return leat_wrapper_init(&hash->wrapper, ops && ops->update ? &hash_ops : NULL);
+}
+
+/* ---- xxh3 ---- */
+
+/*
+ * XXH3_state_t wants 64-byte alignment, which the caller's struct need not have: it stands at the first such address inside.
+ * The last word is never reached: 1 when the transfer it belongs to has ended well, and the next one begins anew.
+ */
+#define XXH3_ALIGN 64
+#define XXH3_OVER 79
+
+_Static_assert(_Alignof(XXH3_state_t) <= XXH3_ALIGN, "its alignment");
+_Static_assert(sizeof(XXH3_state_t) + XXH3_ALIGN - _Alignof(struct leat_xxh3) <= XXH3_OVER * sizeof(uint64_t),
+	       "the state fits from whatever address");
+
+static XXH3_state_t *xxh3_state(const struct leat_xxh3 *xxh3)
+{
+	uintptr_t at = ((uintptr_t)xxh3->state + XXH3_ALIGN - 1) & ~(uintptr_t)(XXH3_ALIGN - 1);
+
+	return (XXH3_state_t *)at;
+}
+
+static int xxh3_see(struct leat_wrapper *wrapper, const void *bytes, size_t length)
+{
+	XXH3_64bits_update(xxh3_state((struct leat_xxh3 *)wrapper), bytes, length);
+	return 0;
+}
+
+static void xxh3_event(struct leat_wrapper *wrapper, const struct leat_event *event)
+{
+	struct leat_xxh3 *xxh3 = (struct leat_xxh3 *)wrapper;
+
+	if (event->kind == LEAT_EVENT_BEGIN && xxh3->state[XXH3_OVER]) {
+		xxh3->state[XXH3_OVER] = 0;
+		XXH3_64bits_reset(xxh3_state(xxh3));
+	} else if (went_well(event)) {
+		xxh3->state[XXH3_OVER] = 1;
+	}
+}
+
+const struct leat_wrapper_ops xxh3_ops = {
+	.name = "xxh3",
+	.need = LEAT_NEED_CONTENT,
+	.see = xxh3_see,
+	.event = xxh3_event,
+};
+
+struct leat_wrapper *leat_xxh3_init(struct leat_xxh3 *xxh3)
+{
+	if (!xxh3)
+		return NULL;
+	memset(xxh3->state, 0, sizeof xxh3->state);
+	XXH3_64bits_reset(xxh3_state(xxh3));
+	return leat_wrapper_init(&xxh3->wrapper, &xxh3_ops);
+}
+
+uint64_t leat_xxh3_result(const struct leat_xxh3 *xxh3)
+{
+	return xxh3 ? XXH3_64bits_digest(xxh3_state(xxh3)) : 0;
+}
+
+/* ---- tee ---- */
+
+/*
+ * What the second sink did not take at once stands in buffer, a ring: len bytes from off. It is bytes that the first sink
+ * has, so it stays over a cancel and goes out first in the next transfer.
+ *
+ * wait: no more may pass than buffer has room for, so that nothing is lost even when second fails; a failure of second ends
+ *	the transfer.
+ * fail: nothing is held up. When second fails, or is so slow that buffer overflows (-ENOBUFS), the transfer ends; what it
+ *	then lacks is counted in dropped_bytes. At the end it is waited for.
+ * drop: nothing is held up and nothing fails. What neither second nor buffer takes is counted, and after an error of second
+ *	everything, until the next begin.
+ */
+
+static uint64_t tee_room(const struct leat_tee *tee)
+{
+	return tee->size - tee->len;
+}
+
+static void tee_drop_buffer(struct leat_tee *tee)
+{
+	tee->dropped_bytes += tee->len;
+	tee->off = tee->len = 0;
+}
+
+/* Writes what second takes without waiting. Bytes; *ret_error is 0, -EAGAIN with *wait filled in, or an error. */
+static size_t tee_write(struct leat_tee *tee, const unsigned char *bytes, size_t length, struct pollfd *wait, int *ret_error)
+{
+	size_t done = 0;
+
+	*ret_error = 0;
+	while (done < length && !*ret_error) {
+		int64_t n = sink_write_now(tee->second, bytes + done, length - done, wait);
+
+		if (n > 0)
+			done += (size_t)n;
+		else	/* a sink that takes nothing and says nothing is one to ask later */
+			*ret_error = n == 0 || n == -EINTR ? -EAGAIN : (int)n;
+	}
+	if (*ret_error && *ret_error != -EAGAIN)
+		tee->error = *ret_error;
+	return done;
+}
+
+/* 0 when buffer is empty, -EAGAIN with *wait filled in, or an error. */
+static int tee_flush(struct leat_tee *tee, struct pollfd *wait)
+{
+	int error = 0;
+
+	while (tee->len && !error) {
+		uint64_t straight = tee->size - tee->off;
+		size_t n = tee_write(tee, tee->buffer + tee->off, tee->len < straight ? tee->len : straight, wait, &error);
+
+		tee->len -= n;
+		tee->off = tee->len ? (tee->off + n) % tee->size : 0;
+	}
+	return error;
+}
+
+/* Takes what there is room for: returns the bytes taken. */
+static size_t tee_store(struct leat_tee *tee, const unsigned char *bytes, size_t length)
+{
+	size_t taken = length < tee_room(tee) ? length : (size_t)tee_room(tee), first;
+	uint64_t at;
+
+	if (!taken)
+		return 0;
+	at = (tee->off + tee->len) % tee->size;
+	first = taken < tee->size - at ? taken : (size_t)(tee->size - at);
+	memcpy(tee->buffer + at, bytes, first);
+	memcpy(tee->buffer, bytes + first, taken - first);
+	tee->len += taken;
+	return taken;
+}
+
+static int tee_see(struct leat_wrapper *wrapper, const void *data, size_t length)
+{
+	struct leat_tee *tee = (struct leat_tee *)wrapper;
+	const unsigned char *bytes = data;
+	struct pollfd wait = { .fd = -1 };
+	size_t done = 0;
+	int error = tee->error;
+
+	if (!error)
+		error = tee_flush(tee, &wait);
+	if (!error)
+		done = tee_write(tee, bytes, length, &wait, &error);
+	if (tee->policy == LEAT_TEE_DROP && tee->error)
+		tee_drop_buffer(tee);
+	else
+		done += tee_store(tee, bytes + done, length - done);
+	tee->dropped_bytes += length - done;
+	if (tee->policy == LEAT_TEE_DROP)
+		return 0;
+	return tee->error ? tee->error : done < length ? -ENOBUFS : 0;
+}
+
+static int tee_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
+{
+	struct leat_tee *tee = (struct leat_tee *)wrapper;
+	struct pollfd wait = { .fd = -1 };
+	uint64_t of_use;
+	int error = tee->error ? tee->error : tee_flush(tee, &wait);
+
+	if (tee->policy == LEAT_TEE_DROP)
+		return 0;
+	if (error && error != -EAGAIN)
+		return error;
+	if (tee->policy == LEAT_TEE_FAIL || wrapper->state & WRAPPER_KERNEL_TEE || !budget->bytes)
+		return 0;
+	of_use = budget->at_least < tee->size ? budget->at_least : tee->size;
+	if (!tee_room(tee) || tee_room(tee) < of_use) {
+		budget->bytes = 0;
+		budget->wait = wait;
+		return LEAT_WAIT;
+	}
+	if (budget->bytes > tee_room(tee))
+		budget->bytes = tee_room(tee);
+	return 0;
+}
+
+static int tee_finish(struct leat_wrapper *wrapper, struct leat_budget *budget)
+{
+	struct leat_tee *tee = (struct leat_tee *)wrapper;
+	struct pollfd wait = { .fd = -1 };
+	int error = tee->error ? tee->error : tee_flush(tee, &wait);
+
+	if (tee->policy == LEAT_TEE_DROP) {
+		tee_drop_buffer(tee);
+		return 0;
+	}
+	if (error == -EAGAIN) {
+		budget->wait = wait;
+		return LEAT_WAIT;
+	}
+	return error;
+}
+
+static void tee_event(struct leat_wrapper *wrapper, const struct leat_event *event)
+{
+	if (event->kind == LEAT_EVENT_BEGIN)
+		((struct leat_tee *)wrapper)->error = 0;
+}
+
+const struct leat_wrapper_ops tee_ops = {
+	.name = "tee",
+	.need = LEAT_NEED_CONTENT,
+	.allow = tee_allow,
+	.see = tee_see,
+	.finish = tee_finish,
+	.event = tee_event,
+};
+
+struct leat_wrapper *leat_tee_init(struct leat_tee *tee, struct leat_sink *second, enum leat_tee_policy policy,
+				   void *buffer, size_t size)
+{
+	bool sound = second && !second->first && (unsigned)policy <= LEAT_TEE_WAIT && (buffer || !size) &&
+		     (size || policy != LEAT_TEE_WAIT);
+
+	if (!tee)
+		return NULL;
+	memset(tee, 0, sizeof *tee);
+	tee->second = second;
+	tee->buffer = buffer;
+	tee->size = size;
+	tee->policy = policy;
+	tee->pipe[0] = tee->pipe[1] = -1;
+	return leat_wrapper_init(&tee->wrapper, sound ? &tee_ops : NULL);
+}
