@@ -6,7 +6,7 @@ PREFIX ?= $(or $(prefix),/usr/local)
 DESTDIR ?=
 MESON ?= meson
 
-.PHONY: all configured help demo test gates install asan tsan valgrind soak vm fuzz clean
+.PHONY: all configured help demo test gates install asan tsan valgrind soak vm clean
 
 all: configured
 	@ninja -C $(BUILD)
