@@ -16,7 +16,7 @@ class Count:
         self.passed, self.failed, self.skipped = 0, [], []
 
     def add(self, test):
-        name, result = test['name'], test['result']
+        name, result = re.sub(r'^\w+:(\w+)\S* / ', r'\1/', test['name']), test['result']
         cases = [match.groups() for match in map(CASE.match, test.get('stdout', '').splitlines()) if match]
         for word, case, text in cases:
             if word == 'ok  ':

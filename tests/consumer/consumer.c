@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A user of the installed library in plain C11: a file through two wrappers into another file, then what happened. */
+#define _POSIX_C_SOURCE 200809L /* fileno */
 #include <leat.h>
 
 #include <stdio.h>
