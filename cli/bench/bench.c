@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* `leat bench`: options and life cycle. */
+#include "../cmd.h"
+#include "../opt.h"
+#include "bench.h"
+
+#include <leat.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: leat bench [OPTION]...\n"
+	"\n"
+	"Measures, on this machine, what a wrapper around a source costs: with leat, with C and with Go. The server has one\n"
+	"CPU, the receiver another; every shape is measured in every round; system calls are counted by strace in a pass of\n"
+	"their own, contents are compared in another. Makes its own test file under TMPDIR (/var/tmp), and leaves nothing.\n"
+	"\n"
+	"options:";
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_signal(int signal)
+{
+	stop_signal = signal;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static enum opt_result parse(struct settings *s, int argc, char **argv)
+{
+	const struct opt table[] = {
+		{ "quick", OPT_FLAG, &s->quick, NULL, "64 MiB, few rounds: under 20 seconds in all" },
+		{ "rounds", OPT_NUMBER, &s->rounds, "N", "exactly N rounds (a figure is judged by 21 or more)\n"
+		  "default: what the budget allows, 3 to 21", 1, 1000 },
+		{ "budget", OPT_NUMBER, &s->budget_s, "SECONDS", "no new round after so long, 75 by default (--quick: 16)",
+		  5, 86400 },
+		{ "size", OPT_SIZE, &s->size, "BYTES", "of the test file, 512m by default", MIB, UINT64_C(1) << 40 },
+		{ "file", OPT_TEXT, &s->file, "FILE", "send this file instead of a generated one" },
+		{ "shape", OPT_TEXT, &s->shape_list, "LIST", "only these: names, directions, or direction/name, parted by\n"
+		  "commas. The floor and the control are always with them" },
+		{ "list", OPT_FLAG, &s->list, NULL, "list the shapes, measure nothing" },
+		{ "receiver", OPT_CHOICE, &s->receiver, "wire|ordinary", "wire neither sleeps nor copies (default); ordinary does\n"
+		  "both, as programs do", 0, 0, "wire|ordinary" },
+		{ "sink", OPT_CHOICE, &s->sink, "nonblocking|blocking", "how leat's server holds its socket: stepped\n"
+		  "with poll (default), or leat_copy on a blocking one", 0, 0, "nonblocking|blocking" },
+		{ "mss", OPT_NUMBER, &s->mss, "N", "TCP segments of N bytes, as on a network (1448); default\n"
+		  "is what loopback takes, about 64 KiB", 500, 32000 },
+		{ "sweep", OPT_FLAG, &s->sweep, NULL, "1 B to 64 MiB by memory, copy and sendfile: where the kernel\n"
+		  "routes start to pay" },
+		{ "overhead", OPT_FLAG, &s->overhead, NULL, "begin + step + end of a 4 KiB transfer with six wrappers,\n"
+		  "against a C program that makes the same calls" },
+		{ "all", OPT_FLAG, &s->all, NULL, "the shapes, the sweep and the overhead" },
+		{ "no-go", OPT_FLAG, &s->no_go, NULL, "leave the Go programs out" },
+		{ "port", OPT_NUMBER, &s->port, "N", "listen on 127.0.0.1 from port N on, one port for each shape;\n"
+		  "default: any free ones", 1, 65000 },
+		{ "json", OPT_TEXT, &s->json, "FILE", "the results for programs; the format is in leat-bench(1)" },
+		{ "html", OPT_TEXT, &s->html, "FILE", "the results as one page with charts, for people" },
+		{ .name = NULL },
+	};
+	enum opt_result result = opt_parse(table, argc, argv, usage);
+
+	if (!s->budget_s)
+		s->budget_s = s->quick ? 16 : 75;
+	if (!s->size)
+		s->size = s->quick ? 64 * MIB : 512 * MIB;
+	return result;
+}
+
+uint64_t now_ns(void)
+{
+	return leat_now_ns();
+}
+
+int out_of_time(const struct bench *b)
+{
+	return !b->settings.rounds && now_ns() - b->began_ns > b->settings.budget_s * 1000000000;
+}
+
+void bench_note(struct bench *b, const char *format, ...)
+{
+	char text[sizeof b->notes[0]];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	out_note(&b->out, "%s", text);
+	if (b->notes_count < sizeof b->notes / sizeof b->notes[0])
+		memcpy(b->notes[b->notes_count++], text, sizeof text);
+}
+
+void bench_drop(struct bench *b, struct run *run, const char *format, ...)
+{
+	char text[sizeof run->why];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	memcpy(run->why, text, sizeof text);
+	run->dropped = 1;
+	child_stop(&run->child);
+	if (!*b->stop)
+		bench_note(b, "%s %s is left out: %s", direction_names[run->shape->direction], run->shape->name, text);
+}
+
+const char *run_error_text(const struct run *run)
+{
+	if (run->shape->arg & ONLY_CLONE && run->outcome.bytes == LEAT_EREFUSED)
+		return "the file system cannot share extents between files (fs-denied)";
+	return leat_strerror((int)run->outcome.bytes);
+}
+
+/* Opening the result files now says before a minute of measuring that they cannot be written. */
+static int results_writable(const struct settings *s)
+{
+	const char *const paths[] = { s->json, s->html };
+
+	for (int i = 0; i < 2; i++) {
+		FILE *f = paths[i] ? fopen(paths[i], "ae") : NULL;
+
+		if (paths[i] && !f) {
+			out_error("%s cannot be written: %s", paths[i], strerror(errno));
+			return 0;
+		}
+		if (f)
+			fclose(f);
+	}
+	return 1;
+}
+
+static void list_shapes(void)
+{
+	for (size_t i = 0; i < shapes_count; i++)
+		printf("%-10s %-20s %-5s %s\n", direction_names[shapes[i].direction], shapes[i].name,
+		       family_names[shapes[i].family], shapes[i].what);
+}
+
+static void init(struct bench *b)
+{
+	b->file.fd = b->sparse = b->upstream = -1;
+	b->self_check = -1;
+	b->stop = &stop_signal;
+	b->began_ns = now_ns();
+	b->settings.sweep |= b->settings.all;
+	b->settings.overhead |= b->settings.all;
+	out_init(&b->out);
+	catch_signals();
+}
+
+static int measure(struct bench *b)
+{
+	const struct settings *s = &b->settings;
+	int shapes_wanted = s->all || s->shape_list || !(s->sweep || s->overhead), error = 0;
+
+	machine_find(b);
+	if (shapes_wanted)
+		error = passes_run(b);
+	if (!error && s->sweep && !stop_signal)
+		error = sweep_run(b);
+	if (!error && s->overhead && !stop_signal)
+		error = overhead_run(b);
+	return error;
+}
+
+static int results(struct bench *b)
+{
+	int status = EXIT_OK;
+
+	out_progress_end(&b->out);
+	table_print(b);
+	for (unsigned i = 0; i < b->runs_count; i++)
+		if (b->runs[i].verified == 0 && !b->runs[i].dropped)
+			status = EXIT_FAILED;
+	if (b->self_check == 0)
+		status = EXIT_FAILED;
+	if (b->settings.json && json_write(b, b->settings.json))
+		status = EXIT_FAILED;
+	if (b->settings.html && html_write(b, b->settings.html))
+		status = EXIT_FAILED;
+	return status;
+}
+
+int bench_main(int argc, char **argv)
+{
+	struct bench *b = calloc(1, sizeof *b);
+	int status;
+
+	if (!b) {
+		out_error("no memory");
+		return EXIT_FAILED;
+	}
+	switch (parse(&b->settings, argc, argv)) {
+	case OPT_HELP_SHOWN:
+		status = EXIT_OK;
+		break;
+	case OPT_WRONG:
+		status = EXIT_USAGE;
+		break;
+	default:
+		if (b->settings.list) {
+			list_shapes();
+			status = EXIT_OK;
+			break;
+		}
+		if (!results_writable(&b->settings)) {
+			status = EXIT_USAGE;
+			break;
+		}
+		init(b);
+		status = measure(b) ? EXIT_USAGE : stop_signal ? 128 + stop_signal : results(b);
+		passes_end(b);
+		if (stop_signal)
+			out_error("stopped by signal %d; nothing was left behind", (int)stop_signal);
+	}
+	free(b);
+	return status;
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `leat bench`: the structs its parts share, and one line for each part.
+ *
+ * The flow: options -> test file -> one serving process for each selected shape -> verify pass -> count pass ->
+ * interleaved rounds -> statistics -> table, JSON, HTML. Every serving process stands from the beginning to the end, on
+ * a CPU of its own; this process is the receiver, on another one.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include "../net.h"
+#include "../out.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define KIB UINT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+/* ---- shapes.c: the table ------------------------------------------------------------------------------------------- */
+
+enum direction { FILE_TCP, TCP_TCP, FILE_FILE, DIRECTIONS };
+enum family { FAMILY_LEAT, FAMILY_C, FAMILY_GO };
+
+enum {	/* struct shape.flags */
+	SHAPE_FLOOR = 1,	/* the C program the others of its direction are compared with */
+	SHAPE_CONTROL = 2,	/* the floor once more, under another name: the A/A control */
+	SHAPE_PACED = 4,	/* slow on purpose: says nothing about who is the limit */
+	SHAPE_SPARSE = 8,	/* reads the sparse file */
+};
+
+enum {	/* struct shape.arg of a leat shape: what stands around the source */
+	WITH_LIMIT = 1, WITH_SECTION = 2, WITH_COUNT = 4, WITH_LOG = 8, WITH_TRACE = 16, WITH_PROGRESS = 32,
+	WITH_DEADLINE = 64, WITH_RATE = 128, WITH_HASH = 256,
+	WITH_ALL = WITH_LIMIT | WITH_COUNT | WITH_LOG | WITH_TRACE | WITH_PROGRESS | WITH_DEADLINE,
+	AS_CALLBACK = 512,	/* the source is a read callback: opaque */
+	AS_FRAMED = 1024,	/* header memory + file + trailer memory in a queue */
+	ONLY_CLONE = 2048,	/* policy require, every other route off */
+};
+
+struct job;
+
+struct shape {
+	const char *name;		/* as in the JSON */
+	enum direction direction;
+	enum family family;
+	int (*serve)(struct job *job);	/* NULL: a Go program, go_mode says which */
+	uint64_t arg;			/* leat: WITH_...; C: bytes of buffer or pipe, or 1 for a cork */
+	uint32_t skip, cut;		/* bytes of the file left out at its begin and end */
+	unsigned flags;
+	const char *go_mode;
+	const char *what;		/* one line for people */
+};
+
+extern const struct shape shapes[];
+extern const size_t shapes_count;
+extern const char *const direction_names[DIRECTIONS];	/* "file-tcp" */
+extern const char *const family_names[];		/* "leat", "C", "Go" */
+
+/* ---- options ------------------------------------------------------------------------------------------------------- */
+
+enum receiver { RECEIVER_WIRE, RECEIVER_ORDINARY, RECEIVER_VERIFY /* ordinary, and hashes */ };
+enum sink_mode { SINK_NONBLOCKING, SINK_BLOCKING };
+
+struct settings {
+	uint64_t size, rounds, port, mss, budget_s;
+	int receiver, sink;		/* enum receiver, enum sink_mode */
+	int quick, sweep, overhead, all, no_go, list;
+	const char *shape_list, *file, *json, *html;
+};
+
+/* ---- child.c: serving processes ------------------------------------------------------------------------------------ */
+
+/* What one run of serve came to, as the serving process knows it. Sent over a pipe, so plain data. */
+struct outcome {
+	int64_t bytes;			/* moved, or a negative error */
+	uint64_t cpu_ns;		/* of serve alone, by the process's own clock */
+	uint64_t copied_bytes;		/* by route copy, as leat reports */
+	uint64_t hole_bytes, transfer_calls, waits, longest_call_ns, hash, counted_bytes, events;
+	int32_t by_leat;		/* the fields from copied_bytes on are filled */
+	int32_t dst;			/* file to file: the descriptor in the serving process, until ORDER_RELEASE */
+	char route[24], reason[48], explain[256];
+};
+
+struct job {	/* in the serving process: one transfer */
+	const struct shape *shape;
+	const struct settings *settings;
+	int file;			/* its own open file; offset 0 */
+	uint64_t size;			/* of the file */
+	int in, out;			/* relay: in and out are sockets; else out is the socket or the new file */
+	int plant;			/* a second open file to read one byte of, once, for the self-check; -1: no */
+	uint64_t until_ns;
+	struct outcome *outcome;
+};
+
+struct child {
+	pid_t pid;			/* 0: not running */
+	int orders, answers;		/* our ends of two pipes */
+	int listener;
+	uint16_t port;
+};
+
+enum order { ORDER_RUN = 'r', ORDER_PLANT = 'p', ORDER_RELEASE = 'c' };
+
+struct bench;
+/* Starts the serving process of a shape. 0 or -errno. */
+int child_start(struct bench *b, const struct shape *shape, struct child *child);
+int child_order(struct child *child, enum order order);
+/* Waits for the answer to one transfer. 0, -ETIMEDOUT, -EPIPE when the process is gone. Go answers by one byte. */
+int child_answer(struct child *child, struct outcome *outcome, int timeout_ms);
+void child_stop(struct child *child);
+/* How the process ended, as the end of a sentence; "does not answer" when it still runs. */
+const char *child_obituary(const struct child *child, char *text, size_t size);
+/* CPU time of the process, its ended threads too; nanoseconds. 0: it is gone. */
+uint64_t child_cpu_ns(const struct child *child);
+/* Pins the calling thread; cpu -1: leaves it alone. */
+int pin_to(int cpu);
+/* The planted read, when the job still owes it. Called by serve functions between payload calls. */
+void job_between(void *job);
+/* In a new child: killed when its parent dies, deaf to the terminal's ^C (the parent ends it). */
+void child_bind_to_parent(pid_t parent);
+/* A second open file of the same file, with an offset of its own. fd or -errno. */
+int open_again(int fd, int flags);
+
+/* ---- serve functions ----------------------------------------------------------------------------------------------- */
+
+int serve_leat(struct job *job);		/* serve.c: any leat shape */
+int serve_c_sendfile(struct job *job);		/* baseline.c; arg 1: corked */
+int serve_c_copy(struct job *job);		/* arg: buffer bytes */
+int serve_c_splice(struct job *job);		/* arg: pipe bytes */
+int serve_c_relay(struct job *job);		/* arg: pipe bytes */
+int serve_c_copy_file_range(struct job *job);
+/* The bytes of the framed shape around the file. */
+extern const char framed_header[], framed_trailer[];
+
+/* ---- golang.c ------------------------------------------------------------------------------------------------------ */
+
+struct golang {
+	pid_t builder;		/* 0: not building */
+	int usable;		/* the program stands in binary */
+	char dir[4096], binary[4096 + 16], version[64];
+	const char *missing;	/* why not usable */
+};
+
+void golang_begin(struct golang *go, const char *tmp_dir);	/* starts `go build` beside us, when go is there */
+void golang_finish(struct golang *go, int timeout_ms);
+/* In the serving process: becomes the Go program. Returns only when that failed. */
+void golang_exec(const struct bench *b, const struct shape *shape, int orders, int answers, int listener);
+void golang_remove(struct golang *go);
+
+/* ---- testfile.c ---------------------------------------------------------------------------------------------------- */
+
+struct test_file {
+	int fd;			/* an unlinked file: nothing is left behind whatever happens */
+	uint64_t size;
+	int generated;
+	char dir[4096];
+};
+
+/* Makes the test file, or opens settings.file. 0, or -1 after a sentence. Lowers settings.size when there is no room. */
+int test_file_make(struct test_file *file, struct settings *settings, struct out *out);
+/* A sparse file of this size with 1/64 of data. fd, or -errno. */
+int test_file_sparse(const char *dir, uint64_t size);
+/* Reads it once, so that its pages are in the cache; waits until they are written back. */
+void test_file_warm(const struct test_file *file);
+/* A new unlinked file in dir. fd or -errno. */
+int scratch_file(const char *dir);
+
+/* ---- digest.c: a 64-bit content check of our own, so that the library does not check itself ------------------------- */
+
+struct digest { uint64_t lane[4], bytes; unsigned char held[32]; };
+void digest_init(struct digest *d);
+void digest_update(struct digest *d, const void *bytes, size_t length);
+uint64_t digest_result(const struct digest *d);
+/* Of what this shape should deliver. 0, or -errno. */
+int digest_expected(int file, uint64_t size, const struct shape *shape, uint64_t *ret_digest, uint64_t *ret_bytes);
+
+/* ---- receive.c ----------------------------------------------------------------------------------------------------- */
+
+struct intake {
+	uint64_t bytes, wall_ns, calls, empty_calls;
+	uint64_t helper_cpu_ns;		/* of the process that feeds a relay for the ordinary receiver */
+	int mss;
+	struct digest digest;
+};
+
+/* Connects to the child and takes everything it sends. 0, -ETIMEDOUT, or -errno. */
+int receive(struct bench *b, const struct child *child, enum direction direction, enum receiver how, int timeout_ms,
+	    struct intake *intake);
+
+/* ---- noise.c: CPU time of everything on our CPUs, from the best source this kernel has ------------------------------ */
+
+enum noise_source { NOISE_NONE, NOISE_CPUACCT, NOISE_SCHEDSTAT, NOISE_TICKS };
+struct noise { enum noise_source source; int cpu[2]; pid_t ksoftirqd[2]; };
+void noise_init(struct noise *noise, int cpu_a, int cpu_b);
+const char *noise_name(enum noise_source source);
+uint64_t noise_all_ns(const struct noise *noise);
+uint64_t noise_softirq_ns(const struct noise *noise);
+
+/* ---- measure.c ----------------------------------------------------------------------------------------------------- */
+
+struct sample { double cpu_ns, wall_ns, bytes, foreign /* share of one CPU */; };
+
+struct run;
+/* One transfer of one shape. 0, or -errno after the reason was put into run->why. */
+int measure_transfer(struct bench *b, struct run *run, enum receiver how, struct intake *in);
+/* The same, timed, and again while others were busy. */
+int measure_sample(struct bench *b, struct run *run, struct sample *ret_sample);
+/* The verify pass of one shape; sets run->verified. */
+void measure_verify(struct bench *b, struct run *run);
+/* All rounds. Returns how many were done. */
+unsigned measure_rounds(struct bench *b);
+
+/* ---- count.c: system calls as strace saw them ------------------------------------------------------------------------ */
+
+#define COUNT_NAMES 48
+struct counts {
+	int valid;
+	unsigned transfers;			/* how many were counted together */
+	uint64_t bytes;				/* they moved */
+	uint64_t user_in_bytes, user_out_bytes;	/* payload read into and written from the process's memory */
+	uint64_t user_calls;			/* read- and write-like calls on the payload, probes not among them */
+	uint64_t probes;			/* preadv2(RWF_NOWAIT) of at most one byte */
+	uint64_t transfer_calls;		/* sendfile, splice, copy_file_range, read, write, ... on the payload */
+	unsigned names;
+	struct { char name[24]; uint64_t calls; } by_name[COUNT_NAMES];
+};
+
+struct tracer { pid_t pid; int log; };
+/* Attaches strace to every thread of the process. 0, or -errno after the reason was put into why. */
+int tracer_start(struct tracer *tracer, pid_t pid, int cpu, char *why, size_t size);
+/* Detaches. */
+void tracer_stop(struct tracer *tracer);
+/* Adds what the log says between the first and the last payload call of each transfer. Closes log. */
+int counts_read(struct counts *counts, int log);
+uint64_t counts_of(const struct counts *counts, const char *name);
+/* The count pass over all runs, with its self-check. */
+void count_pass(struct bench *b);
+
+/* ---- stats.c ------------------------------------------------------------------------------------------------------- */
+
+struct stat3 { unsigned n; double median, min, max, low, high /* bootstrap 95 % interval of the median */; };
+struct stat3 stats_of(const double *values, unsigned n);
+
+/* ---- figures.c: ratios and the figures they must reach --------------------------------------------------------------- */
+
+enum figure_kind { FIGURE_RATIO, FIGURE_CALLS, FIGURE_PAYLOAD_CALLS, FIGURE_CALLS_DIFFER };
+/* A figure may be meant for one way of measuring only. */
+enum figure_when { ALWAYS, WIRE_AND_LOOPBACK_MSS, NOT_WIRE_AND_LOOPBACK_MSS, SINK_IS_NONBLOCKING, SINK_IS_BLOCKING };
+struct figure {
+	const char *what;
+	enum figure_kind kind;
+	enum direction direction;
+	const char *of, *over;		/* names of shapes */
+	double at_most;
+	enum figure_when when;
+};
+struct verdict { const struct figure *figure; int known, holds; struct stat3 ratio; double value; };
+#define VERDICTS 16
+unsigned figures_judge(const struct bench *b, struct verdict verdicts[VERDICTS]);
+/* CPU per GiB of a run over that of another, round by round. */
+struct stat3 ratio_of(const struct bench *b, const struct run *run, const struct run *over);
+struct stat3 cpu_ms_per_gib(const struct bench *b, const struct run *run);
+struct stat3 gib_per_s(const struct bench *b, const struct run *run);
+/* n of one count for each GiB that was counted. */
+double per_gib(const struct counts *counts, uint64_t n);
+/* Bytes through user space for each GiB, as strace saw them; else as leat reports; NAN when nobody knows. */
+double user_bytes_per_gib(const struct run *run);
+
+/* ---- overhead.c, sweep.c -------------------------------------------------------------------------------------------- */
+
+/* begin + step + end of one small transfer through leat, beside a C program that makes the same calls. */
+enum { OVERHEAD_ROWS = 2 };
+struct overhead_row {
+	const char *name;
+	struct stat3 leat_ns, same_ns, ratio, control, over_bare;	/* CPU of one transfer */
+	unsigned calls_count, calls_at_most;
+	double at_most;
+	int holds;
+	char calls[400];		/* in order, as strace saw them */
+};
+struct overhead {
+	struct overhead_row rows[OVERHEAD_ROWS];
+	struct stat3 bare_ns;		/* a sendfile and nothing else */
+	uint64_t bytes, wrappers, struct_bytes, allocated_bytes;
+};
+
+/* The same bytes by three ways, 1 B to 64 MiB. */
+enum sweep_way { SWEEP_MEMORY, SWEEP_COPY, SWEEP_SENDFILE, SWEEP_WAYS };
+#define SWEEP_POINTS 24
+struct sweep_point { uint64_t bytes; struct stat3 cpu_ns[SWEEP_WAYS]; };
+struct sweep { unsigned points_count; struct sweep_point points[SWEEP_POINTS]; };
+extern const char *const sweep_way_names[SWEEP_WAYS];
+
+/* 0, or -1 after a sentence. */
+int overhead_run(struct bench *b);
+int sweep_run(struct bench *b);
+
+/* ---- bench.c --------------------------------------------------------------------------------------------------------- */
+
+struct run {		/* one selected shape */
+	const struct shape *shape;
+	struct child child;
+	struct sample *samples;		/* by round; bytes 0: missing */
+	struct outcome outcome;		/* of the last transfer */
+	struct counts counts;
+	int verified;			/* -1 not looked at, 0 wrong, 1 right */
+	int receiver_limits;		/* rounds in which the server stood idle */
+	int dropped;
+	char why[200];			/* of dropped, or of a missing figure */
+};
+
+struct machine { char cpu[96], kernel[96], when[32]; long cpus; uint64_t memory_bytes; };
+
+struct bench {
+	struct settings settings;
+	struct out out;
+	struct machine machine;
+	struct test_file file;
+	int sparse;			/* fd of the sparse file, or -1 */
+	struct golang go;
+	struct noise noise;
+	struct net_options net;
+	int cpu_server, cpu_receiver;	/* -1: not pinned */
+	int upstream;			/* listener relays connect to */
+	int seen_mss;			/* as the connections had it */
+	uint64_t began_ns, payload_timeout_ms;
+	struct run *runs;
+	unsigned runs_count, rounds, noisy_repeated, noisy_kept;
+	const char *counted_by;		/* "strace 6.1", or NULL */
+	char strace_version[32];
+	int self_check;			/* -1 not made, 0 the planted read was not seen, 1 seen */
+	char not_counted[200];		/* why the calls are not counted */
+	struct overhead *overhead;
+	struct sweep *sweep;
+	const volatile sig_atomic_t *stop;	/* the signal that asked us to */
+	unsigned notes_count;
+	char notes[24][240];		/* sentences for the reader of the results */
+};
+
+void machine_find(struct bench *b);	/* machine.c */
+int passes_run(struct bench *b);	/* passes.c: 0, or -1 after a sentence */
+void passes_end(struct bench *b);	/* ends every process, gives everything back */
+/* The run of a shape, NULL when it was not selected. */
+struct run *bench_run(const struct bench *b, enum direction direction, const char *name);
+struct run *bench_floor(const struct bench *b, enum direction direction);
+struct run *bench_control(const struct bench *b, enum direction direction);
+/* Says it on stderr and keeps it for the JSON and the page. */
+void bench_note(struct bench *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Takes a shape out of the run, with a sentence. */
+void bench_drop(struct bench *b, struct run *run, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Why its last transfer failed. */
+const char *run_error_text(const struct run *run);
+int out_of_time(const struct bench *b);
+uint64_t now_ns(void);
+
+/* ---- results ---------------------------------------------------------------------------------------------------------- */
+
+void table_print(const struct bench *b);
+int json_write(const struct bench *b, const char *path);
+int html_write(const struct bench *b, const char *path);
+
+#endif

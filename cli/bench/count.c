@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* The count pass: every shape once more, under strace, with nothing timed. */
+#include "bench.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COUNT_BYTES GIB			/* the counts are for each GiB, so count one where it takes no time */
+#define COUNT_PATIENCE_NS 1000000000	/* and no further transfer after so long; --quick: an eighth of it */
+
+/* Counts transfers of a run, the first with the planted read if plant. 0, or -errno with the reason in why. */
+static int count_run(struct bench *b, struct run *run, int plant, uint64_t bytes_wanted, struct counts *counts, char *why,
+		     size_t size)
+{
+	uint64_t patience_ns = b->settings.quick ? COUNT_PATIENCE_NS / 8 : COUNT_PATIENCE_NS, began;
+	struct tracer tracer;
+	struct intake in;
+	int error;
+
+	memset(counts, 0, sizeof *counts);
+	if (plant && child_order(&run->child, ORDER_PLANT))
+		return -EPIPE;
+	error = tracer_start(&tracer, run->child.pid, b->cpu_server, why, size);
+	if (error)
+		return error;
+	began = now_ns();
+	do {
+		error = measure_transfer(b, run, (enum receiver)b->settings.receiver, &in);
+		counts->bytes += in.bytes;
+		counts->transfers++;
+	} while (!error && run->shape->direction != FILE_FILE && counts->bytes < bytes_wanted &&
+		 now_ns() - began < patience_ns && !*b->stop);
+	tracer_stop(&tracer);
+	if (error) {
+		close(tracer.log);
+		snprintf(why, size, "%s", run->why);
+		return error;
+	}
+	counts->valid = counts_read(counts, tracer.log) == 0 && counts->transfer_calls > 0;
+	if (!counts->valid)
+		snprintf(why, size, "the log of strace says nothing of its payload");
+	return 0;
+}
+
+/* One transfer with and one without a planted read of one byte: the count of read must differ by exactly that. */
+static void self_check(struct bench *b)
+{
+	struct run *run = bench_run(b, FILE_TCP, "wrapped");
+	struct counts *bare = calloc(2, sizeof *bare), *planted = bare + 1;
+	char why[200] = "";
+	int error;
+
+	if (!bare)
+		return;
+	for (unsigned i = 0; (!run || run->dropped) && i < b->runs_count; i++)
+		if (!b->runs[i].dropped && b->runs[i].shape->serve == serve_leat && b->runs[i].shape->arg & WITH_LOG)
+			run = &b->runs[i];
+	if (!run || run->dropped)
+		run = bench_floor(b, FILE_TCP);
+	if (run && !run->dropped) {
+		error = count_run(b, run, 0, 1, bare, why, sizeof why);
+		if (!error)
+			error = count_run(b, run, 1, 1, planted, why, sizeof why);
+		if (!error)
+			b->self_check = counts_of(planted, "read") == counts_of(bare, "read") + 1 &&
+					planted->user_in_bytes == bare->user_in_bytes + 1;
+		if (error && !*b->stop)
+			bench_note(b, "the counts could not be checked: %s", why);
+		else if (!b->self_check)
+			bench_note(b, "a planted read did not show in the counts of %s: they are not to be trusted",
+				   run->shape->name);
+	}
+	free(bare);
+}
+
+static void say_version(struct bench *b)
+{
+	FILE *f = popen("strace -V 2>/dev/null", "re");
+	char line[128] = "", version[24];
+
+	if (f && fgets(line, sizeof line, f) && sscanf(line, "strace -- version %23s", version) == 1)
+		snprintf(b->strace_version, sizeof b->strace_version, "strace %s", version);
+	if (f)
+		pclose(f);
+}
+
+void count_pass(struct bench *b)
+{
+	char why[200] = "";
+
+	say_version(b);
+	if (!b->strace_version[0]) {
+		snprintf(b->not_counted, sizeof b->not_counted, "there is no strace on the PATH");
+		bench_note(b, "%s: system calls are not counted (install strace to have them)", b->not_counted);
+		return;
+	}
+	for (unsigned i = 0; i < b->runs_count && !*b->stop; i++) {
+		struct run *run = &b->runs[i];
+		int error;
+
+		if (run->dropped)
+			continue;
+		out_progress(&b->out, i == 0, "counting system calls under %s%s%s", b->strace_version,
+			     b->out.live ? ": " : "", b->out.live ? run->shape->name : "");
+		error = count_run(b, run, 0, COUNT_BYTES, &run->counts, why, sizeof why);
+		if (error == -EPERM) {
+			snprintf(b->not_counted, sizeof b->not_counted, "%s", why);
+			bench_note(b, "strace may not attach (%s): system calls are not counted", why);
+			return;
+		}
+		if (error && !*b->stop)
+			bench_drop(b, run, "%s", why);
+		b->counted_by = b->strace_version;
+	}
+	if (!*b->stop)
+		self_check(b);
+}

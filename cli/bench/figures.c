@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* Ratios within one round, and the figures they are to reach. A new figure is a row. */
+#include "bench.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct figure figures[] = {
+	{ "wrapped against raw", FIGURE_RATIO, FILE_TCP, "wrapped", "raw", 1.03, ALWAYS },
+	{ "raw against a plain C sendfile loop", FIGURE_RATIO, FILE_TCP, "raw", "c-sendfile", 0.85, WIRE_AND_LOOPBACK_MSS },
+	{ "raw against a plain C sendfile loop", FIGURE_RATIO, FILE_TCP, "raw", "c-sendfile", 1.02,
+	  NOT_WIRE_AND_LOOPBACK_MSS },
+	{ "wrapped against Go wrapped", FIGURE_RATIO, FILE_TCP, "wrapped", "go-wrapped", 0.30, ALWAYS },
+	{ "opaque (copies) against C read + write of 32 KiB", FIGURE_RATIO, FILE_TCP, "opaque", "c-copy-32k", 0.85, ALWAYS },
+	{ "relay raw against C splice, 1 MiB pipe", FIGURE_RATIO, TCP_TCP, "raw", "c-splice-1m", 1.05, ALWAYS },
+	{ "relay wrapped against C splice, 1 MiB pipe", FIGURE_RATIO, TCP_TCP, "wrapped", "c-splice-1m", 1.05, ALWAYS },
+	{ "transfer calls per GiB, raw", FIGURE_CALLS, FILE_TCP, "raw", NULL, 300, SINK_IS_NONBLOCKING },
+	{ "transfer calls per GiB, wrapped", FIGURE_CALLS, FILE_TCP, "wrapped", NULL, 300, SINK_IS_NONBLOCKING },
+	{ "transfer calls per GiB, raw", FIGURE_CALLS, FILE_TCP, "raw", NULL, 1100, SINK_IS_BLOCKING },
+	{ "transfer calls per GiB, wrapped", FIGURE_CALLS, FILE_TCP, "wrapped", NULL, 1100, SINK_IS_BLOCKING },
+	{ "reads and writes of payload, raw", FIGURE_PAYLOAD_CALLS, FILE_TCP, "raw", NULL, 0, ALWAYS },
+	{ "reads and writes of payload, wrapped", FIGURE_PAYLOAD_CALLS, FILE_TCP, "wrapped", NULL, 0, ALWAYS },
+	{ "transfer calls per GiB, wrapped less raw", FIGURE_CALLS_DIFFER, FILE_TCP, "wrapped", "raw", 5, ALWAYS },
+};
+
+/* One value for each round both were measured in. */
+static struct stat3 over_rounds(const struct bench *b, double (*value)(const struct sample *, const struct sample *),
+				const struct run *run, const struct run *over)
+{
+	double *values = malloc((b->rounds + 1) * sizeof *values);
+	struct stat3 none = stats_of(NULL, 0), s;
+	unsigned n = 0;
+
+	if (!values || !run || !over || run->dropped || over->dropped || !run->samples || !over->samples) {
+		free(values);
+		return none;
+	}
+	for (unsigned r = 0; r < b->rounds; r++)
+		if (run->samples[r].bytes > 0 && over->samples[r].bytes > 0)
+			values[n++] = value(&run->samples[r], &over->samples[r]);
+	s = stats_of(values, n);
+	free(values);
+	return s;
+}
+
+static double value_cpu(const struct sample *a, const struct sample *unused)
+{
+	(void)unused;
+	return a->cpu_ns / 1e6 / (a->bytes / (double)GIB);
+}
+
+static double value_speed(const struct sample *a, const struct sample *unused)
+{
+	(void)unused;
+	return a->bytes / (double)GIB / (a->wall_ns / 1e9);
+}
+
+static double value_ratio(const struct sample *a, const struct sample *b)
+{
+	return a->cpu_ns / a->bytes / (b->cpu_ns / b->bytes);
+}
+
+struct stat3 cpu_ms_per_gib(const struct bench *b, const struct run *run)
+{
+	return over_rounds(b, value_cpu, run, run);
+}
+
+struct stat3 gib_per_s(const struct bench *b, const struct run *run)
+{
+	return over_rounds(b, value_speed, run, run);
+}
+
+struct stat3 ratio_of(const struct bench *b, const struct run *run, const struct run *over)
+{
+	return over_rounds(b, value_ratio, run, over);
+}
+
+double per_gib(const struct counts *counts, uint64_t n)
+{
+	return counts->bytes ? (double)n * (double)GIB / (double)counts->bytes : NAN;
+}
+
+double user_bytes_per_gib(const struct run *run)
+{
+	const struct counts *c = &run->counts;
+
+	if (c->valid)
+		return per_gib(c, c->user_in_bytes > c->user_out_bytes ? c->user_in_bytes : c->user_out_bytes);
+	if (run->outcome.by_leat && run->outcome.bytes > 0)
+		return (double)run->outcome.copied_bytes * (double)GIB / (double)run->outcome.bytes;
+	return NAN;
+}
+
+static int applies(const struct bench *b, enum figure_when when)
+{
+	int wire = b->settings.receiver == RECEIVER_WIRE && !b->settings.mss;
+
+	switch (when) {
+	case WIRE_AND_LOOPBACK_MSS:
+		return wire;
+	case NOT_WIRE_AND_LOOPBACK_MSS:
+		return !wire;
+	case SINK_IS_NONBLOCKING:
+		return b->settings.sink == SINK_NONBLOCKING;
+	case SINK_IS_BLOCKING:
+		return b->settings.sink == SINK_BLOCKING;
+	default:
+		return 1;
+	}
+}
+
+static double width(struct stat3 s)
+{
+	return s.high - s.low;
+}
+
+/* The median is within the figure; or its interval contains the figure, and the control, of which we know that it is 1,
+ * is spread no less. */
+static void judge_ratio(const struct bench *b, const struct figure *f, struct verdict *v)
+{
+	struct stat3 control = ratio_of(b, bench_control(b, f->direction), bench_floor(b, f->direction));
+
+	v->ratio = ratio_of(b, bench_run(b, f->direction, f->of), bench_run(b, f->direction, f->over));
+	v->known = v->ratio.n > 0;
+	v->value = v->ratio.median;
+	v->holds = v->known && (v->value <= f->at_most ||
+				(v->ratio.low <= f->at_most && control.n && width(control) >= width(v->ratio)));
+}
+
+static void judge_calls(const struct bench *b, const struct figure *f, struct verdict *v)
+{
+	const struct run *run = bench_run(b, f->direction, f->of);
+	const struct run *other = f->over ? bench_run(b, f->direction, f->over) : run;
+
+	v->known = run && other && !run->dropped && !other->dropped && run->counts.valid && other->counts.valid;
+	if (!v->known)
+		return;
+	if (f->kind == FIGURE_CALLS)
+		v->value = per_gib(&run->counts, run->counts.transfer_calls);
+	else if (f->kind == FIGURE_PAYLOAD_CALLS)
+		v->value = per_gib(&run->counts, run->counts.user_calls);
+	else
+		v->value = fabs(per_gib(&run->counts, run->counts.transfer_calls) -
+				per_gib(&other->counts, other->counts.transfer_calls));
+	v->holds = v->value <= f->at_most;
+}
+
+unsigned figures_judge(const struct bench *b, struct verdict verdicts[VERDICTS])
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sizeof figures / sizeof figures[0] && n < VERDICTS; i++) {
+		if (!applies(b, figures[i].when))
+			continue;
+		memset(&verdicts[n], 0, sizeof verdicts[n]);
+		verdicts[n].figure = &figures[i];
+		if (figures[i].kind == FIGURE_RATIO)
+			judge_ratio(b, &figures[i], &verdicts[n]);
+		else
+			judge_calls(b, &figures[i], &verdicts[n]);
+		n += verdicts[n].known != 0;
+	}
+	return n;
+}

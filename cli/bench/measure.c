@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One sample is one transfer of one shape. CPU is that of the serving process alone, from its own CPU clock read by us
+ * before the connection and after its answer: whatever it does in between is billed to it, user and kernel, TCP's work
+ * for the receiver on loopback included. A sample during which anybody else was busy on our two CPUs is taken again; a
+ * sample is never judged by its result.
+ */
+#include "bench.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NOISE_LIMIT 0.06	/* of one CPU; peers and their floors were measured with the same */
+#define RETRIES 6
+#define SETTLE_US 3000		/* for what a server does behind its answer; also lets the kernel bill the last slice */
+#define IDLE_SHARE 0.20		/* a server idle for more than this waited for the receiver */
+#define ROUNDS_ADAPTIVE_MIN 3
+#define ROUNDS_ADAPTIVE_MAX 21
+
+static uint64_t own_cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+struct marks { uint64_t wall, own, server, all, soft; };
+
+static void mark(struct bench *b, const struct run *run, struct marks *m)
+{
+	usleep(SETTLE_US);
+	m->server = child_cpu_ns(&run->child);
+	m->all = noise_all_ns(&b->noise);
+	m->soft = noise_softirq_ns(&b->noise);
+	m->own = own_cpu_ns();
+	m->wall = now_ns();
+}
+
+/* CPU time of others on our CPUs, as a share of one CPU. */
+static double foreign_share(const struct bench *b, const struct marks *from, const struct marks *to, uint64_t helper_ns)
+{
+	double all = (double)(to->all - from->all), ours;
+
+	if (b->noise.source == NOISE_NONE)
+		return 0;
+	ours = (double)(to->own - from->own) + (double)(to->server - from->server) + (double)(to->soft - from->soft) +
+	       (double)helper_ns;
+	return all > ours ? (all - ours) / (double)(to->wall - from->wall) : 0;
+}
+
+/* One transfer: what the server said is in run->outcome. 0, or -errno with run->why filled in. */
+static int transfer(struct bench *b, struct run *run, enum receiver how, struct intake *in)
+{
+	int timeout_ms = (int)b->payload_timeout_ms, error = 0;
+	char end[96];
+
+	*in = (struct intake){ 0 };
+	memset(&run->outcome, 0, sizeof run->outcome);
+	if (run->shape->direction == FILE_FILE)
+		error = child_order(&run->child, ORDER_RUN);
+	else
+		error = receive(b, &run->child, run->shape->direction, how, timeout_ms, in);
+	if (!error)
+		error = child_answer(&run->child, &run->outcome, timeout_ms);
+	if (error == -ETIMEDOUT && !*b->stop)
+		snprintf(run->why, sizeof run->why, "it did not finish within %d s", timeout_ms / 1000);
+	else if (error)
+		snprintf(run->why, sizeof run->why, "its process %s (%s)", child_obituary(&run->child, end, sizeof end),
+			 strerror(-error));
+	if (error)
+		return error;
+	if (run->outcome.bytes < 0) {
+		snprintf(run->why, sizeof run->why, "%s", run_error_text(run));
+		return (int)run->outcome.bytes;
+	}
+	if (run->shape->direction == FILE_FILE)
+		in->bytes = (uint64_t)run->outcome.bytes;	/* holes among them */
+	else if (in->mss)
+		b->seen_mss = in->mss;
+	return 0;
+}
+
+int measure_transfer(struct bench *b, struct run *run, enum receiver how, struct intake *in)
+{
+	int error = transfer(b, run, how, in);
+
+	if (!error && run->shape->direction == FILE_FILE)
+		error = child_order(&run->child, ORDER_RELEASE);
+	return error;
+}
+
+static int sample_once(struct bench *b, struct run *run, struct sample *s)
+{
+	struct marks from, to;
+	struct intake in;
+	int error;
+
+	mark(b, run, &from);
+	error = measure_transfer(b, run, b->settings.receiver, &in);
+	if (error)
+		return error;
+	mark(b, run, &to);
+	s->bytes = (double)in.bytes;
+	s->cpu_ns = (double)(to.server - from.server);
+	s->wall_ns = (double)in.wall_ns;
+	s->foreign = foreign_share(b, &from, &to, in.helper_cpu_ns);
+	if (run->shape->direction == FILE_FILE) {
+		/* Its own clock around the copy: making and dropping the new file is not copying. */
+		s->cpu_ns = s->wall_ns = (double)run->outcome.cpu_ns;
+	} else if (!(run->shape->flags & SHAPE_PACED) && s->cpu_ns < s->wall_ns * (1 - IDLE_SHARE)) {
+		run->receiver_limits++;
+	}
+	return 0;
+}
+
+int measure_sample(struct bench *b, struct run *run, struct sample *ret_sample)
+{
+	struct sample best = { .foreign = INFINITY };
+
+	for (int try = 0; try <= RETRIES && !*b->stop; try++) {
+		struct sample s;
+		int error = sample_once(b, run, &s);
+
+		if (error)
+			return error;
+		if (s.foreign < best.foreign)
+			best = s;
+		if (best.foreign <= NOISE_LIMIT)
+			break;
+		if (try == RETRIES) {
+			b->noisy_kept++;
+			break;
+		}
+		b->noisy_repeated++;
+		if (s.foreign > 5 * NOISE_LIMIT)
+			usleep(try < 2 ? 100000 : 300000);
+		if (out_of_time(b))
+			break;
+	}
+	*ret_sample = best;
+	return *b->stop ? -EINTR : 0;
+}
+
+static void verify_copy(struct bench *b, struct run *run, struct intake *in)
+{
+	char path[64];
+	int fd, from = run->shape->flags & SHAPE_SPARSE ? b->sparse : b->file.fd;
+	uint64_t sum, bytes;
+
+	snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)run->child.pid, run->outcome.dst);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	run->verified = 0;
+	if (fd >= 0 && digest_expected(fd, b->file.size, run->shape, &sum, &bytes) == 0) {
+		uint64_t expected, expected_bytes;
+
+		run->verified = digest_expected(from, b->file.size, run->shape, &expected, &expected_bytes) == 0 &&
+				sum == expected && in->bytes == expected_bytes;
+	}
+	if (fd >= 0)
+		close(fd);
+	child_order(&run->child, ORDER_RELEASE);
+}
+
+void measure_verify(struct bench *b, struct run *run)
+{
+	uint64_t expected, expected_bytes;
+	struct intake in;
+	int error = transfer(b, run, RECEIVER_VERIFY, &in);
+
+	if (error) {
+		bench_drop(b, run, "%s", run->why);
+		return;
+	}
+	if (run->shape->direction == FILE_FILE) {
+		verify_copy(b, run, &in);
+	} else {
+		error = digest_expected(b->file.fd, b->file.size, run->shape, &expected, &expected_bytes);
+		run->verified = !error && in.bytes == expected_bytes && digest_result(&in.digest) == expected;
+	}
+	if (!run->verified)
+		bench_note(b, "%s %s delivered other bytes than it should have: its figures are worth nothing",
+			   direction_names[run->shape->direction], run->shape->name);
+}
+
+static void one_round(struct bench *b, unsigned round)
+{
+	for (unsigned i = 0; i < b->runs_count && !*b->stop; i++) {
+		/* There and back again: what drifts within a round falls on either side of the floor. */
+		struct run *run = &b->runs[round % 2 ? b->runs_count - 1 - i : i];
+
+		if (run->dropped)
+			continue;
+		out_progress(&b->out, 0, "round %u, %s %s", round + 1, direction_names[run->shape->direction],
+			     run->shape->name);
+		if (measure_sample(b, run, &run->samples[round]) && !*b->stop)
+			bench_drop(b, run, "%s", run->why);
+	}
+}
+
+unsigned measure_rounds(struct bench *b)
+{
+	unsigned most = (unsigned)b->settings.rounds ? (unsigned)b->settings.rounds : ROUNDS_ADAPTIVE_MAX, round;
+	uint64_t began = now_ns();
+
+	for (round = 0; round < most && !*b->stop; round++) {
+		uint64_t spent = now_ns() - began;
+
+		if (!b->settings.rounds && round >= ROUNDS_ADAPTIVE_MIN &&
+		    now_ns() - b->began_ns + spent / round > b->settings.budget_s * 1000000000)
+			break;
+		out_progress(&b->out, round == 0, "measuring: %u rounds%s", most, b->settings.rounds ? "" : " at most");
+		one_round(b, round);
+	}
+	out_progress_end(&b->out);
+	return *b->stop && round ? round - 1 : round;
+}

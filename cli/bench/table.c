@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* The result as a person reads it on a terminal. */
+#include "bench.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *const titles[DIRECTIONS] = {
+	"file → TCP", "TCP → TCP (a relay process)", "file → file",
+};
+
+struct colors { const char *bold, *dim, *good, *bad, *family[3], *off; };
+
+static const struct colors *colors(const struct bench *b)
+{
+	static const struct colors none = { "", "", "", "", { "", "", "" }, "" };
+	static const struct colors some = {
+		"\033[1m", "\033[2m", "\033[32m", "\033[31m", { "\033[36m", "", "\033[33m" }, "\033[0m",
+	};
+
+	return b->out.color ? &some : &none;
+}
+
+static void bar(const struct bench *b, double value, double most, int columns)
+{
+	static const char *const eighths[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
+	double length = most > 0 && value > 0 ? value / most * columns : 0;
+	int whole = (int)length, printed = whole;
+
+	for (int i = 0; i < whole; i++)
+		fputs(b->out.blocks ? "█" : "#", stdout);
+	if (b->out.blocks && whole < columns && (int)((length - whole) * 8)) {
+		fputs(eighths[(int)((length - whole) * 8)], stdout);
+		printed++;
+	}
+	for (int i = printed; i < columns; i++)
+		putchar(' ');
+}
+
+/* "79.3", "0.84", "1024": three figures that mean something. */
+static const char *short_number(double value, char *text, size_t size)
+{
+	if (isnan(value))
+		snprintf(text, size, "-");
+	else
+		snprintf(text, size, value < 9.995 ? "%.2f" : value < 99.95 ? "%.1f" : "%.0f", value);
+	return text;
+}
+
+static const char *byte_count(double bytes, char *text, size_t size)
+{
+	if (isnan(bytes)) {
+		snprintf(text, size, "-");
+		return text;
+	}
+	return out_size((uint64_t)(bytes + 0.5), text, size);
+}
+
+static void row(const struct bench *b, const struct run *run, double most, int bar_columns)
+{
+	struct stat3 cpu = cpu_ms_per_gib(b, run), speed = gib_per_s(b, run);
+	struct stat3 ratio = ratio_of(b, run, bench_floor(b, run->shape->direction));
+	char cpu_text[16], speed_text[16], ratio_text[48], user[32], calls[16];
+	const struct colors *c = colors(b);
+
+	short_number(cpu.median, cpu_text, sizeof cpu_text);
+	short_number(speed.median, speed_text, sizeof speed_text);
+	byte_count(user_bytes_per_gib(run), user, sizeof user);
+	snprintf(ratio_text, sizeof ratio_text, "%.2f (%.2f-%.2f)", ratio.median, ratio.min, ratio.max);
+	if (run->counts.valid)
+		snprintf(calls, sizeof calls, "%.0f", per_gib(&run->counts, run->counts.transfer_calls));
+	else
+		snprintf(calls, sizeof calls, "-");
+	printf("  %s%-5s%-19s%s%s", c->family[run->shape->family], family_names[run->shape->family], run->shape->name, c->off,
+	       c->family[run->shape->family]);
+	bar(b, cpu.median, most, bar_columns);
+	printf("%s %6s  %-17s %6s %7s %9s  %s%s%s%s\n", c->off, cpu_text, ratio_text, speed_text, calls, user, run->outcome.route,
+	       *run->outcome.reason && strcmp(run->outcome.reason, "ok") ? ", " : "",
+	       strcmp(run->outcome.reason, "ok") ? run->outcome.reason : "", run->verified == 0 ? ", WRONG BYTES" : "");
+}
+
+static void direction_table(const struct bench *b, enum direction direction)
+{
+	const struct run *floor = bench_floor(b, direction);
+	const struct colors *c = colors(b);
+	int bar_columns = b->out.width >= 118 ? 24 : b->out.width >= 104 ? 12 : 8;
+	double most = 0;
+	unsigned rows = 0;
+
+	for (unsigned i = 0; i < b->runs_count; i++) {
+		double cpu = cpu_ms_per_gib(b, &b->runs[i]).median;
+
+		if (b->runs[i].shape->direction != direction || isnan(cpu))
+			continue;
+		rows++;
+		most = cpu > most ? cpu : most;
+	}
+	if (!rows)
+		return;
+	printf("\n%s%s%s\n", c->bold, titles[direction], c->off);
+	printf("%s  %-24s%-*s %6s  %-17s %6s %7s %9s  %s%s\n", c->dim, "", bar_columns, "", "CPU", "ratio to", "", "calls",
+	       "through", "", c->off);
+	printf("%s  %-24s%-*s %6s  %-17s %6s %7s %9s  %s%s\n", c->dim, "", bar_columns, "", "ms/GiB", floor->shape->name, "GiB/s",
+	       "/GiB", "user/GiB", "route", c->off);
+	for (unsigned i = 0; i < b->runs_count; i++)
+		if (b->runs[i].shape->direction == direction && !isnan(cpu_ms_per_gib(b, &b->runs[i]).median))
+			row(b, &b->runs[i], most, bar_columns);
+}
+
+static void calls_table(const struct bench *b)
+{
+	const struct colors *c = colors(b);
+
+	if (!b->counted_by)
+		return;
+	printf("\n%ssystem calls per GiB%s, counted by %s for the serving process alone, from its first to its last payload call\n",
+	       c->bold, c->off, b->counted_by);
+	for (unsigned i = 0; i < b->runs_count; i++) {
+		const struct run *run = &b->runs[i];
+		const char *comma = "";
+
+		if (!run->counts.valid || run->dropped)
+			continue;
+		printf("  %-10s%-5s%-19s", direction_names[run->shape->direction], family_names[run->shape->family],
+		       run->shape->name);
+		for (unsigned n = 0; n < run->counts.names; n++) {
+			double calls = per_gib(&run->counts, run->counts.by_name[n].calls);
+
+			if (calls < 0.5)
+				continue;
+			printf("%s%s %.0f", comma, run->counts.by_name[n].name, calls);
+			comma = ", ";
+		}
+		if (run->counts.probes)
+			printf(" (%.0f of them one-byte residency probes)", per_gib(&run->counts, run->counts.probes));
+		putchar('\n');
+	}
+	if (b->self_check >= 0)
+		printf("  self-check: a planted read of one byte %s\n", b->self_check ? "changed the counts by exactly that" :
+		       "did NOT show in the counts");
+}
+
+static void figures_table(const struct bench *b)
+{
+	struct verdict verdicts[VERDICTS];
+	unsigned n = figures_judge(b, verdicts);
+	const struct colors *c = colors(b);
+
+	if (n)
+		printf("\n%sfigures%s\n", c->bold, c->off);
+	for (unsigned i = 0; i < n; i++) {
+		const struct verdict *v = &verdicts[i];
+		char value[64];
+
+		if (v->figure->kind == FIGURE_RATIO)
+			snprintf(value, sizeof value, "%.3f (95 %% of it in %.3f-%.3f)", v->value, v->ratio.low, v->ratio.high);
+		else
+			snprintf(value, sizeof value, "%.0f", v->value);
+		printf("  %-50s %-32s at most %-5g %s%s%s\n", v->figure->what, value, v->figure->at_most,
+		       v->holds ? c->good : c->bad, v->holds ? "holds" : "MISSED", c->off);
+	}
+}
+
+static void controls(const struct bench *b)
+{
+	for (int d = 0; d < DIRECTIONS; d++) {
+		struct stat3 s = ratio_of(b, bench_control(b, d), bench_floor(b, d));
+
+		if (s.n)
+			printf("  A/A control, %s: %.3f (95 %% of it in %.3f-%.3f, all in %.3f-%.3f)\n", direction_names[d],
+			       s.median, s.low, s.high, s.min, s.max);
+	}
+}
+
+static void how(const struct bench *b)
+{
+	const struct settings *s = &b->settings;
+	char size[32], mss[32] = "the system's";
+
+	if (b->seen_mss)
+		snprintf(mss, sizeof mss, "%d", b->seen_mss);
+	printf("\n%u rounds of %s%s, %s receiver, %s sink of leat, %s, segments of %s\n", b->rounds,
+	       out_size(s->size, size, sizeof size), b->file.generated ? "" : " (your file)",
+	       s->receiver == RECEIVER_WIRE ? "wire" : "ordinary", s->sink == SINK_BLOCKING ? "blocking" : "non-blocking",
+	       b->net.congestion ? b->net.congestion : "the system's congestion control", mss);
+	printf("  CPU is the serving process's, on CPU %d; the receiver had CPU %d. Ratios are of the same round: median "
+	       "(min-max)\n", b->cpu_server, b->cpu_receiver);
+	controls(b);
+	printf("  noisy samples repeated: %u, kept noisy: %u (foreign CPU from %s)\n", b->noisy_repeated, b->noisy_kept,
+	       noise_name(b->noise.source));
+}
+
+void table_print(const struct bench *b)
+{
+	if (b->rounds) {
+		for (int d = 0; d < DIRECTIONS; d++)
+			direction_table(b, (enum direction)d);
+		calls_table(b);
+		figures_table(b);
+		how(b);
+	}
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* leat: picks the subcommand. */
+#include "cmd.h"
+#include "out.h"
+
+#include <leat.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+static const struct cmd cmds[] = {
+	{ "bench", bench_main, "show, counted by the kernel, that a wrapped source costs what a bare one costs" },
+};
+
+#define CMDS (sizeof cmds / sizeof cmds[0])
+
+static void usage(FILE *to)
+{
+	fputs("usage: leat COMMAND [OPTION]...\n"
+	      "       leat --version [--verbose]\n"
+	      "       leat --help\n"
+	      "\n"
+	      "Moves bytes between descriptors without carrying them through user space, and says how.\n"
+	      "\n"
+	      "commands:\n", to);
+	for (size_t i = 0; i < CMDS; i++)
+		fprintf(to, "  %-10s %s\n", cmds[i].name, cmds[i].summary);
+	fputs("\n"
+	      "`leat COMMAND --help` lists the options of a command. Manual: leat(1).\n", to);
+}
+
+/* The routes in the words of someone who never read the manual. */
+static const char *route_what(enum leat_route route)
+{
+	switch (route) {
+	case LEAT_ROUTE_CLONE:
+		return "share the extents of a file (FICLONERANGE; the file system decides)";
+	case LEAT_ROUTE_COPY_FILE_RANGE:
+		return "file to file inside the kernel";
+	case LEAT_ROUTE_SENDFILE:
+		return "file to anything, by reference to the page cache";
+	case LEAT_ROUTE_SPLICE:
+		return "one end is a pipe";
+	case LEAT_ROUTE_SPLICE_PIPE:
+		return "socket to socket through a pipe of the library's";
+	case LEAT_ROUTE_MEMORY:
+		return "straight from the caller's memory";
+	case LEAT_ROUTE_COPY:
+		return "read and write through user space: always there";
+	default:
+		return "";
+	}
+}
+
+static int version(int verbose)
+{
+	struct utsname u;
+	uint32_t have;
+
+	printf("leat %s\n", leat_version());
+	if (!verbose)
+		return EXIT_OK;
+	if (uname(&u) == 0)
+		printf("kernel %s %s\n", u.release, u.machine);
+	have = leat_features();
+	printf("routes this kernel and sandbox allow:\n");
+	for (int route = LEAT_ROUTE_NONE + 1; route < LEAT_ROUTES; route++)
+		printf("  %-16s %-3s  %s\n", leat_route_name(route), have >> route & 1 ? "yes" : "no", route_what(route));
+	return EXIT_OK;
+}
+
+/* Options before the command: --help and --version, the latter with --verbose on either side. */
+static int own_options(int argc, char **argv)
+{
+	int want_version = 0, verbose = 0;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			usage(stdout);
+			return EXIT_OK;
+		}
+		if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-V") == 0) {
+			want_version = 1;
+		} else if (strcmp(argv[i], "--verbose") == 0 || strcmp(argv[i], "-v") == 0) {
+			verbose = 1;
+		} else {
+			out_error("there is no option %s; `leat --help` lists what there is", argv[i]);
+			return EXIT_USAGE;
+		}
+	}
+	if (want_version)
+		return version(verbose);
+	out_error("--verbose goes with --version");
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (argv[1][0] == '-')
+		return own_options(argc, argv);
+	if (strcmp(argv[1], "help") == 0) {
+		usage(stdout);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < CMDS; i++)
+		if (strcmp(cmds[i].name, argv[1]) == 0)
+			return out_flushed(cmds[i].main(argc - 1, argv + 1));
+	out_error("there is no command `%s`; `leat --help` lists what there is", argv[1]);
+	return EXIT_USAGE;
+}

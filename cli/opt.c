@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "opt.h"
+#include "out.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+int opt_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char letters[] = "kmgt";
+	unsigned shift = 0;
+	uint64_t value;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno)
+		return -EINVAL;
+	if (*end) {
+		const char *letter = strchr(letters, tolower((unsigned char)*end));
+
+		if (letter) {
+			shift = 10 * (unsigned)(letter - letters + 1);
+			end++;
+			if (strcasecmp(end, "ib") == 0 || strcasecmp(end, "b") == 0)
+				end += strlen(end);
+		}
+	}
+	if (*end || (shift && value >> (64 - shift)))
+		return -EINVAL;
+	*ret_bytes = value << shift;
+	return 0;
+}
+
+static int set_number(const struct opt *opt, const char *text)
+{
+	uint64_t value, max = opt->max ? opt->max : UINT64_MAX;
+	char *end;
+	int bad;
+
+	if (opt->kind == OPT_SIZE) {
+		bad = opt_size(text, &value);
+	} else {
+		errno = 0;
+		value = strtoull(text, &end, 10);
+		bad = errno || !isdigit((unsigned char)*text) || *end;
+	}
+	if (!bad && value >= opt->min && value <= max) {
+		*(uint64_t *)opt->value = value;
+		return 0;
+	}
+	if (bad && opt->kind == OPT_SIZE)
+		out_error("--%s takes a size like 64m or 1g, not `%s`", opt->name, text);
+	else if (bad)
+		out_error("--%s takes a number, not `%s`", opt->name, text);
+	else if (opt->max)
+		out_error("--%s takes %llu to %llu, not %s", opt->name, (unsigned long long)opt->min,
+			  (unsigned long long)max, text);
+	else
+		out_error("--%s takes at least %llu, not %s", opt->name, (unsigned long long)opt->min, text);
+	return -1;
+}
+
+static int set_choice(const struct opt *opt, const char *text)
+{
+	const char *at = opt->choices;
+
+	for (int i = 0; *at; i++) {
+		size_t length = strcspn(at, "|");
+
+		if (strlen(text) == length && strncmp(at, text, length) == 0) {
+			*(int *)opt->value = i;
+			return 0;
+		}
+		at += length + (at[length] == '|');
+	}
+	out_error("--%s takes one of %s, not `%s`", opt->name, opt->choices, text);
+	return -1;
+}
+
+static int set_value(const struct opt *opt, const char *text)
+{
+	switch (opt->kind) {
+	case OPT_FLAG:
+		*(int *)opt->value = 1;
+		return 0;
+	case OPT_TEXT:
+		if (!*text) {
+			out_error("--%s needs %s behind it", opt->name, opt->argument);
+			return -1;
+		}
+		*(const char **)opt->value = text;
+		return 0;
+	case OPT_CHOICE:
+		return set_choice(opt, text);
+	case OPT_NUMBER:
+	case OPT_SIZE:
+		return set_number(opt, text);
+	}
+	return -1;
+}
+
+static void help(const struct opt *table, const char *usage)
+{
+	char left[80];
+
+	puts(usage);
+	for (const struct opt *opt = table; opt->name; opt++) {
+		snprintf(left, sizeof left, "--%s%s%s", opt->name, opt->argument ? " " : "", opt->argument ? opt->argument : "");
+		printf("  %-26s ", left);
+		for (const char *c = opt->help; *c; c++) {
+			putchar(*c);
+			if (*c == '\n')
+				printf("%29s", "");
+		}
+		putchar('\n');
+	}
+	printf("  %-26s %s\n", "--help", "this text");
+}
+
+enum opt_result opt_parse(const struct opt *table, int argc, char **argv, const char *usage)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *arg = argv[i], *equals = strchr(arg, '=');
+		size_t length = equals ? (size_t)(equals - arg) : strlen(arg);
+		const struct opt *opt = table;
+
+		if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
+			help(table, usage);
+			return OPT_HELP_SHOWN;
+		}
+		while (opt->name && !(length > 2 && strncmp(arg, "--", 2) == 0 && strlen(opt->name) == length - 2 &&
+				      strncmp(arg + 2, opt->name, length - 2) == 0))
+			opt++;
+		if (!opt->name) {
+			out_error("%s `%s` means nothing here; `leat %s --help` lists what does",
+				  *arg == '-' ? "the option" : "the word", arg, argv[0]);
+			return OPT_WRONG;
+		}
+		if (opt->kind == OPT_FLAG && equals) {
+			out_error("--%s takes no value", opt->name);
+			return OPT_WRONG;
+		}
+		if (opt->kind != OPT_FLAG && !equals && i + 1 == argc) {
+			out_error("--%s needs %s behind it", opt->name, opt->argument);
+			return OPT_WRONG;
+		}
+		if (set_value(opt, opt->kind == OPT_FLAG ? "" : equals ? equals + 1 : argv[++i]))
+			return OPT_WRONG;
+	}
+	return OPT_GO_ON;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "out.h"
+#include "cmd.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+void out_init(struct out *out)
+{
+	const char *no_color = getenv("NO_COLOR");
+	int terminal = isatty(STDOUT_FILENO);
+	struct winsize w;
+
+	setlocale(LC_CTYPE, "");
+	memset(out, 0, sizeof *out);
+	out->color = terminal && !(no_color && *no_color);
+	out->blocks = terminal && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	out->width = terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 100;
+	out->live = isatty(STDERR_FILENO);
+}
+
+void out_error(const char *format, ...)
+{
+	va_list args;
+
+	fputs("leat: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+void out_note(struct out *out, const char *format, ...)
+{
+	va_list args;
+
+	out_progress_end(out);
+	fputs("leat: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+void out_progress(struct out *out, int big, const char *format, ...)
+{
+	va_list args;
+
+	if (!out->live && !big)
+		return;
+	if (out->live)
+		fputs("\r\033[K", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	if (!out->live)
+		fputc('\n', stderr);
+	out->progress_shown = out->live;
+	fflush(stderr);
+}
+
+void out_progress_end(struct out *out)
+{
+	if (out->progress_shown)
+		fputs("\r\033[K", stderr);
+	out->progress_shown = 0;
+}
+
+int out_flushed(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	out_error("standard output could not be written: %s", strerror(errno));
+	return EXIT_FAILED;
+}
+
+const char *out_size(uint64_t bytes, char *text, size_t size)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(text, size, value >= 100 || value == (double)(uint64_t)value ? "%.0f %s" : "%.1f %s", value, units[unit]);
+	return text;
+}
+
+int out_columns(const char *text)
+{
+	int columns = 0;
+
+	for (; *text; text++)
+		columns += ((unsigned char)*text & 0xc0) != 0x80;
+	return columns;
+}
+
+void out_pad(FILE *to, const char *text, int columns)
+{
+	fputs(text, to);
+	for (int i = out_columns(text); i < columns; i++)
+		fputc(' ', to);
+}

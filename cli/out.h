@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* What a person reads: sentences on stderr, progress on stderr, tables on stdout. */
+#ifndef CLI_OUT_H
+#define CLI_OUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* How stdout and stderr may be written to; filled once by out_init. */
+struct out {
+	int color;		/* stdout is a terminal and NO_COLOR is not set */
+	int blocks;		/* stdout takes UTF-8 bars; else # */
+	int width;		/* columns of the terminal; 100 when it is none */
+	int live;		/* stderr is a terminal: progress is one line that changes */
+	int progress_shown;	/* a live line stands on the terminal */
+};
+
+void out_init(struct out *out);
+/* "leat: SENTENCE" on stderr. */
+void out_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A sentence that matters to the reader of the results, below a progress line; also on stderr. */
+void out_note(struct out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What is going on. On a terminal it replaces the line before it; else only phases (big != 0) are printed. */
+void out_progress(struct out *out, int big, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void out_progress_end(struct out *out);
+/* EXIT_FAILED with a sentence when stdout could not be written, else status. */
+int out_flushed(int status);
+
+/* "512 MiB", "1.5 GiB", "4 KiB", "17 B" */
+const char *out_size(uint64_t bytes, char *text, size_t size);
+/* Columns a UTF-8 text takes (no wide characters here). */
+int out_columns(const char *text);
+/* Left-justified in so many columns. */
+void out_pad(FILE *to, const char *text, int columns);
+
+#endif
