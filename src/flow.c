@@ -344,7 +344,7 @@ static int charge_one(struct leat_wrapper *w, const unsigned char *data, uint64_
 {
 	int r = 0;
 
-	if (w->ops->need == LEAT_NEED_CONTENT && w->ops->see && !(w->state & WRAPPER_KERNEL_TEE))
+	if (w->ops->need == LEAT_NEED_CONTENT && w->ops->see && data)	/* none: a tee(2) has them in a pipe */
 		r = w->ops->see(w, data, bytes);
 	if (w->ops->moved)
 		w->ops->moved(w, bytes, route);

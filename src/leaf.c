@@ -10,6 +10,7 @@
 #include "queue.h"
 #include "report.h"
 #include "route/route.h"
+#include "route/tee.h"
 #include "sys.h"
 #include "transfer.h"
 #include "wrapper.h"
@@ -111,27 +112,13 @@ static bool overlaps(const struct transfer *t)
 	return from->position < t->end && to->position < t->end && from->position < to->position + (t->end - from->position);
 }
 
-static bool only_tees(const struct transfer *t)
-{
-	bool any = false;
-
-	if (!kind_is_socket(t->base->facts.kind) || t->base->facts.kind == LEAT_KIND_DATAGRAM)
-		return false;
-	for (const struct leat_wrapper *w = t->first; w; w = w->down) {
-		if (w->ops->need >= LEAT_NEED_BOUNDARIES && w->ops != &tee_ops)
-			return false;
-		any = any || w->ops == &tee_ops;
-	}
-	return any;
-}
-
 static int plan_leaf(struct transfer *t, const struct needs *needs, struct plan *plan)
 {
 	const struct leat_source *base = t->base;
 	struct plan_query query = {
 		.source = &base->facts, .sink = &t->out->facts, .policy = t->options.policy,
 		.routes_off = t->options.routes_off | sys_routes_off(), .features = sys_features(), .content = needs->content,
-		.change = needs->change, .kernel_tee = false, .framed = needs->framed,
+		.change = needs->change, .kernel_tee = needs->content && !needs->change && tee_possible(t), .framed = needs->framed,
 		.stable = t->options.stable && base->stability == LEAT_UNSTABLE && base->facts.kind == LEAT_KIND_FILE,
 		.sink_own_offset = t->out->own_offset,
 	};
@@ -140,7 +127,6 @@ static int plan_leaf(struct transfer *t, const struct needs *needs, struct plan 
 		query.source_reason = ((const struct leat_source_ops *)base->base)->reason;
 	if (t->out->kind == LEAT_KIND_CALLBACK)
 		query.sink_reason = ((const struct leat_sink_ops *)t->out->base)->reason;
-	(void)only_tees;
 	return plan_make(&query, plan);
 }
 
@@ -206,16 +192,19 @@ static int assign_slots(struct transfer *t)
 
 static void tell_begin(struct transfer *t)
 {
-	uint64_t total = t->end == LEAT_UNKNOWN ? LEAT_UNKNOWN : t->end - t->base->position;
+	struct leat_event event = {
+		.kind = LEAT_EVENT_BEGIN, .route = t->part_report.route, .now_ns = t->now_ns, .report = &t->part_report,
+		.total_bytes = t->end == LEAT_UNKNOWN ? LEAT_UNKNOWN : t->end - t->base->position,
+	};
+	bool of_part = t->part != NULL;
 
 	for (struct leat_wrapper *w = t->first; w; w = w->down) {
-		bool of_part = t->part_report.begin_ns && w->state & WRAPPER_BEGUN;
-		struct leat_event event = {
-			.kind = LEAT_EVENT_BEGIN, .route = t->part_report.route, .now_ns = t->now_ns, .report = &t->part_report,
-			.total_bytes = way_total(t->first, w, t->part ? LEAT_UNKNOWN : total),
-		};
-
-		if (of_part || t->bits & TRANSFER_QUIET)
+		if (w == (t->part_last ? t->part_last->down : t->first) && of_part) {
+			of_part = false;	/* behind the queue, nobody knows how much follows */
+			event.total_bytes = LEAT_UNKNOWN;
+		}
+		event.total_bytes = wrapper_total(w, event.total_bytes);
+		if (w->state & WRAPPER_BEGUN || t->bits & TRANSFER_QUIET)
 			continue;
 		w->state = (w->state | WRAPPER_BEGUN) & ~(uint32_t)WRAPPER_ENDED;
 		w->passed_bytes = w->owed_bytes = 0;
@@ -307,6 +296,7 @@ int transfer_next_leaf(struct transfer *t)
 	} else {
 		transfer_use_route(t, plan.count ? plan.routes[0] : LEAT_ROUTE_MEMORY);
 	}
+	tee_use_kernel(t, t->report.content_wrappers && t->route->id == LEAT_ROUTE_SPLICE_PIPE);
 	tell_begin(t);
 	return 0;
 }
@@ -462,6 +452,7 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 	free(t->buffer.bytes);
 	if (t->bits & TRANSFER_TAIL_HOLE && r < 0)
 		holes_finish(t);
+	tee_use_kernel(t, false);
 	queue_set_busy(t->source, false);
 	if (t->part && t->base && t->result != 0 && t->part_report.begin_ns)
 		end_part(t, r);

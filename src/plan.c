@@ -33,12 +33,14 @@ static bool stale_pages(uint32_t fs_magic)
 	return fs_magic == 0x786f4256 /* vboxsf */ || fs_magic == 0x7c7c6673 /* prl_fs */;
 }
 
-static bool fits(const struct plan_query *q, enum leat_route route)
+static uint32_t fitting(const struct plan_query *q)
 {
+	uint32_t routes = 0;
+
 	for (unsigned i = 0; i < sizeof rules / sizeof rules[0]; i++)
-		if (rules[i].route == route && rules[i].from & BIT(q->source->kind) && rules[i].to & BIT(q->sink->kind))
-			return true;
-	return false;
+		if (rules[i].from & BIT(q->source->kind) && rules[i].to & BIT(q->sink->kind))
+			routes |= ROUTE_BIT(rules[i].route);
+	return routes;
 }
 
 /* By reference: what is queued for a socket or pipe is the file's own page. */
@@ -74,15 +76,11 @@ static enum leat_reason wrapper_reason(const struct plan_query *q, const char **
 	return LEAT_OK;
 }
 
-static enum leat_reason kernel_route_reason(const struct plan_query *q, enum leat_route route, const char **ret_by)
+/* Why this route, which fits the pair, cannot be taken. */
+static enum leat_reason route_reason(const struct plan_query *q, enum leat_route route, const char **ret_by)
 {
-	enum leat_reason reason = pair_reason(q);
+	enum leat_reason reason = wrapper_reason(q, ret_by);
 
-	if (reason)
-		return reason;
-	if (!fits(q, route))
-		return q->source->kind == LEAT_KIND_PIPE && route == LEAT_ROUTE_SENDFILE ? LEAT_SRC_PIPE : LEAT_NOT_APPLICABLE;
-	reason = wrapper_reason(q, ret_by);
 	if (reason)
 		return reason;
 	if (q->content && route != LEAT_ROUTE_SPLICE_PIPE)	/* tee(2) works on a pipe of ours */
@@ -110,14 +108,19 @@ static bool is_stream(const struct leat_facts *facts)
 
 int plan_make(const struct plan_query *q, struct plan *plan)
 {
+	enum leat_reason pair = pair_reason(q);
+	uint32_t fit = fitting(q);
+
 	memset(plan, 0, sizeof *plan);
 	for (int route = LEAT_ROUTE_CLONE; route < LEAT_ROUTES; route++) {
-		enum leat_reason reason;
+		bool user = route == LEAT_ROUTE_MEMORY || route == LEAT_ROUTE_COPY;
+		enum leat_reason reason = user ? LEAT_OK : pair;
 
-		if (route == LEAT_ROUTE_MEMORY || route == LEAT_ROUTE_COPY)
-			reason = fits(q, route) ? LEAT_OK : LEAT_NOT_APPLICABLE;
-		else
-			reason = kernel_route_reason(q, route, &plan->refused_by[route]);
+		if (!reason && !(fit & ROUTE_BIT(route)))
+			reason = route == LEAT_ROUTE_SENDFILE && q->source->kind == LEAT_KIND_PIPE ? LEAT_SRC_PIPE :
+												    LEAT_NOT_APPLICABLE;
+		else if (!reason && !user)
+			reason = route_reason(q, route, &plan->refused_by[route]);
 		plan->refused[route] = (uint8_t)reason;
 		if (!reason)
 			plan->routes[plan->count++] = (uint8_t)route;

@@ -11,6 +11,7 @@
 #include "queue.h"
 #include "report.h"
 #include "route/route.h"
+#include "route/tee.h"
 #include "sys.h"
 #include "wrap/wrap.h"
 #include "wrapper.h"
@@ -87,6 +88,7 @@ static int next_route(struct transfer *t, enum leat_reason reason, int error)
 		return fail(t, t->options.policy == LEAT_REQUIRE ? LEAT_EREFUSED : error ? error : -EOPNOTSUPP, LEAT_SIDE_NONE,
 			    NULL);
 	transfer_use_route(t, t->routes[t->route_index]);
+	tee_use_kernel(t, false);
 	event.route = t->route->id;
 	way_event(t->first, NULL, &event);
 	return LEAT_AGAIN;

@@ -143,19 +143,15 @@ void way_event(struct leat_wrapper *first, const struct leat_wrapper *stop, stru
 	event->bytes = bytes;
 }
 
-uint64_t way_total(const struct leat_wrapper *first, const struct leat_wrapper *last, uint64_t total)
+uint64_t wrapper_total(const struct leat_wrapper *w, uint64_t total)
 {
-	for (const struct leat_wrapper *w = first; w; w = w->down) {
-		const struct leat_limit *limit = (const struct leat_limit *)w;
+	const struct leat_limit *limit = (const struct leat_limit *)w;
 
-		if (w->ops == &section_ops && total != LEAT_UNKNOWN)
-			total -= total < limit->skip ? total : limit->skip;
-		if (w->ops == &limit_ops || w->ops == &section_ops)
-			total = total < limit->left ? total : limit->left;
-		else if (w->ops == &frame_ops || w->ops->need == LEAT_NEED_CHANGE)
-			total = LEAT_UNKNOWN;
-		if (w == last)
-			break;
-	}
-	return total;
+	if (w->ops->need == LEAT_NEED_CHANGE || w->ops == &frame_ops)
+		return LEAT_UNKNOWN;
+	if (w->ops != &limit_ops && w->ops != &section_ops)
+		return total;
+	if (w->ops == &section_ops && total != LEAT_UNKNOWN)
+		total -= total < limit->skip ? total : limit->skip;
+	return total < limit->left ? total : limit->left;
 }

@@ -26,7 +26,7 @@ struct needs way_needs(const struct leat_wrapper *first);
 
 /* The same for a chain alone, to tell it of its begin and end; stop is not told (NULL: the whole way). */
 void way_event(struct leat_wrapper *first, const struct leat_wrapper *stop, struct leat_event *event);
-/* The bytes expected at the end of the way from total: the least of the limits on it. */
-uint64_t way_total(const struct leat_wrapper *first, const struct leat_wrapper *last, uint64_t total);
+/* The bytes expected behind this wrapper when total come to it; LEAT_UNKNOWN behind a frame or changer. */
+uint64_t wrapper_total(const struct leat_wrapper *wrapper, uint64_t total);
 
 #endif

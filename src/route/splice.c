@@ -8,6 +8,7 @@
 #include "endpoint.h"
 #include "pipe.h"
 #include "sys.h"
+#include "tee.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,6 +47,7 @@ static struct move splice_move(struct transfer *t, uint64_t bytes, bool more)
 static struct move pipe_fill(struct transfer *t, uint64_t bytes)
 {
 	int64_t n;
+	int r;
 
 	if (t->pipe.fd[0] < 0) {
 		n = pipe_open(&t->pipe, t->options.pipe_bytes, t->options.helper);
@@ -59,8 +61,13 @@ static struct move pipe_fill(struct transfer *t, uint64_t bytes)
 		return route_verdict(VERDICT_WAIT_SOURCE);
 	if (n < 0)
 		return route_error(t, LEAT_ROUTE_SPLICE_PIPE, (int)n, LEAT_SIDE_SOURCE);
+	if (!n)
+		return route_verdict(VERDICT_END);
 	t->pipe.bytes += (uint64_t)n;
-	return n ? route_moved(n) : route_verdict(VERDICT_END);
+	r = tee_fill(t);
+	if (r < 0)	/* the bytes are in the pipe, and leave it by the next route */
+		return (struct move){ .verdict = VERDICT_DECLINED, .error = r, .reason = LEAT_PIPE_BUDGET };
+	return route_moved(n);
 }
 
 static struct move pipe_move(struct transfer *t, uint64_t bytes, bool more)

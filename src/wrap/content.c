@@ -2,6 +2,7 @@
 /* Wrappers that see the bytes: hash, xxh3, tee. */
 #include "../endpoint.h"
 #include "wrap.h"
+#include "../route/tee.h"
 
 #include <errno.h>
 #include <string.h>
@@ -176,12 +177,20 @@ static void tee_drop_buffer(struct leat_tee *tee)
 	tee->off = tee->len = 0;
 }
 
+/* Nobody begins a transfer on second: its misuse and its facts are looked at here. */
+static int tee_look(struct leat_tee *tee)
+{
+	if (!tee->error && (tee->second->error || tee->second->facts.kind == LEAT_KIND_NONE))
+		tee->error = leat_look_sink(tee->second);
+	return tee->error;
+}
+
 /* Writes what second takes without waiting. Bytes; *ret_error is 0, -EAGAIN with *wait filled in, or an error. */
 static size_t tee_write(struct leat_tee *tee, const unsigned char *bytes, size_t length, struct pollfd *wait, int *ret_error)
 {
 	size_t done = 0;
 
-	*ret_error = 0;
+	*ret_error = tee_look(tee);
 	while (done < length && !*ret_error) {
 		int64_t n = sink_write_now(tee->second, bytes + done, length - done, wait);
 
@@ -248,18 +257,69 @@ static int tee_see(struct leat_wrapper *wrapper, const void *data, size_t length
 	return tee->error ? tee->error : done < length ? -ENOBUFS : 0;
 }
 
+/* What stands in the tee's own pipe and second did not take: into buffer, as far as it goes; the rest is dropped. */
+static void tee_unpipe(struct leat_tee *tee, uint64_t bytes)
+{
+	unsigned char some[4096];
+
+	while (bytes) {
+		int64_t n = tee_pipe_read(tee, some, bytes < sizeof some ? bytes : sizeof some);
+		size_t stored;
+
+		if (n <= 0) {
+			tee->error = n < 0 ? (int)n : -EIO;
+			tee->dropped_bytes += bytes;
+			return;
+		}
+		stored = tee->error ? 0 : tee_store(tee, some, (size_t)n);
+		tee->dropped_bytes += (uint64_t)n - stored;
+		if (stored < (size_t)n && tee->policy != LEAT_TEE_DROP && !tee->error)
+			tee->error = -ENOBUFS;
+		bytes -= (uint64_t)n;
+	}
+}
+
+/* The kernel's tee: the bytes stand in the tee's own pipe. Errors come out of the next allow or finish. */
+static void tee_moved(struct leat_wrapper *wrapper, uint64_t bytes, enum leat_route route)
+{
+	struct leat_tee *tee = (struct leat_tee *)wrapper;
+	struct pollfd wait = { .fd = -1 };
+	int64_t n = 0;
+
+	if (!(wrapper->state & WRAPPER_KERNEL_TEE) || route != LEAT_ROUTE_SPLICE_PIPE)
+		return;	/* see had them */
+	if (!tee->error)
+		n = tee_flush(tee, &wait);
+	while (bytes && !n && !tee->error) {
+		n = tee_pipe_splice(tee, bytes);
+		if (n > 0) {
+			bytes -= (uint64_t)n;
+			n = 0;
+		} else if (n == 0) {
+			n = -EAGAIN;
+		} else if (n != -EAGAIN && n != -EINTR) {
+			tee->error = (int)n;
+		}
+	}
+	if (tee->policy == LEAT_TEE_DROP && tee->error)
+		tee_drop_buffer(tee);
+	tee_unpipe(tee, bytes);
+}
+
 static int tee_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
 {
 	struct leat_tee *tee = (struct leat_tee *)wrapper;
 	struct pollfd wait = { .fd = -1 };
 	uint64_t of_use;
-	int error = tee->error ? tee->error : tee_flush(tee, &wait);
+	int error = tee_look(tee);
 
+	if (!error)
+		error = tee_flush(tee, &wait);
 	if (tee->policy == LEAT_TEE_DROP)
 		return 0;
 	if (error && error != -EAGAIN)
 		return error;
-	if (tee->policy == LEAT_TEE_FAIL || wrapper->state & WRAPPER_KERNEL_TEE || !budget->bytes)
+	if (tee->policy == LEAT_TEE_FAIL || !budget->bytes)
 		return 0;
 	of_use = budget->at_least < tee->size ? budget->at_least : tee->size;
 	if (!tee_room(tee) || tee_room(tee) < of_use) {
@@ -300,6 +360,7 @@ const struct leat_wrapper_ops tee_ops = {
 	.need = LEAT_NEED_CONTENT,
 	.allow = tee_allow,
 	.see = tee_see,
+	.moved = tee_moved,
 	.finish = tee_finish,
 	.event = tee_event,
 };
