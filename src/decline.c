@@ -41,7 +41,7 @@ static const struct decline_row rows[] = {
 bool decline_reason(enum leat_route route, int error, bool moved, enum leat_reason *ret_reason)
 {
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		if (!(rows[i].routes & ROUTE_BIT(route)) || rows[i].error != -error)
+		if (!(rows[i].routes & ROUTE_BIT(route)) || -rows[i].error != error)
 			continue;
 		if (rows[i].at_start_only && moved)
 			return false;
