@@ -83,13 +83,15 @@ static enum leat_reason route_reason(const struct plan_query *q, enum leat_route
 
 	if (reason)
 		return reason;
-	if (q->content && route != LEAT_ROUTE_SPLICE_PIPE)	/* tee(2) works on a pipe of ours */
-		return LEAT_NOT_APPLICABLE;
+	if (q->content && route != LEAT_ROUTE_SPLICE_PIPE) {	/* tee(2) works on a pipe of ours */
+		*ret_by = q->content;
+		return LEAT_NEEDS_CONTENT;
+	}
 	if (q->routes_off & ROUTE_BIT(route) || q->policy == LEAT_COPY)
 		return LEAT_DISABLED_BY_USER;
 	if (!(q->features & ROUTE_BIT(route)))
 		return LEAT_SANDBOX;
-	if (q->sink->open_flags & O_APPEND && q->sink->kind == LEAT_KIND_FILE)
+	if (q->sink->open_flags & O_APPEND && q->sink->kind != LEAT_KIND_PIPE)	/* sockets and terminals too: EINVAL */
 		return LEAT_OUT_APPEND;
 	/* sendfile writes at the sink's own offset, which a sink with an explicit one must not move (invariant 9). */
 	if (route == LEAT_ROUTE_SENDFILE && BIT(q->sink->kind) & FILES && !q->sink_own_offset)
@@ -128,8 +130,10 @@ int plan_make(const struct plan_query *q, struct plan *plan)
 	if (q->sink->kind == LEAT_KIND_DATAGRAM && !q->framed)
 		return LEAT_EDATAGRAM;
 	if (q->policy == LEAT_REQUIRE) {
-		if (plan->routes[plan->count - 1] == LEAT_ROUTE_COPY)
+		if (plan->routes[plan->count - 1] == LEAT_ROUTE_COPY) {
 			plan->count--;
+			plan->refused[LEAT_ROUTE_COPY] = LEAT_DISABLED_BY_USER;
+		}
 		return plan->count ? 0 : LEAT_EREFUSED;
 	}
 	plan->begins_with_copy = q->policy == LEAT_AUTO && plan->routes[0] == LEAT_ROUTE_SPLICE_PIPE && !q->kernel_tee &&
