@@ -52,7 +52,8 @@ static struct head base_head(struct transfer *t)
 		head.ended = true;
 	} else {
 		head.bytes = left;
-		if (left != LEAT_UNKNOWN)
+		/* A datagram is announced when its bytes are in one run: in memory, or in the buffer. */
+		if (left != LEAT_UNKNOWN && (t->out->facts.kind != LEAT_KIND_DATAGRAM || !t->route->fill))
 			head.ready = left;
 		else if (t->bits & TRANSFER_BOUNDARIES && !t->route->fill)
 			head.ready = source_ready(t);

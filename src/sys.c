@@ -110,6 +110,13 @@ int64_t sys_send(int fd, const void *bytes, uint64_t size, int flags)
 	return result(send(fd, bytes, at_most(size), flags));
 }
 
+int64_t sys_send_parts(int fd, struct iovec *parts, unsigned count)
+{
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };
+
+	return result(sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
 int sys_fstat(int fd, struct stat *stat)
 {
 	return (int)result(fstat(fd, stat));

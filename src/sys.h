@@ -26,6 +26,7 @@ int64_t sys_write(int fd, const void *bytes, uint64_t size);
 int64_t sys_pwrite(int fd, const void *bytes, uint64_t size, uint64_t offset);
 int64_t sys_recv(int fd, void *bytes, uint64_t size, int flags);
 int64_t sys_send(int fd, const void *bytes, uint64_t size, int flags);
+int64_t sys_send_parts(int fd, struct iovec *parts, unsigned count);	/* one message, MSG_DONTWAIT | MSG_NOSIGNAL */
 
 /* Looking. */
 int sys_fstat(int fd, struct stat *stat);

@@ -28,13 +28,6 @@ static const struct route *const routes[LEAT_ROUTES] = {
 	[LEAT_ROUTE_COPY] = &route_copy,
 };
 
-/* A 4 MiB sendfile costs no more than a 64 MiB one (DESIGN.md 16); calls between files may grow to 1 GiB while short. */
-#define CALL_BYTES (4 * MIB)
-#define CALL_BYTES_LEAST (64 * KIB)
-#define CALL_SHORT_NS (20 * (LEAT_SECOND / 1000))
-#define CALL_LONG_NS (50 * (LEAT_SECOND / 1000))
-/* Below this there is one segment anyway, and nothing for a cork to join. */
-#define CORK_BYTES (64 * KIB)
 /* auto: a read of 16 KiB that fills up says splice pays (gain from about 16 KiB, envoyproxy/envoy#5620); eight fills in a
  * row below 4 KiB say it does not. */
 #define SMALL_FILL_BYTES 4096
@@ -49,10 +42,10 @@ uint64_t transfer_clock(const struct transfer *t)
 void transfer_use_route(struct transfer *t, enum leat_route route)
 {
 	t->route = routes[route];
-	t->call_bytes = CALL_BYTES;
+	t->call_bytes = TRANSFER_CALL_BYTES;
 }
 
-static int fail(struct transfer *t, int error, enum leat_side side, const struct leat_wrapper *by)
+int transfer_fail(struct transfer *t, int error, enum leat_side side, const struct leat_wrapper *by)
 {
 	struct leat_report *reports[] = { &t->report, &t->part_report };
 
@@ -85,7 +78,7 @@ static int next_route(struct transfer *t, enum leat_reason reason, int error)
 	while (t->route_index < t->route_count && t->routes[t->route_index] != left)
 		t->route_index++;
 	if (++t->route_index >= t->route_count)
-		return fail(t, t->options.policy == LEAT_REQUIRE ? LEAT_EREFUSED : error ? error : -EOPNOTSUPP, LEAT_SIDE_NONE,
+		return transfer_fail(t, t->options.policy == LEAT_REQUIRE ? LEAT_EREFUSED : error ? error : -EOPNOTSUPP, LEAT_SIDE_NONE,
 			    NULL);
 	transfer_use_route(t, t->routes[t->route_index]);
 	tee_use_kernel(t, false);
@@ -95,7 +88,7 @@ static int next_route(struct transfer *t, enum leat_reason reason, int error)
 }
 
 /* Two streams under auto: the choice is made anew before each fill, when nothing is held (hazard 69). */
-static void adapt(struct transfer *t, uint64_t filled)
+void transfer_adapt(struct transfer *t, uint64_t filled)
 {
 	enum leat_route was = t->route->id;
 	struct leat_event event = { .kind = LEAT_EVENT_ROUTE, .reason = LEAT_OK, .now_ns = t->now_ns, .total_bytes = LEAT_UNKNOWN };
@@ -117,83 +110,6 @@ static void adapt(struct transfer *t, uint64_t filled)
 	way_event(t->first, NULL, &event);
 }
 
-static void resize_calls(struct transfer *t, uint64_t asked, uint64_t took_ns)
-{
-	uint64_t most = kind_is_file(t->out->facts.kind) ? GIB : CALL_BYTES;
-
-	if (took_ns > t->report.longest_call_ns)
-		t->report.longest_call_ns = took_ns;
-	if (took_ns > t->part_report.longest_call_ns)
-		t->part_report.longest_call_ns = took_ns;
-	if (took_ns > CALL_LONG_NS && t->call_bytes > CALL_BYTES_LEAST)
-		t->call_bytes /= 2;
-	else if (took_ns < CALL_SHORT_NS && asked == t->call_bytes && t->call_bytes < most)
-		t->call_bytes *= 2;
-}
-
-static void count_call(struct transfer *t, enum leat_route route)
-{
-	t->report.route_calls[route]++;
-	t->part_report.route_calls[route]++;
-}
-
-static void cork(struct transfer *t, uint64_t bytes)
-{
-	if (t->bits & TRANSFER_CORKED || bytes <= CORK_BYTES || t->route->id != LEAT_ROUTE_SENDFILE ||
-	    t->out->facts.kind != LEAT_KIND_TCP || t->out->facts.corked)
-		return;
-	if (!sys_set_cork(t->sink_fd, 1))
-		t->bits |= TRANSFER_CORKED;
-}
-
-/* A part that certainly or likely has bytes follows: say so with the last bytes of this one. Undone at the step's end. */
-static bool part_follows(const struct transfer *t)
-{
-	const struct leat_source *next = t->part ? t->part->next : NULL;
-
-	return next && !next->error &&
-	       (next->kind == LEAT_KIND_MEMORY ? next->length > next->position : next->kind == LEAT_KIND_NONE && !next->own_offset);
-}
-
-static struct move move_to_sink(struct transfer *t, struct extent *x, enum leat_route *ret_route)
-{
-	bool own = x->origin || (x->data && t->base->kept_len);	/* bytes of a wrapper, or kept: sent from memory */
-	uint64_t bytes = x->bytes < t->call_bytes ? x->bytes : t->call_bytes, before = transfer_clock(t);
-	bool more = x->more || bytes < x->bytes || (!x->hole && x->bytes == t->end - t->base->position && part_follows(t));
-	struct move move;
-
-	*ret_route = own && t->route->id != LEAT_ROUTE_COPY ? LEAT_ROUTE_MEMORY : t->route->id;
-	if (x->hole)
-		return holes_make(t, x->bytes);
-	t->bits &= (uint16_t)~TRANSFER_TAIL_HOLE;
-	if (!x->data) {
-		cork(t, x->bytes);
-		move = t->route->move(t, bytes, more);
-	} else {
-		move = sink_send(t, x->data, bytes, more);
-	}
-	count_call(t, *ret_route);
-	if (move.bytes) {
-		t->bits &= (uint16_t)~TRANSFER_MORE_SENT;
-		if (more && (x->data || t->route->id != LEAT_ROUTE_SENDFILE))
-			t->bits |= TRANSFER_MORE_SENT;
-	}
-	resize_calls(t, bytes, transfer_clock(t) - before);
-	return move;
-}
-
-static void account(struct transfer *t, const struct extent *x, uint64_t bytes, enum leat_route route)
-{
-	struct leat_report *reports[] = { &t->report, &t->part_report };
-
-	for (int i = 0; i < 2; i++) {
-		reports[i]->bytes += bytes;
-		reports[i]->source_bytes += x->origin ? 0 : bytes;
-		*(x->hole ? &reports[i]->hole_bytes : &reports[i]->route_bytes[route]) += bytes;
-	}
-	t->out->position += bytes;
-}
-
 /* The source gave 0 bytes. A promised length makes that an error of its own (hazard 13). */
 static int source_is_empty(struct transfer *t)
 {
@@ -207,7 +123,7 @@ static int source_is_empty(struct transfer *t)
 	if (t->route->id != LEAT_ROUTE_COPY && sys_pread(t->source_fd, &byte, 1, t->base->position) == 1)
 		return next_route(t, LEAT_SRC_GENERATED, -EIO);
 	t->report.noted = t->part_report.noted = LEAT_SOURCE_SHORT;
-	return fail(t, LEAT_ESHORT, LEAT_SIDE_SOURCE, NULL);
+	return transfer_fail(t, LEAT_ESHORT, LEAT_SIDE_SOURCE, NULL);
 }
 
 static int wait_for(struct transfer *t, enum leat_side side)
@@ -217,7 +133,7 @@ static int wait_for(struct transfer *t, enum leat_side side)
 }
 
 /* What a fill or a move came to, once its bytes are accounted for. */
-static int judge(struct transfer *t, const struct move *move)
+int transfer_judge(struct transfer *t, const struct move *move)
 {
 	switch (move->verdict) {
 	case VERDICT_MORE:
@@ -231,74 +147,8 @@ static int judge(struct transfer *t, const struct move *move)
 	case VERDICT_DECLINED:
 		return next_route(t, move->reason, move->error);
 	default:
-		return fail(t, move->error, move->side, NULL);
+		return transfer_fail(t, move->error, move->side, NULL);
 	}
-}
-
-static int fill(struct transfer *t, const struct extent *x)
-{
-	struct move move;
-
-	if (t->pipe.bytes) {
-		move = pipe_to_buffer(t);
-	} else {
-		count_call(t, t->route->id);
-		move = t->route->fill(t, x->bytes);
-		adapt(t, move.bytes);
-	}
-	return judge(t, &move);
-}
-
-static int charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum leat_route route)
-{
-	const struct leat_wrapper *by = NULL;
-	struct leat_event event = {
-		.kind = LEAT_EVENT_MOVED, .route = route, .now_ns = t->now_ns, .bytes = bytes, .total_bytes = LEAT_UNKNOWN
-	};
-	int r = flow_charge(t, x, bytes, route, &by);
-
-	way_event(x->origin ? x->origin->down : t->first, x->target, &event);
-	return r < 0 ? fail(t, r, LEAT_SIDE_WRAPPER, by) : LEAT_AGAIN;
-}
-
-/* A section drops what stands before its start: a seekable source just starts later. */
-static int drop(struct transfer *t, struct extent *x)
-{
-	if (!x->origin && t->pipe.bytes && !x->data) {
-		struct move move = pipe_to_buffer(t);
-
-		return judge(t, &move);
-	}
-	if (!x->origin && !x->data && !source_seekable(t->base)) {
-		struct move move = route_copy.fill(t, x->bytes);
-
-		return judge(t, &move);
-	}
-	return charge(t, x, x->bytes, LEAT_ROUTE_NONE);
-}
-
-static int deliver(struct transfer *t, struct extent *x, uint64_t *ret_bytes)
-{
-	enum leat_route route;
-	struct move move;
-	int r, verdict;
-
-	if (x->target && x->target->ops == &section_ops)
-		return drop(t, x);
-	if (x->fill_only || flow_needs_fill(t, x))
-		return fill(t, x);
-	if (x->target) {
-		r = flow_change(t, x);
-		return r < 0 ? fail(t, r, LEAT_SIDE_WRAPPER, x->target) : LEAT_AGAIN;
-	}
-	move = move_to_sink(t, x, &route);
-	if (!move.bytes)
-		return judge(t, &move);
-	*ret_bytes += move.bytes;
-	account(t, x, move.bytes, route);
-	r = charge(t, x, move.bytes, route);
-	verdict = judge(t, &move);
-	return r < 0 ? r : verdict;
 }
 
 /* Asks each wrapper on [first, stop) to finish; LEAT_DONE when all have. */
@@ -312,7 +162,7 @@ static int finish(struct transfer *t, const struct leat_wrapper *stop)
 		int r = w->ops->finish ? w->ops->finish(w, &budget) : 0;
 
 		if (r < 0)
-			return fail(t, r, LEAT_SIDE_WRAPPER, w);
+			return transfer_fail(t, r, LEAT_SIDE_WRAPPER, w);
 		if (r == LEAT_WAIT) {
 			t->wake_at_ns = budget.wake_at_ns;
 			t->wrapper_wait = budget.wait;
@@ -337,18 +187,18 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 	int r = transfer_compare(t);
 
 	if (r < 0)
-		return fail(t, r, LEAT_SIDE_SOURCE, NULL);
+		return transfer_fail(t, r, LEAT_SIDE_SOURCE, NULL);
 	r = finish(t, !part ? NULL : t->part_last ? t->part_last->down : t->first);
 	if (r != LEAT_DONE)
 		return r;
 	ended_by(t, by);
 	if (!part) {
 		r = holes_finish(t);
-		return r < 0 ? fail(t, r, LEAT_SIDE_SINK, NULL) : LEAT_DONE;
+		return r < 0 ? transfer_fail(t, r, LEAT_SIDE_SINK, NULL) : LEAT_DONE;
 	}
 	transfer_part_over(t, 0);
 	r = transfer_next_leaf(t);
-	return r < 0 ? fail(t, r, LEAT_SIDE_SOURCE, NULL) : LEAT_AGAIN;
+	return r < 0 ? transfer_fail(t, r, LEAT_SIDE_SOURCE, NULL) : LEAT_AGAIN;
 }
 
 /* An empty open queue got its next part: go on, with the deadlines' clock moved past the gap. */
@@ -373,11 +223,11 @@ static int turn(struct transfer *t, uint64_t *ret_bytes)
 	int error = wake_starved(t), cold;
 
 	if (error < 0)
-		return fail(t, error, LEAT_SIDE_SOURCE, NULL);
+		return transfer_fail(t, error, LEAT_SIDE_SOURCE, NULL);
 	switch (flow_next(t, &x, &by, &error)) {
 	case FLOW_READY:
 		cold = cold_check(t, &x);
-		return cold ? cold : deliver(t, &x, ret_bytes);
+		return cold ? cold : transfer_deliver(t, &x, ret_bytes);
 	case FLOW_PART_OVER:
 		return stream_over(t, by, true);
 	case FLOW_END:
@@ -389,7 +239,7 @@ static int turn(struct transfer *t, uint64_t *ret_bytes)
 		}
 		return LEAT_WAIT;
 	default:
-		return fail(t, error, LEAT_SIDE_WRAPPER, by);
+		return transfer_fail(t, error, LEAT_SIDE_WRAPPER, by);
 	}
 }
 
@@ -406,7 +256,7 @@ static int dead_end(struct transfer *t)
 		return LEAT_WAIT;
 	if (kind_is_socket(t->out->facts.kind))
 		sys_socket_option(t->sink_fd, SOL_SOCKET, SO_ERROR, &error, &size);
-	return fail(t, error ? -error : poll.revents & POLLNVAL ? -EBADF : -EPIPE, LEAT_SIDE_SINK, NULL);
+	return transfer_fail(t, error ? -error : poll.revents & POLLNVAL ? -EBADF : -EPIPE, LEAT_SIDE_SINK, NULL);
 }
 
 static int waited(struct transfer *t, bool idle)
@@ -446,7 +296,7 @@ static int turns(struct transfer *t)
 		t->now_ns = transfer_clock(t);
 		begin_ns = begin_ns ? begin_ns : t->now_ns;
 		if (stopped(t))
-			return fail(t, -ECANCELED, LEAT_SIDE_CALLER, NULL);
+			return transfer_fail(t, -ECANCELED, LEAT_SIDE_CALLER, NULL);
 		if (bytes >= t->options.step_bytes || t->now_ns - begin_ns >= t->options.step_ns)
 			return LEAT_AGAIN;
 		if (t->now_ns >= t->wake_at_ns) {

@@ -15,13 +15,24 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 		   const struct leat_options *options, unsigned blocking, unsigned bits);
 /* Finds the leaf that gives bytes next, with its facts and plan. 0 or an error. */
 int transfer_next_leaf(struct transfer *t);
-/* The part has ended with error (0: well): its offset, events, report and release. */
+/* end.c: The part has ended with error (0: well): its offset, events, report and release. */
 void transfer_part_over(struct transfer *t, int error);
 /* The part's, or the whole transfer's, source looked at once more: 0, LEAT_ECHANGED; notes growth. */
 int transfer_compare(struct transfer *t);
 int transfer_end(struct transfer *t, struct leat_report *report);
 
-/* transfer.c */
+/* A 4 MiB sendfile costs no more than a 64 MiB one (DESIGN.md 15, measured): what a call of a route begins with. */
+#define TRANSFER_CALL_BYTES (4 * MIB)
+
+/* deliver.c: the extent goes where it has to. LEAT_AGAIN, LEAT_WAIT or an error; *ret_bytes: added, what the sink took. */
+int transfer_deliver(struct transfer *t, struct extent *x, uint64_t *ret_bytes);
+
+/* transfer.c. What a fill or a move came to, once its bytes are accounted for: LEAT_AGAIN, LEAT_WAIT, or an error. */
+int transfer_judge(struct transfer *t, const struct move *move);
+/* Two streams under auto: the choice is made anew after each fill. */
+void transfer_adapt(struct transfer *t, uint64_t filled);
+/* Writes the error into the reports, and returns it. */
+int transfer_fail(struct transfer *t, int error, enum leat_side side, const struct leat_wrapper *by);
 int transfer_step(struct transfer *t);
 void transfer_use_route(struct transfer *t, enum leat_route route);
 void transfer_wants(const struct transfer *t, struct leat_wait *wait);

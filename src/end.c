@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* How a part of a queue and a transfer end: what is held goes back to the source, offsets are left, everybody is told. */
+#define _GNU_SOURCE
+#include "endpoint.h"
+#include "helper.h"
+#include "holes.h"
+#include "pipe.h"
+#include "queue.h"
+#include "report.h"
+#include "route/tee.h"
+#include "sys.h"
+#include "transfer.h"
+#include "wrapper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void tell_end(struct transfer *t, const struct leat_wrapper *stop, const struct leat_report *report)
+{
+	for (struct leat_wrapper *w = t->first, *down; w && w != stop; w = down) {
+		struct leat_event event = {
+			.kind = LEAT_EVENT_END, .route = report->route, .now_ns = t->now_ns, .bytes = w->passed_bytes,
+			.total_bytes = w->passed_bytes, .report = report,
+		};
+
+		down = w->down;
+		if (!(w->state & WRAPPER_BEGUN))
+			continue;
+		w->state &= ~(uint32_t)WRAPPER_BEGUN;
+		if (w->ops->event)
+			w->ops->event(w, &event);
+	}
+}
+
+static void drop_source_fds(struct transfer *t)
+{
+	holes_close(t);
+	if (t->blocking & OWN_SOURCE_FD)
+		sys_close(t->source_fd);
+	if (t->base && t->blocking & OWN_SOURCE_FD && t->base->stability == LEAT_SNAPSHOT && t->options.stable)
+		t->base->stability = LEAT_UNSTABLE;
+	t->blocking &= (uint8_t)~(OWN_SOURCE_FD | BLOCKING_SOURCE);
+	t->source_fd = -1;
+}
+
+/* Leaves the descriptor's own offset after the last byte delivered, for io.Copy's habit. */
+static void leave_offset(const struct transfer *t)
+{
+	const struct leat_source *base = t->base;
+
+	if (base && base->own_offset && kind_is_file(base->facts.kind) && base->facts.known)
+		sys_seek(base->fd, base->position, SEEK_SET);
+}
+
+void transfer_part_over(struct transfer *t, int error)
+{
+	struct leat_source *part = t->part;
+	struct leat_report report = t->part_report;
+
+	leave_offset(t);
+	drop_source_fds(t);
+	if (part->so_far)
+		report_add(&report, part->so_far);
+	report.error = error;
+	report.kept_bytes = t->base->kept_len;
+	report_close(&report, t->now_ns);
+	report_shows(&t->report, &t->part_report);
+	tell_end(t, t->part_last ? t->part_last->down : t->first, &report);
+	queue_set_busy(part, false);
+	queue_drop(part);
+	t->base = t->part = NULL;
+	/* From here on the part and its wrappers may be gone. */
+	t->first = t->part_last ? t->part_last->down : t->first;
+	t->part_last = NULL;
+	free(part->so_far);
+	part->so_far = NULL;
+	source_release(part, &report);
+}
+
+/* Bytes of a stream that a pipe or buffer of ours holds go back to the source. A seekable one has only not moved yet. */
+static int keep_held(struct transfer *t)
+{
+	int r = 0;
+
+	if (!t->base || source_seekable(t->base))
+		return 0;
+	if (t->buffer.len)
+		r = source_keep(t->base, t->buffer.bytes + t->buffer.off, t->buffer.len);
+	while (!r && t->pipe.bytes) {
+		unsigned char *all = malloc(t->pipe.bytes);
+		uint64_t got = 0;
+
+		if (!all)
+			return -ENOMEM;
+		while (got < t->pipe.bytes) {
+			int64_t n = sys_read(t->pipe.fd[0], all + got, t->pipe.bytes - got);
+
+			if (n <= 0)
+				break;
+			got += (uint64_t)n;
+		}
+		r = got == t->pipe.bytes ? source_keep(t->base, all, got) : -EIO;
+		t->pipe.bytes -= got;
+		free(all);
+	}
+	return r;
+}
+
+static void end_part(struct transfer *t, int error)
+{
+	if (error != -ECANCELED) {
+		transfer_part_over(t, error);
+		return;
+	}
+	/* A cancelled part stays first in its queue, to go on in the next transfer; its report waits with it. */
+	if (!t->part->so_far)
+		t->part->so_far = calloc(1, sizeof *t->part->so_far);
+	if (t->part->so_far)
+		report_add(t->part->so_far, &t->part_report);
+}
+
+int transfer_end(struct transfer *t, struct leat_report *report)
+{
+	int r = t->result, kept;
+
+	if (!(t->bits & TRANSFER_RUNS))
+		return -EINVAL;
+	t->now_ns = transfer_clock(t);
+	if (r == LEAT_WAIT) {
+		r = t->report.error = t->part_report.error = -ECANCELED;
+		t->report.ended_by = t->part_report.ended_by = LEAT_ENDED_BY_CANCEL;
+	}
+	if (t->options.helper)
+		helper_forget(t->options.helper, t);
+	kept = keep_held(t);
+	if (kept < 0 && r >= 0)
+		r = t->report.error = kept;
+	t->report.kept_bytes = t->base ? t->base->kept_len : 0;
+	pipe_close(&t->pipe, t->options.helper);
+	free(t->buffer.bytes);
+	if (t->bits & TRANSFER_TAIL_HOLE && r < 0)
+		holes_finish(t);
+	tee_use_kernel(t, false);
+	queue_set_busy(t->source, false);
+	if (t->part && t->base && t->result != 0 && t->part_report.begin_ns)
+		end_part(t, r);
+	leave_offset(t);
+	drop_source_fds(t);
+	if (t->out && t->out->own_offset && kind_is_file(t->out->facts.kind) && !(t->out->facts.open_flags & O_APPEND) &&
+	    t->out->facts.known)
+		sys_seek(t->out->fd, t->out->position, SEEK_SET);
+	if (t->blocking & OWN_SINK_FD)
+		sys_close(t->sink_fd);
+	report_close(&t->report, t->now_ns);
+	tell_end(t, NULL, &t->report);
+	for (struct leat_sink *s = t->sink; s; s = s->state & END_VIEW ? (struct leat_sink *)s->base : NULL)
+		s->state &= (uint8_t)~END_BUSY;
+	if (report)
+		*report = t->report;
+	t->bits = 0;
+	return r;
+}
