@@ -6,9 +6,10 @@ cd "$(dirname "$0")/.." || exit
 build=${1:?usage: test.sh BUILD [meson test arguments]}
 shift
 
-log=$build/meson-logs/testlog.json
-rm -f "$log"
+rm -f "$build"/meson-logs/testlog*.json
 meson test -C "$build" --no-rebuild --print-errorlogs "$@"
 status=$?
+logs=("$build"/meson-logs/testlog*.json)	# its name has the wrapper's in it
+log=${logs[0]}
 [ -f "$log" ] || { echo "test.sh: meson left no $log"; exit 1; }
 exec ci/count.py "$log" "$status"

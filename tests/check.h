@@ -92,19 +92,19 @@ __attribute__((format(printf, 1, 2))) static inline _Noreturn void test_skip(con
 	} while (0)
 
 /* Any two integers; negative ones print as such. */
-#define CHECK_COMPARE(a, relation, b) \
+#define CHECK_COMPARE(a, a_text, relation, b, b_text) \
 	do { \
 		__auto_type check_a = (a); \
 		__auto_type check_b = (b); \
 		if (!(check_a relation (__typeof__(check_a))check_b)) \
 			check_fail(__FILE__, __LINE__, "%s is %lld (0x%llx), not " #relation " %s, %lld (0x%llx)", \
-				   #a, (long long)check_a, (unsigned long long)check_a, #b, (long long)check_b, \
+				   a_text, (long long)check_a, (unsigned long long)check_a, b_text, (long long)check_b, \
 				   (unsigned long long)check_b); \
 	} while (0)
-#define CHECK_EQ(a, b) CHECK_COMPARE(a, ==, b)
-#define CHECK_NE(a, b) CHECK_COMPARE(a, !=, b)
-#define CHECK_LE(a, b) CHECK_COMPARE(a, <=, b)
-#define CHECK_GE(a, b) CHECK_COMPARE(a, >=, b)
+#define CHECK_EQ(a, b) CHECK_COMPARE(a, #a, ==, b, #b)
+#define CHECK_NE(a, b) CHECK_COMPARE(a, #a, !=, b, #b)
+#define CHECK_LE(a, b) CHECK_COMPARE(a, #a, <=, b, #b)
+#define CHECK_GE(a, b) CHECK_COMPARE(a, #a, >=, b, #b)
 
 #define CHECK_STR(a, b) \
 	do { \
