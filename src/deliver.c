@@ -94,17 +94,30 @@ static void account(struct transfer *t, const struct extent *x, uint64_t bytes, 
 	t->out->position += bytes;
 }
 
+/* What one fill can take at most, so that less means the source has no more now. */
+static uint64_t fill_room(const struct transfer *t, uint64_t bytes)
+{
+	uint64_t room = t->route->id == LEAT_ROUTE_SPLICE_PIPE ? t->pipe.size : t->bits & TRANSFER_AUTO ? ROUTE_AUTO_BYTES :
+			t->buffer.size;
+
+	return bytes < room ? bytes : room;
+}
+
 static int fill(struct transfer *t, const struct extent *x)
 {
 	struct move move;
 
 	if (t->pipe.bytes) {
 		move = pipe_to_buffer(t);
-	} else {
-		count_call(t, t->route->id);
-		move = t->route->fill(t, x->bytes);
-		transfer_adapt(t, move.bytes);
+		return transfer_judge(t, &move);
 	}
+	if (t->bits & TRANSFER_DRAINED)
+		return transfer_judge(t, &(struct move){ .verdict = VERDICT_WAIT_SOURCE });
+	count_call(t, t->route->id);
+	move = t->route->fill(t, x->bytes);
+	if (t->options.level_triggered && move.bytes && move.bytes < fill_room(t, x->bytes))
+		t->bits |= TRANSFER_DRAINED;
+	transfer_adapt(t, move.bytes);
 	return transfer_judge(t, &move);
 }
 
@@ -165,7 +178,8 @@ int transfer_deliver(struct transfer *t, struct extent *x, uint64_t *ret_bytes)
 {
 	enum leat_route route;
 	struct move move;
-	int r, verdict;
+	uint64_t asked = x->bytes < t->call_bytes ? x->bytes : t->call_bytes;
+	int r;
 
 	if (x->target && x->target->ops == &section_ops)
 		return drop(t, x);
@@ -183,6 +197,9 @@ int transfer_deliver(struct transfer *t, struct extent *x, uint64_t *ret_bytes)
 	*ret_bytes += move.bytes;
 	account(t, x, move.bytes, route);
 	r = charge(t, x, move.bytes, route);
-	verdict = transfer_judge(t, &move);
-	return r < 0 ? r : verdict;
+	if (r < 0)
+		return r;
+	if (t->options.level_triggered && move.bytes < asked)
+		move.verdict = VERDICT_WAIT_SINK;
+	return transfer_judge(t, &move);
 }

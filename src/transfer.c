@@ -28,11 +28,9 @@ static const struct route *const routes[LEAT_ROUTES] = {
 	[LEAT_ROUTE_COPY] = &route_copy,
 };
 
-/* auto: a read of 16 KiB that fills up says splice pays (gain from about 16 KiB, envoyproxy/envoy#5620); eight fills in a
- * row below 4 KiB say it does not. */
+/* auto: eight fills in a row below 4 KiB say that splice does not pay. */
 #define SMALL_FILL_BYTES 4096
 #define SMALL_FILLS 8
-#define FULL_FILL_BYTES 16384
 
 uint64_t transfer_clock(const struct transfer *t)
 {
@@ -95,7 +93,7 @@ void transfer_adapt(struct transfer *t, uint64_t filled)
 
 	if (!(t->bits & TRANSFER_AUTO) || !filled)
 		return;
-	if (was == LEAT_ROUTE_COPY && filled >= FULL_FILL_BYTES) {
+	if (was == LEAT_ROUTE_COPY && filled >= ROUTE_AUTO_BYTES) {
 		t->small_fills = 0;
 		transfer_use_route(t, LEAT_ROUTE_SPLICE_PIPE);
 	} else if (was == LEAT_ROUTE_SPLICE_PIPE && filled >= SMALL_FILL_BYTES) {
@@ -325,7 +323,7 @@ int transfer_step(struct transfer *t)
 		return t->result;
 	if (t->bits & TRANSFER_IN_STEP)
 		return -EBUSY;
-	t->bits |= TRANSFER_IN_STEP;
+	t->bits = (t->bits | TRANSFER_IN_STEP) & (uint16_t)~TRANSFER_DRAINED;
 	mask = may_raise(t) || t->source->kind == LEAT_KIND_QUEUE || t->bits & TRANSFER_AUTO;
 	if (mask)
 		masked = sys_mask_pipe();

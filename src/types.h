@@ -119,7 +119,7 @@ struct transfer {
 enum { TRANSFER_RUNS = 1, TRANSFER_IN_STEP = 2, TRANSFER_CORKED = 4, TRANSFER_QUIET = 8 /* leat_read: no begin, no end */,
        TRANSFER_AUTO = 16, TRANSFER_BOUNDARIES = 32, TRANSFER_COLD = 64, TRANSFER_EOF = 128 /* a stream gave its end */,
        TRANSFER_MORE_SENT = 256 /* the last send said that more follows */, TRANSFER_TAIL_HOLE = 512,
-       TRANSFER_HOLES_ASKED = 1024 };
+       TRANSFER_HOLES_ASKED = 1024, TRANSFER_DRAINED = 2048 /* level-triggered: the source gave less than asked */ };
 enum { BLOCKING_CALLER = 1 /* leat_copy: the caller waits */, BLOCKING_SOURCE = 2, BLOCKING_SINK = 4, OWN_SOURCE_FD = 8,
        OWN_SINK_FD = 16 };
 

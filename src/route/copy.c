@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a stream is read by while `auto` finds out whether splice pays: a full one says it does. */
-#define AUTO_BYTES 16384
-
 int buffer_make(struct transfer *t)
 {
 	if (t->buffer.bytes)
@@ -52,8 +49,8 @@ static struct move copy_fill(struct transfer *t, uint64_t bytes)
 
 	if (n < 0)
 		return route_error(t, LEAT_ROUTE_COPY, (int)n, LEAT_SIDE_CALLER);
-	if (t->bits & TRANSFER_AUTO && bytes > AUTO_BYTES)
-		bytes = AUTO_BYTES;
+	if (t->bits & TRANSFER_AUTO && bytes > ROUTE_AUTO_BYTES)
+		bytes = ROUTE_AUTO_BYTES;
 	if (bytes > t->buffer.size)
 		bytes = t->buffer.size;
 	n = read_source(t, t->buffer.bytes, bytes);

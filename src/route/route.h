@@ -11,6 +11,10 @@
 extern const struct route route_clone, route_copy_file_range, route_sendfile, route_splice, route_splice_pipe, route_memory,
 	route_copy;
 
+/* What a stream is read by while auto finds out whether splice pays: a read that fills up says it does (a gain from about
+ * 16 KiB, envoyproxy/envoy#5620). */
+#define ROUTE_AUTO_BYTES 16384
+
 /* Sends bytes of our memory to the sink, whatever it is, as much as it takes now: frames, kept bytes, routes memory and copy. */
 struct move sink_send(struct transfer *t, const void *data, uint64_t bytes, bool more);
 
