@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,7 +58,7 @@ const char *leat_strerror(int error)
 	case LEAT_ECONTRACT:
 		return "a callback broke its contract";
 	default:
-		return error > 0 ? "no error" : strerror(-error);
+		return error > 0 ? "no error" : strerror(error < -INT_MAX ? INT_MAX : -error);
 	}
 }
 
@@ -162,7 +163,9 @@ static void say_routes(struct text *text, const struct leat_report *r)
 /* The first route that fits the pair and was refused: that is what a reader wants to know. */
 static void say_refusal(struct text *text, const struct leat_report *r)
 {
-	for (int route = 1; route < r->route; route++) {
+	int taken = r->route && r->route < LEAT_ROUTES ? r->route : LEAT_ROUTES;	/* NONE: refused before the first byte */
+
+	for (int route = 1; route < taken; route++) {
 		if (r->refused[route] == LEAT_OK || r->refused[route] == LEAT_NOT_APPLICABLE)
 			continue;
 		say(text, "; no %s: %s", leat_route_name(route), leat_reason_name(r->refused[route]));
@@ -175,7 +178,7 @@ static void say_refusal(struct text *text, const struct leat_report *r)
 
 static void say_wrappers(struct text *text, const struct leat_report *r)
 {
-	if (!r->wrappers || r->route == LEAT_ROUTE_COPY)
+	if (!r->wrappers || r->content_wrappers || r->route == LEAT_ROUTE_NONE || r->route == LEAT_ROUTE_COPY)
 		return;
 	say(text, "; %u wrapper%s kept it (they need no content)", r->wrappers, plural(r->wrappers));
 }
@@ -200,6 +203,22 @@ static void say_end(struct text *text, const struct leat_report *r)
 		    leat_strerror(r->error));
 }
 
+/* One line whatever the names are made of, and no character cut in two by the end of a small one. */
+static void tidy(char *line, bool cut)
+{
+	unsigned char *end = (unsigned char *)line, *last;
+
+	for (; *end; end++)
+		if (*end < ' ' || *end == 0x7f)
+			*end = '?';
+	if (!cut || end == (unsigned char *)line)
+		return;
+	for (last = end - 1; last > (unsigned char *)line && (*last & 0xc0) == 0x80; last--)
+		;
+	if (*last >= 0xc0 && end - last < (*last >= 0xf0 ? 4 : *last >= 0xe0 ? 3 : 2))
+		*last = '\0';
+}
+
 char *leat_explain(const struct leat_report *report, char *line, size_t size)
 {
 	struct text text = { line, size };
@@ -219,5 +238,6 @@ char *leat_explain(const struct leat_report *report, char *line, size_t size)
 	say_refusal(&text, report);
 	say_wrappers(&text, report);
 	say_end(&text, report);
+	tidy(line, text.left == 1);
 	return line;
 }
