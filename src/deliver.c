@@ -113,6 +113,10 @@ static int fill(struct transfer *t, const struct extent *x)
 	}
 	if (t->bits & TRANSFER_DRAINED)
 		return transfer_judge(t, &(struct move){ .verdict = VERDICT_WAIT_SOURCE });
+	if (!t->route->fill) {
+		move = source_probe(t);
+		return transfer_judge(t, &move);
+	}
 	count_call(t, t->route->id);
 	move = t->route->fill(t, x->bytes);
 	if (t->options.level_triggered && move.bytes && move.bytes < fill_room(t, x->bytes))

@@ -2,6 +2,7 @@
 /* How a part of a queue and a transfer end: what is held goes back to the source, offsets are left, everybody is told. */
 #define _GNU_SOURCE
 #include "endpoint.h"
+#include "flow.h"
 #include "helper.h"
 #include "holes.h"
 #include "pipe.h"
@@ -54,11 +55,55 @@ static void leave_offset(const struct transfer *t)
 		sys_seek(base->fd, base->position, SEEK_SET);
 }
 
+/* What the pipe still holds, read out and put in front of what the source keeps. */
+static int keep_piped(struct transfer *t)
+{
+	unsigned char *all = malloc(t->pipe.bytes);
+	uint64_t got = 0;
+	int r;
+
+	while (all && got < t->pipe.bytes) {
+		int64_t n = sys_read(t->pipe.fd[0], all + got, t->pipe.bytes - got);
+
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		got += (uint64_t)n;
+	}
+	r = !all ? -ENOMEM : got < t->pipe.bytes ? -EIO : source_keep(t->base, all, got);
+	t->pipe.bytes -= got;
+	free(all);
+	return r;
+}
+
+/* Bytes of a stream that a pipe or buffer of ours holds go back to the source. A seekable one has only not moved yet. */
+static int keep_held(struct transfer *t)
+{
+	int r = 0;
+
+	if (!t->base || !(t->buffer.len || t->pipe.bytes))
+		return 0;
+	if (!source_seekable(t->base)) {
+		if (t->pipe.bytes)	/* behind what is in the buffer */
+			r = keep_piped(t);
+		if (!r && t->buffer.len)
+			r = source_keep(t->base, t->buffer.bytes + t->buffer.off, t->buffer.len);
+	}
+	t->buffer.len = 0;
+	if (t->pipe.bytes)	/* not empty: closed, never pooled */
+		pipe_close(&t->pipe, t->options.helper);
+	return r;
+}
+
 void transfer_part_over(struct transfer *t, int error)
 {
 	struct leat_source *part = t->part;
 	struct leat_report report = t->part_report;
+	int r;
 
+	r = keep_held(t);
+	error = error ? error : r;
 	leave_offset(t);
 	drop_source_fds(t);
 	if (part->so_far)
@@ -77,35 +122,6 @@ void transfer_part_over(struct transfer *t, int error)
 	free(part->so_far);
 	part->so_far = NULL;
 	source_release(part, &report);
-}
-
-/* Bytes of a stream that a pipe or buffer of ours holds go back to the source. A seekable one has only not moved yet. */
-static int keep_held(struct transfer *t)
-{
-	int r = 0;
-
-	if (!t->base || source_seekable(t->base))
-		return 0;
-	if (t->buffer.len)
-		r = source_keep(t->base, t->buffer.bytes + t->buffer.off, t->buffer.len);
-	while (!r && t->pipe.bytes) {
-		unsigned char *all = malloc(t->pipe.bytes);
-		uint64_t got = 0;
-
-		if (!all)
-			return -ENOMEM;
-		while (got < t->pipe.bytes) {
-			int64_t n = sys_read(t->pipe.fd[0], all + got, t->pipe.bytes - got);
-
-			if (n <= 0)
-				break;
-			got += (uint64_t)n;
-		}
-		r = got == t->pipe.bytes ? source_keep(t->base, all, got) : -EIO;
-		t->pipe.bytes -= got;
-		free(all);
-	}
-	return r;
 }
 
 static void end_part(struct transfer *t, int error)
@@ -138,6 +154,9 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 	if (kept < 0 && r >= 0)
 		r = t->report.error = kept;
 	t->report.kept_bytes = t->base ? t->base->kept_len : 0;
+	kept = flow_keep_changed(t, &t->report.kept_bytes);
+	if (kept < 0 && r >= 0)
+		r = t->report.error = kept;
 	pipe_close(&t->pipe, t->options.helper);
 	free(t->buffer.bytes);
 	if (t->bits & TRANSFER_TAIL_HOLE && r < 0)

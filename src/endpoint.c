@@ -228,6 +228,8 @@ static void release_wrappers(struct leat_wrapper *last)
 		struct leat_wrapper *inner = last->inner;
 		void (*release)(struct leat_wrapper *) = last->ops->release;
 
+		if (last->state & WRAPPER_KEPT)
+			free((void *)(uintptr_t)last->owed_data);
 		last->inner = last->outer = last->up = last->down = NULL;
 		last->state = 0;
 		if (release)

@@ -7,6 +7,8 @@
 #include "wrap/wrap.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* The head of the stream at one place of the way. */
 struct head {
@@ -220,6 +222,8 @@ static bool pass_frame(struct walk *walk, struct leat_frame *frame, struct exten
 
 static unsigned char *change_slot(const struct transfer *t, const struct leat_wrapper *w)
 {
+	if (w->state & WRAPPER_KEPT)
+		return (unsigned char *)(uintptr_t)w->owed_data;
 	return t->buffer.bytes + t->buffer.size + (size_t)w->out_slot * FLOW_CHANGE_BYTES;
 }
 
@@ -353,6 +357,21 @@ static int charge_one(struct leat_wrapper *w, const unsigned char *data, uint64_
 	return r < 0 ? r : 0;
 }
 
+/* The output is all accepted: what the changer consumed for it is charged to the wrappers above. */
+static int charge_owed(struct transfer *t, struct leat_wrapper *w, enum leat_route route, const struct leat_wrapper **ret_by)
+{
+	struct extent owed = { .origin = w->owed_origin, .target = w, .data = w->owed_data };
+	uint64_t bytes = w->owed_bytes;
+
+	if (w->state & WRAPPER_KEPT) {	/* charged when it was kept */
+		free((void *)(uintptr_t)w->owed_data);
+		w->owed_data = NULL;
+		w->state &= ~(uint32_t)WRAPPER_KEPT;
+	}
+	w->owed_bytes = 0;
+	return bytes ? flow_charge(t, &owed, bytes, route, ret_by) : 0;
+}
+
 int flow_charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum leat_route route,
 		const struct leat_wrapper **ret_by)
 {
@@ -367,13 +386,8 @@ int flow_charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum
 			frame_took_own((struct leat_frame *)w, bytes);
 		} else if (w == x->origin) {
 			w->out_off += (uint32_t)bytes;
-			if (w->out_off == w->out_len && w->owed_bytes) {
-				struct extent owed = { .origin = w->owed_origin, .target = w, .data = w->owed_data };
-				uint64_t owed_bytes = w->owed_bytes;
-
-				w->owed_bytes = 0;
-				r = flow_charge(t, &owed, owed_bytes, route, ret_by);
-			}
+			if (w->out_off == w->out_len)
+				r = charge_owed(t, w, route, ret_by);
 		} else {
 			if (w->ops == &frame_ops)
 				frame_took_payload((struct leat_frame *)w, bytes);
@@ -399,6 +413,7 @@ int flow_change(struct transfer *t, const struct extent *x)
 		.in = x->data, .in_bytes = x->bytes < SIZE_MAX ? (size_t)x->bytes : SIZE_MAX, .out = change_slot(t, w),
 		.out_bytes = FLOW_CHANGE_BYTES, .last = x->last,
 	};
+	const struct leat_wrapper *by = NULL;
 	int r = w->ops->change(w, &change);
 
 	if (r < 0)
@@ -413,12 +428,36 @@ int flow_change(struct transfer *t, const struct extent *x)
 	w->owed_origin = x->origin;
 	w->owed_data = x->data;
 	w->owed_bytes = change.consumed;
-	if (!w->out_len && w->owed_bytes) {	/* swallowed for now: nothing of it is waiting for the sink */
-		struct extent owed = { .origin = x->origin, .target = w, .data = x->data };
-		const struct leat_wrapper *by = NULL;
+	return w->out_len ? 0 : charge_owed(t, w, LEAT_ROUTE_COPY, &by);	/* swallowed for now: nothing waits for the sink */
+}
 
-		w->owed_bytes = 0;
-		return flow_charge(t, &owed, change.consumed, LEAT_ROUTE_COPY, &by);
+int flow_keep_changed(struct transfer *t, uint64_t *ret_bytes)
+{
+	struct leat_wrapper *w = t->first;
+	const struct leat_wrapper *by = NULL;
+	int first_error = 0, r = 0;
+
+	while (w && w->down)
+		w = w->down;
+	for (; w; w = w->up, r = 0) {	/* from the sink: one changer's input is another's output */
+		uint32_t left = w->out_len - w->out_off;
+		unsigned char *kept;
+
+		if (w->ops->need != LEAT_NEED_CHANGE || !left || w->state & WRAPPER_KEPT)
+			continue;
+		kept = malloc(left);
+		if (kept)
+			memcpy(kept, change_slot(t, w) + w->out_off, left);
+		else
+			r = -ENOMEM;
+		if (!r)
+			r = charge_owed(t, w, LEAT_ROUTE_COPY, &by);
+		w->owed_data = kept;
+		w->out_off = 0;
+		w->out_len = kept ? left : 0;
+		w->state |= kept ? WRAPPER_KEPT : 0;
+		*ret_bytes += w->out_len;
+		first_error = first_error ? first_error : r;
 	}
-	return 0;
+	return first_error;
 }

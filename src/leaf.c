@@ -203,9 +203,13 @@ static void tell_begin(struct transfer *t)
 		event.total_bytes = wrapper_total(w, event.total_bytes);
 		if (w->state & WRAPPER_BEGUN || t->bits & TRANSFER_QUIET)
 			continue;
-		w->state = (w->state | WRAPPER_BEGUN) & ~(uint32_t)WRAPPER_ENDED;
-		w->passed_bytes = w->owed_bytes = 0;
-		w->out_off = w->out_len = 0;
+		w->state |= WRAPPER_BEGUN;
+		w->passed_bytes = 0;
+		if (!(w->state & WRAPPER_KEPT)) {
+			w->state &= ~(uint32_t)WRAPPER_ENDED;
+			w->owed_bytes = 0;
+			w->out_off = w->out_len = 0;
+		}
 		if (w->ops == &frame_ops && !((struct leat_frame *)w)->open)
 			((struct leat_frame *)w)->ended = 0;
 		if (w->ops->event)
@@ -240,6 +244,7 @@ int transfer_next_leaf(struct transfer *t)
 
 	t->holes_fd = t->source_fd = -1;
 	t->cold_end = 0;
+	t->part_report = (struct leat_report){ .begin_ns = t->now_ns };
 	t->base = queue_leaf(t->source, &t->part);
 	r = queue_set_busy(t->source, true);
 	if (!r)

@@ -333,7 +333,7 @@ int transfer_step(struct transfer *t)
 		sys_set_cork(t->sink_fd, 0);
 	t->bits &= (uint16_t)~(TRANSFER_CORKED | TRANSFER_MORE_SENT | TRANSFER_IN_STEP);
 	if (mask && masked >= 0)
-		sys_unmask_pipe(masked, t->report.error == -EPIPE);
+		sys_unmask_pipe(masked, t->report.error == -EPIPE || t->report.content_wrappers);
 	if (r < 0 || r == LEAT_DONE)
 		t->result = r;
 	return r;

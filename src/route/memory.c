@@ -43,6 +43,13 @@ uint64_t source_ready(const struct transfer *t)
 	return bytes > 0 ? (uint64_t)bytes : 0;
 }
 
+struct move source_probe(const struct transfer *t)
+{
+	if (!ready(t->source_fd, POLLIN))
+		return route_verdict(VERDICT_WAIT_SOURCE);
+	return route_verdict(source_ready(t) ? VERDICT_MORE : VERDICT_END);	/* readable with nothing to read: its end */
+}
+
 /*
  * Half the room: the kernel counts whole buffers, not payload, and a call that fits in half never waits (kernel fact
  * sndbuf-half-room). SPLICE_F_NONBLOCK does not help on a blocking socket.
