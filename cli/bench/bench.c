@@ -157,6 +157,7 @@ static void init(struct bench *b)
 	b->began_ns = now_ns();
 	b->settings.sweep |= b->settings.all;
 	b->settings.overhead |= b->settings.all;
+	test_dir(&b->file);
 	out_init(&b->out);
 	catch_signals();
 }

@@ -162,6 +162,8 @@ struct test_file {
 	char dir[4096];
 };
 
+/* Sets dir: TMPDIR, or /var/tmp. */
+void test_dir(struct test_file *file);
 /* Makes the test file, or opens settings.file. 0, or -1 after a sentence. Lowers settings.size when there is no room. */
 int test_file_make(struct test_file *file, struct settings *settings, struct out *out);
 /* A sparse file of this size with 1/64 of data. fd, or -errno. */

@@ -190,6 +190,53 @@ static void how(const struct bench *b)
 	       noise_name(b->noise.source));
 }
 
+static void sweep_table(const struct bench *b)
+{
+	const struct sweep *s = b->sweep;
+	const struct colors *c = colors(b);
+
+	printf("\n%ssizes%s: CPU of one transfer to a TCP socket, through leat, by each route alone\n", c->bold, c->off);
+	printf("  %10s %14s %14s %14s   cheapest\n", "bytes", "memory ns", "copy ns", "sendfile ns");
+	for (unsigned i = 0; i < s->points_count; i++) {
+		const struct sweep_point *p = &s->points[i];
+		char size[32];
+		int best = 0;
+
+		for (int way = 1; way < SWEEP_WAYS; way++)
+			if (p->cpu_ns[way].median < p->cpu_ns[best].median)
+				best = way;
+		printf("  %10s", out_size(p->bytes, size, sizeof size));
+		for (int way = 0; way < SWEEP_WAYS; way++)
+			printf(" %14.0f", p->cpu_ns[way].median);
+		printf("   %s\n", sweep_way_names[best]);
+	}
+}
+
+static void overhead_table(const struct bench *b)
+{
+	const struct overhead *o = b->overhead;
+	const struct colors *c = colors(b);
+
+	printf("\n%sa 4 KiB file to a non-blocking TCP socket, %llu wrappers%s: wrap + begin + step + end, CPU of one transfer\n",
+	       c->bold, (unsigned long long)o->wrappers, c->off);
+	printf("  %-28s %7.0f ns\n", "a bare sendfile", o->bare_ns.median);
+	for (unsigned i = 0; i < OVERHEAD_ROWS; i++) {
+		const struct overhead_row *row = &o->rows[i];
+
+		printf("  %-28s %7.0f ns, %.2f of the bare sendfile\n", row->name, row->leat_ns.median, row->over_bare.median);
+		if (!row->ratio.n)
+			continue;
+		printf("  %-28s %7.0f ns; leat over it: %.3f (95 %% of it in %.3f-%.3f, all in %.3f-%.3f), A/A %.3f "
+		       "(%.3f-%.3f)\n", "  the same calls in C", row->same_ns.median, row->ratio.median, row->ratio.low,
+		       row->ratio.high, row->ratio.min, row->ratio.max, row->control.median, row->control.low, row->control.high);
+		printf("    %u calls (at most %u): %s\n", row->calls_count, row->calls_at_most, row->calls);
+		printf("    at most %.2f and %u calls: %s%s%s\n", row->at_most, row->calls_at_most, row->holds ? c->good : c->bad,
+		       row->holds ? "holds" : "MISSED", c->off);
+	}
+	printf("  a transfer is a struct of %llu bytes; it allocates %llu bytes while it runs\n",
+	       (unsigned long long)o->struct_bytes, (unsigned long long)o->allocated_bytes);
+}
+
 void table_print(const struct bench *b)
 {
 	if (b->rounds) {
@@ -199,4 +246,8 @@ void table_print(const struct bench *b)
 		figures_table(b);
 		how(b);
 	}
+	if (b->overhead)
+		overhead_table(b);
+	if (b->sweep)
+		sweep_table(b);
 }

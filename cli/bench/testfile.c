@@ -151,11 +151,16 @@ static int make(struct test_file *file, struct settings *settings, struct out *o
 	return 0;
 }
 
-int test_file_make(struct test_file *file, struct settings *settings, struct out *out)
+void test_dir(struct test_file *file)
 {
 	const char *dir = getenv("TMPDIR");
 
 	snprintf(file->dir, sizeof file->dir, "%s", dir && *dir ? dir : "/var/tmp");
+}
+
+int test_file_make(struct test_file *file, struct settings *settings, struct out *out)
+{
+	test_dir(file);
 	return settings->file ? open_given(file, settings) : make(file, settings, out);
 }
 
