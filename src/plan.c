@@ -79,8 +79,15 @@ static enum leat_reason wrapper_reason(const struct plan_query *q, const char **
 /* Why this route, which fits the pair, cannot be taken. */
 static enum leat_reason route_reason(const struct plan_query *q, enum leat_route route, const char **ret_by)
 {
-	enum leat_reason reason = wrapper_reason(q, ret_by);
+	enum leat_reason reason;
 
+	/* What the ends forbid comes first: no wrapper closed what was never open. */
+	if (q->sink->open_flags & O_APPEND && q->sink->kind != LEAT_KIND_PIPE)	/* sockets and terminals too: EINVAL */
+		return LEAT_OUT_APPEND;
+	/* sendfile writes at the sink's own offset, which a sink with an explicit one must not move (invariant 9). */
+	if (route == LEAT_ROUTE_SENDFILE && BIT(q->sink->kind) & FILES && !q->sink_own_offset)
+		return LEAT_NOT_APPLICABLE;
+	reason = wrapper_reason(q, ret_by);
 	if (reason)
 		return reason;
 	if (q->content && route != LEAT_ROUTE_SPLICE_PIPE) {	/* tee(2) works on a pipe of ours */
@@ -91,11 +98,6 @@ static enum leat_reason route_reason(const struct plan_query *q, enum leat_route
 		return LEAT_DISABLED_BY_USER;
 	if (!(q->features & ROUTE_BIT(route)))
 		return LEAT_SANDBOX;
-	if (q->sink->open_flags & O_APPEND && q->sink->kind != LEAT_KIND_PIPE)	/* sockets and terminals too: EINVAL */
-		return LEAT_OUT_APPEND;
-	/* sendfile writes at the sink's own offset, which a sink with an explicit one must not move (invariant 9). */
-	if (route == LEAT_ROUTE_SENDFILE && BIT(q->sink->kind) & FILES && !q->sink_own_offset)
-		return LEAT_NOT_APPLICABLE;
 	if (stale_pages(q->source->fs_magic) && !(route == LEAT_ROUTE_CLONE || route == LEAT_ROUTE_COPY_FILE_RANGE))
 		return LEAT_FS_DENIED;
 	if (q->stable && by_reference(q, route))
