@@ -23,6 +23,7 @@ struct head {
 struct walk {
 	struct transfer *t;
 	struct head head;
+	struct leat_budget budget;	/* for whom is asked now; the clocks stay the same for the whole walk */
 	bool blocked;
 	int error;
 	const struct leat_wrapper *by;
@@ -72,12 +73,15 @@ static int (*allow_of(const struct leat_wrapper *w))(struct leat_wrapper *, stru
 	return w->ops == &frame_ops ? ((const struct leat_frame *)w)->ops->allow : w->ops->allow;
 }
 
-static struct leat_budget budget_of(const struct transfer *t, uint64_t bytes, uint64_t at_least)
+static struct leat_budget *budget_for(struct walk *walk, uint64_t bytes, uint64_t at_least)
 {
-	return (struct leat_budget){
-		.bytes = bytes, .at_least = at_least, .now_ns = t->now_ns, .active_ns = t->now_ns - t->starved_ns,
-		.wake_at_ns = LEAT_NEVER, .wait = { .fd = -1 },
-	};
+	struct leat_budget *budget = &walk->budget;
+
+	budget->bytes = bytes;
+	budget->at_least = at_least;
+	budget->wake_at_ns = LEAT_NEVER;
+	budget->wait.fd = -1;
+	return budget;
 }
 
 /* What allow said, taken into the walk. Negative: failed. */
@@ -111,15 +115,16 @@ static int ask(struct walk *walk, struct leat_wrapper *w)
 	int (*allow)(struct leat_wrapper *, struct leat_budget *) = allow_of(w);
 	struct head *head = &walk->head;
 	uint64_t want = head->bytes > head->ready ? head->bytes : head->ready;
-	struct leat_budget budget = budget_of(walk->t, want, 1);
+	struct leat_budget *budget;
 	int answer;
 
 	if (!allow)
 		return 0;
-	answer = allow(w, &budget);
+	budget = budget_for(walk, want, 1);
+	answer = allow(w, budget);
 	if (!want && answer == 0)	/* nothing to lower, only its time to wake */
-		budget.bytes = 1;
-	return take_answer(walk, w, answer, &budget);
+		budget->bytes = 1;
+	return take_answer(walk, w, answer, budget);
 }
 
 /*
@@ -132,7 +137,7 @@ static int room_below(struct walk *walk, const struct leat_wrapper *frame, uint6
 
 	for (struct leat_wrapper *w = frame->down; w; w = w->down) {
 		int (*allow)(struct leat_wrapper *, struct leat_budget *) = allow_of(w);
-		struct leat_budget budget = budget_of(walk->t, room, 2 * LEAT_FRAME_BYTES + 1);
+		struct leat_budget *budget = budget_for(walk, room, 2 * LEAT_FRAME_BYTES + 1);
 		int answer;
 
 		if (w->ops->need == LEAT_NEED_CHANGE)
@@ -141,14 +146,14 @@ static int room_below(struct walk *walk, const struct leat_wrapper *frame, uint6
 			room -= least(room, UINT64_C(2) * LEAT_FRAME_BYTES);
 		if (!allow || (w->ops == &section_ops && ((struct leat_limit *)w)->skip))
 			continue;
-		answer = allow(w, &budget);
+		answer = allow(w, budget);
 		if (answer) {
-			take_answer(walk, w, answer, &budget);
+			take_answer(walk, w, answer, budget);
 			return 1;
 		}
-		if (budget.bytes < room)
+		if (budget->bytes < room)
 			walk->by = w;
-		room = least(room, budget.bytes);
+		room = least(room, budget->bytes);
 	}
 	*ret_room = room;
 	return 0;
@@ -295,7 +300,9 @@ static enum flow at_the_sink(struct walk *walk, struct extent *extent)
 
 enum flow flow_next(struct transfer *t, struct extent *extent, const struct leat_wrapper **ret_by, int *ret_error)
 {
-	struct walk walk = { .t = t, .head = base_head(t) };
+	struct walk walk = {
+		.t = t, .head = base_head(t), .budget = { .now_ns = t->now_ns, .active_ns = t->now_ns - t->starved_ns },
+	};
 
 	t->wake_at_ns = LEAT_NEVER;
 	t->wrapper_wait.fd = -1;

@@ -131,24 +131,18 @@ static int plan_leaf(struct transfer *t, const struct needs *needs, struct plan 
 static int prepare_leaf(struct transfer *t, struct plan *plan)
 {
 	struct needs needs;
-	int r;
+	int r = look_at_range(t);
 
-	t->base = queue_leaf(t->source, &t->part);
-	r = source_look(t->base);
-	if (!r)
-		r = look_at_range(t);
 	if (r < 0)
 		return r;
 	t->first = way_link(t->base, t->part, t->sink, &t->part_last);
 	needs = way_needs(t->first);
 	t->changers = needs.changers;
-	memset(plan, 0, sizeof *plan);
-	t->part_report = (struct leat_report){
-		.source_kind = t->base->facts.kind, .sink_kind = t->out->facts.kind, .wrappers = needs.wrappers,
-		.content_wrappers = needs.content_wrappers, .begin_ns = t->now_ns,
-	};
-	t->report.wrappers = needs.wrappers;
-	t->report.content_wrappers = needs.content_wrappers;
+	plan->count = plan->begins_with_copy = 0;
+	t->part_report.source_kind = t->base->facts.kind;
+	t->part_report.sink_kind = t->out->facts.kind;
+	t->report.wrappers = t->part_report.wrappers = needs.wrappers;
+	t->report.content_wrappers = t->part_report.content_wrappers = needs.content_wrappers;
 	t->bits &= (uint16_t)~(TRANSFER_BOUNDARIES | TRANSFER_AUTO | TRANSFER_EOF | TRANSFER_HOLES_ASKED);
 	if (needs.boundaries)
 		t->bits |= TRANSFER_BOUNDARIES;
@@ -345,6 +339,10 @@ int leat_plan(struct leat_sink *sink, struct leat_source *source, const struct l
 	t.report.side = LEAT_SIDE_SINK;
 	if (!r) {
 		t.report.side = LEAT_SIDE_SOURCE;
+		t.base = queue_leaf(source, &t.part);
+		r = source_look(t.base);
+	}
+	if (!r) {
 		r = prepare_leaf(&t, &plan);
 	}
 	t.report.error = r < 0 ? r : 0;
