@@ -43,11 +43,39 @@ uint64_t source_ready(const struct transfer *t)
 	return bytes > 0 ? (uint64_t)bytes : 0;
 }
 
-struct move source_probe(const struct transfer *t)
+/* A pipe has no way to look without taking: what comes in this very moment is kept, in room made before. */
+static int64_t probe_pipe(struct transfer *t)
 {
-	if (!ready(t->source_fd, POLLIN))
+	struct leat_source *base = t->base;
+	char byte = 0;
+	int64_t n = source_keep(base, &byte, 1);
+
+	if (n < 0)
+		return n;
+	n = sys_read(t->source_fd, base->kept + base->kept_off, 1);
+	if (n != 1) {
+		base->kept_off++;
+		base->kept_len--;
+	}
+	return n;
+}
+
+struct move source_probe(struct transfer *t)
+{
+	char byte;
+	int64_t n;
+
+	if (source_ready(t))
+		return route_verdict(VERDICT_MORE);
+	if (!source_has(t))
 		return route_verdict(VERDICT_WAIT_SOURCE);
-	return route_verdict(source_ready(t) ? VERDICT_MORE : VERDICT_END);	/* readable with nothing to read: its end */
+	/* Not by poll: it shows no end on a FIFO opened after its writer left, and shows a reset as one. */
+	n = kind_is_socket(t->base->facts.kind) ? sys_recv(t->source_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) : probe_pipe(t);
+	if (n == -EAGAIN)
+		return route_verdict(VERDICT_WAIT_SOURCE);
+	if (n < 0)
+		return route_error(t, t->route->id, (int)n, LEAT_SIDE_SOURCE);
+	return route_verdict(n ? VERDICT_MORE : VERDICT_END);
 }
 
 /*

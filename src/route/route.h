@@ -26,7 +26,7 @@ int buffer_make(struct transfer *t);
 /* Bytes certainly readable from the base now, for a frame that must announce them. */
 uint64_t source_ready(const struct transfer *t);
 /* For a route without fill that has nothing ready: MORE (there is something now), END, or WAIT_SOURCE. */
-struct move source_probe(const struct transfer *t);
+struct move source_probe(struct transfer *t);
 
 /* On a blocking socket: lowers *bytes to what the kernel takes without waiting; false: nothing now. True elsewhere. */
 bool sink_room(const struct transfer *t, uint64_t *bytes);
