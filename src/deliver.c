@@ -62,7 +62,9 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, enum leat_
 	bool more = x->more || bytes < x->bytes || (!x->hole && x->bytes == t->end - t->base->position && part_follows(t));
 	struct move move;
 
-	*ret_route = own && t->route->id != LEAT_ROUTE_COPY ? LEAT_ROUTE_MEMORY : t->route->id;
+	/* What stands in the buffer was copied, also when splice is the route from here on. */
+	*ret_route = own && t->route->id != LEAT_ROUTE_COPY ? LEAT_ROUTE_MEMORY :
+		     x->data && t->buffer.len && !own ? LEAT_ROUTE_COPY : t->route->id;
 	if (x->hole)
 		return holes_make(t, x->bytes);
 	t->bits &= (uint16_t)~TRANSFER_TAIL_HOLE;
