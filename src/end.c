@@ -96,6 +96,33 @@ static int keep_held(struct transfer *t)
 	return r;
 }
 
+static void add_so_far(struct leat_source *part, const struct leat_report *report)
+{
+	if (!part->so_far)
+		part->so_far = calloc(1, sizeof *part->so_far);
+	if (!part->so_far)
+		return;
+	report_add(part->so_far, report);
+	report_shows(part->so_far, report);
+}
+
+/* The part of an outer queue that holds this one in a queue of its own, or NULL. */
+static struct leat_source *part_around(const struct leat_source *part)
+{
+	struct leat_source *around = part->parent;
+
+	while (around && !(around->state & END_PART))
+		around = around->parent;
+	return around;
+}
+
+/* What a part gave in this transfer belongs to every part around it too. */
+static void add_to_parts_around(const struct transfer *t)
+{
+	for (struct leat_source *part = t->part; (part = part_around(part));)
+		add_so_far(part, &t->part_report);
+}
+
 void transfer_part_over(struct transfer *t, int error)
 {
 	struct leat_source *part = t->part;
@@ -106,8 +133,11 @@ void transfer_part_over(struct transfer *t, int error)
 	error = error ? error : r;
 	leave_offset(t);
 	drop_source_fds(t);
-	if (part->so_far)
+	add_to_parts_around(t);
+	if (part->so_far) {
 		report_add(&report, part->so_far);
+		report_shows(&report, part->so_far);
+	}
 	report.error = error;
 	report.kept_bytes = t->base->kept_len;
 	report_close(&report, t->now_ns);
@@ -124,17 +154,34 @@ void transfer_part_over(struct transfer *t, int error)
 	source_release(part, &report);
 }
 
-static void end_part(struct transfer *t, int error)
+/* A failure is that of every part around, too: what they still hold never follows. */
+static void parts_failed(struct transfer *t, int error)
 {
-	if (error != -ECANCELED) {
-		transfer_part_over(t, error);
-		return;
+	struct leat_source *around = part_around(t->part), *source = t->part->parent;
+	struct leat_report failed = { .error = error, .side = t->report.side, .error_route = t->report.error_route,
+				      .ended_by = t->report.ended_by, .culprit = t->report.culprit, .begin_ns = t->now_ns };
+
+	for (transfer_part_over(t, error); around; transfer_part_over(t, error)) {
+		t->part = t->base = around;
+		t->part_report = failed;
+		for (t->part_last = NULL; source; source = source->parent) {
+			t->part_last = source->last ? source->last : t->part_last;
+			if (source == around)
+				break;
+		}
+		source = around->parent;
+		around = part_around(around);
 	}
-	/* A cancelled part stays first in its queue, to go on in the next transfer; its report waits with it. */
-	if (!t->part->so_far)
-		t->part->so_far = calloc(1, sizeof *t->part->so_far);
-	if (t->part->so_far)
-		report_add(t->part->so_far, &t->part_report);
+}
+
+/* A part that is cut stays first in its queue, to go on in the next transfer; its report waits with it. */
+static void part_stays(struct transfer *t)
+{
+	t->part_report.error = -ECANCELED;
+	t->part_report.ended_by = LEAT_ENDED_BY_CANCEL;
+	add_so_far(t->part, &t->part_report);
+	add_to_parts_around(t);
+	tell_end(t, t->part_last ? t->part_last->down : t->first, &t->part_report);
 }
 
 int transfer_end(struct transfer *t, struct leat_report *report)
@@ -163,8 +210,12 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 		holes_finish(t);
 	tee_use_kernel(t, false);
 	queue_set_busy(t->source, false);
-	if (t->part && t->base && t->result != 0 && t->part_report.begin_ns)
-		end_part(t, r);
+	if (t->part && t->base && t->part_report.begin_ns) {
+		if (r == 0 || r == -ECANCELED)
+			part_stays(t);
+		else
+			parts_failed(t, r);
+	}
 	leave_offset(t);
 	drop_source_fds(t);
 	if (t->out && t->out->own_offset && kind_is_file(t->out->facts.kind) && !(t->out->facts.open_flags & O_APPEND) &&

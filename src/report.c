@@ -99,7 +99,8 @@ void report_add(struct leat_report *report, const struct leat_report *earlier)
 	report->sink_waits += earlier->sink_waits;
 	report->other_waits += earlier->other_waits;
 	report->cold_waits += earlier->cold_waits;
-	report->begin_ns = earlier->begin_ns;
+	if (!report->begin_ns || earlier->begin_ns < report->begin_ns)
+		report->begin_ns = earlier->begin_ns;
 	if (report->longest_call_ns < earlier->longest_call_ns)
 		report->longest_call_ns = earlier->longest_call_ns;
 }

@@ -150,13 +150,13 @@ int transfer_judge(struct transfer *t, const struct move *move)
 }
 
 /* Asks each wrapper on [first, stop) to finish; LEAT_DONE when all have. */
-static int finish(struct transfer *t, const struct leat_wrapper *stop)
+static int finish(struct transfer *t, struct leat_wrapper *first, const struct leat_wrapper *stop)
 {
 	struct leat_budget budget = {
 		.now_ns = t->now_ns, .active_ns = t->now_ns - t->starved_ns, .wake_at_ns = LEAT_NEVER, .wait = { .fd = -1 },
 	};
 
-	for (struct leat_wrapper *w = t->first; w && w != stop; w = w->down) {
+	for (struct leat_wrapper *w = first; w && w != stop; w = w->down) {
 		int r = w->ops->finish ? w->ops->finish(w, &budget) : 0;
 
 		if (r < 0)
@@ -182,11 +182,13 @@ static void ended_by(struct transfer *t, const struct leat_wrapper *by)
 
 static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool part)
 {
+	struct leat_wrapper *behind = t->part_last ? t->part_last->down : t->first;
 	int r = transfer_compare(t);
 
 	if (r < 0)
 		return transfer_fail(t, r, LEAT_SIDE_SOURCE, NULL);
-	r = finish(t, !part ? NULL : t->part_last ? t->part_last->down : t->first);
+	/* A part that a wrapper behind its queue cuts is not over: it goes on in the next transfer. */
+	r = part ? finish(t, t->first, behind) : finish(t, t->part ? behind : t->first, NULL);
 	if (r != LEAT_DONE)
 		return r;
 	ended_by(t, by);
