@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/* Sources and sinks of every kind, with their peers. */
+#include "ends.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Where a file's bytes begin: no multiple of anything, so a lost offset shows. */
+#define PAD 4099
+#define BEHIND 333
+#define ENV_STRING 100000
+
+const char *const from_names[FROM_KINDS] = {
+	"fd", "file", "range", "proc", "memory", "pipe", "fifo", "tcp", "unix", "pty", "zero", "callback", "queue", "view",
+};
+const char *const to_names[TO_KINDS] = {
+	"fd", "file", "append", "pipe", "tcp", "unix", "pty", "memory", "callback", "nothing", "view",
+};
+
+static void block_sigpipe(void)
+{
+	sigset_t pipe;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
+}
+
+/* ---- Files: one for each size, made once, read by many ------------------------------------------------------------------ */
+
+static struct {
+	uint64_t size;
+	char path[64];
+	int keep;
+} files[64];
+
+/* PAD other bytes, content, BEHIND other bytes when asked for. */
+static int open_content(uint64_t size, bool behind)
+{
+	uint64_t key = size << 1 | behind;
+	unsigned i = 0;
+
+	while (i < 64 && files[i].keep && files[i].size != key)
+		i++;
+	if (i == 64)
+		ends_die("too many sizes");
+	if (!files[i].keep) {
+		static const unsigned char pad[PAD] = "pad";
+		int fd = ends_file(O_RDWR);
+
+		if (ends_write_all(fd, pad, PAD) != PAD || ends_write_all(fd, ends_content(size), size) != size ||
+		    (behind && ends_write_all(fd, pad, BEHIND) != BEHIND))
+			ends_die("a file's content");
+		files[i].keep = fd;
+		files[i].size = key;
+		snprintf(files[i].path, sizeof files[i].path, "/proc/self/fd/%d", fd);
+	}
+	return open(files[i].path, O_RDONLY | O_CLOEXEC);
+}
+
+/* ---- A generated file: the environment of a child --------------------------------------------------------------------------- */
+
+static struct environ_child {
+	uint64_t size;
+	unsigned char *bytes;
+	pid_t pid;
+} children[16];
+
+static void run_child(const unsigned char *bytes, uint64_t size, int ready)
+{
+	char **env = calloc(size / ENV_STRING + 2, sizeof *env), *args[] = { (char *)"sleep", (char *)"3600", NULL };
+	unsigned count = 0;
+
+	for (uint64_t at = 0; at < size; at += strlen((const char *)bytes + at) + 1)
+		env[count++] = (char *)bytes + at;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(3600);
+	execve("/bin/sleep", args, env);
+	if (write(ready, "", 1) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+/* Strings of at most ENV_STRING bytes with their zeros: what execve takes. */
+static unsigned char *environ_bytes(uint64_t size)
+{
+	unsigned char *bytes = malloc(size + 1);
+
+	if (!bytes)
+		ends_die("environment");
+	for (uint64_t i = 0; i < size; i++)
+		bytes[i] = i % ENV_STRING == ENV_STRING - 1 || i == size - 1 ? 0 : (unsigned char)(33 + (i * i + i / 7) % 90);
+	return bytes;
+}
+
+static struct environ_child *environ_child(uint64_t size)
+{
+	struct environ_child *child = children;
+	int ready[2];
+	char byte;
+
+	while (child->pid && child->size != size)
+		child++;
+	if (child->pid)
+		return child;
+	child->size = size;
+	child->bytes = environ_bytes(size);
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		ends_die("pipe");
+	fflush(stdout);
+	child->pid = fork();
+	if (child->pid < 0)
+		ends_die("fork");
+	if (!child->pid)
+		run_child(child->bytes, size, ready[1]);
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 0)
+		ends_die("execve of sleep");
+	close(ready[0]);
+	return child;
+}
+
+/* ---- Sources -------------------------------------------------------------------------------------------------------------------- */
+
+static void *feed(void *arg)
+{
+	struct from_end *end = arg;
+
+	block_sigpipe();
+	ends_write_all(end->peer, end->bytes, end->size);
+	if (end->kind != FROM_PTY) {	/* a terminal that is hung up forgets what is not yet read */
+		close(end->peer);
+		end->peer = -1;
+	}
+	return NULL;
+}
+
+static int64_t give(void *arg, void *buffer, size_t size, struct pollfd *wait)
+{
+	struct from_end *end = arg;
+	uint64_t left = end->size - end->given, n = size < 5000 ? size : 5000;
+
+	if (++end->asked % 3 == 2) {
+		*wait = (struct pollfd){ .fd = end->always, .events = POLLIN };
+		return -EAGAIN;
+	}
+	n = n < left ? n : left;
+	memcpy(buffer, end->bytes + end->given, n);
+	end->given += n;
+	return (int64_t)n;
+}
+
+static const struct leat_source_ops give_ops = { .name = "give", .read = give };
+
+static void open_fifo(struct from_end *end)
+{
+	char path[300];
+
+	snprintf(path, sizeof path, "%s/fifo", ends_dir());
+	if (mkfifo(path, 0600) < 0)
+		ends_die(path);
+	end->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	end->peer = open(path, O_WRONLY | O_CLOEXEC);
+	unlink(path);
+}
+
+static void open_from(struct from_end *end)
+{
+	char path[64];
+	int pair[2] = { -1, -1 };
+
+	switch (end->kind) {
+	case FROM_FD: case FROM_FILE: case FROM_QUEUE:
+		end->fd = open_content(end->size, false);
+		break;
+	case FROM_RANGE: case FROM_VIEW:
+		end->fd = open_content(end->size, true);
+		break;
+	case FROM_PROC:
+		snprintf(path, sizeof path, "/proc/%d/environ", environ_child(end->size)->pid);
+		end->bytes = environ_child(end->size)->bytes;
+		end->fd = open(path, O_RDONLY | O_CLOEXEC);
+		break;
+	case FROM_ZERO:
+		end->bytes = calloc(1, end->size + 1);
+		end->fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+		break;
+	case FROM_PIPE:
+		end->fd = pipe2(pair, O_CLOEXEC) < 0 ? -1 : pair[0];
+		end->peer = pair[1];
+		break;
+	case FROM_FIFO:
+		open_fifo(end);
+		break;
+	case FROM_TCP: case FROM_UNIX:
+		ends_pair(end->kind == FROM_TCP, pair);
+		end->fd = pair[0];
+		end->peer = pair[1];
+		break;
+	case FROM_PTY:
+		ends_pty(&end->peer, &end->fd);
+		break;
+	default:
+		return;
+	}
+	if (end->fd < 0)
+		ends_die(from_names[end->kind]);
+}
+
+static void queue_of_three(struct from_end *end)
+{
+	uint64_t third = end->size / 3, two = third * 2;
+
+	leat_queue_init(&end->queue);
+	leat_from_range(&end->parts[0], end->fd, PAD, third);
+	leat_from_memory(&end->parts[1], end->bytes + third, third);
+	leat_from_range(&end->parts[2], end->fd, PAD + two, end->size - two);
+	for (int i = 0; i < 3; i++)
+		leat_queue_add(&end->queue, &end->parts[i]);
+	leat_queue_end(&end->queue);
+	leat_from_queue(&end->source, &end->queue);
+}
+
+static void init_source(struct from_end *end)
+{
+	struct leat_source *source = &end->source;
+
+	switch (end->kind) {
+	case FROM_FILE:
+		leat_from_file(source, end->fd, PAD);
+		break;
+	case FROM_RANGE:
+		leat_from_range(source, end->fd, PAD, end->size);
+		break;
+	case FROM_MEMORY:
+		leat_from_memory(source, end->bytes, end->size);
+		break;
+	case FROM_CALLBACK:
+		leat_from_callback(source, &give_ops, end);
+		break;
+	case FROM_QUEUE:
+		queue_of_three(end);
+		break;
+	case FROM_VIEW:
+		leat_from_range(&end->below, end->fd, PAD, end->size);
+		leat_from_source(source, &end->below);
+		break;
+	default:
+		leat_from_fd(source, end->fd);
+		break;
+	}
+	if (end->kind == FROM_PTY || end->kind == FROM_ZERO)
+		leat_wrap(source, leat_limit_init(&end->limit, end->size));
+}
+
+void from_make(struct from_end *end, enum from kind, uint64_t size, bool blocking)
+{
+	memset(end, 0, sizeof *end);
+	end->kind = kind;
+	end->bytes = ends_content(size);
+	end->size = size;
+	end->fd = end->peer = end->always = -1;
+	end->offset = -1;
+	open_from(end);
+	if (kind == FROM_CALLBACK)
+		end->always = eventfd(1, EFD_CLOEXEC);
+	if (kind >= FROM_PIPE && kind <= FROM_PTY) {
+		ends_nonblock(end->fd, !blocking);
+		if (pthread_create(&end->feeder, NULL, feed, end))
+			ends_die("feeder");
+		end->feeding = true;
+	} else if (end->fd >= 0 && kind != FROM_ZERO) {
+		end->own_offset = kind == FROM_FD || kind == FROM_PROC;
+		end->offset = lseek(end->fd, kind == FROM_FD ? PAD : kind == FROM_PROC ? 0 : 77, SEEK_SET);
+	}
+	end->flags = end->fd < 0 ? 0 : fcntl(end->fd, F_GETFL);
+	init_source(end);
+}
+
+void from_close(struct from_end *end)
+{
+	leat_close(&end->source);
+	leat_close(&end->below);
+	if (end->fd >= 0)
+		close(end->fd);
+	if (end->feeding) {
+		if (end->kind == FROM_PTY)	/* its writer wakes only by a hang-up */
+			pthread_cancel(end->feeder);
+		pthread_join(end->feeder, NULL);
+	}
+	if (end->peer >= 0)
+		close(end->peer);
+	if (end->always >= 0)
+		close(end->always);
+	if (end->kind == FROM_ZERO)
+		free((void *)end->bytes);
+}
+
+/* ---- Sinks ------------------------------------------------------------------------------------------------------------------------ */
+
+static void *receive(void *arg)
+{
+	struct to_end *end = arg;
+
+	while (end->got_size < end->room) {
+		ssize_t n = read(end->peer, end->got + end->got_size, end->room - end->got_size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		end->got_size += (uint64_t)n;
+	}
+	return NULL;
+}
+
+/* After -EAGAIN the same bytes must come again, perhaps more of them. */
+static int64_t take(void *arg, const void *bytes, size_t size, int more, struct pollfd *wait)
+{
+	struct to_end *end = arg;
+	uint64_t n = size < 7000 ? size : 7000;
+
+	if (end->again && (size < end->again || memcmp(end->got + end->got_size, bytes, end->again) != 0))
+		return -EBADMSG;
+	end->again = 0;
+	if (end->got_size + n > end->room)
+		return -EOVERFLOW;
+	if (++end->asked % 3 == 2) {
+		memcpy(end->got + end->got_size, bytes, n);
+		end->again = n;
+		*wait = (struct pollfd){ .fd = end->always, .events = POLLOUT };
+		return -EAGAIN;
+	}
+	memcpy(end->got + end->got_size, bytes, n);
+	end->got_size += n;
+	return (int64_t)n;
+}
+
+static const struct leat_sink_ops take_ops = { .name = "take", .write = take };
+
+static void open_to(struct to_end *end)
+{
+	static const char old[PAD] = "old content";
+	int pair[2] = { -1, -1 };
+
+	switch (end->kind) {
+	case TO_FD: case TO_FILE: case TO_APPEND:
+		end->fd = ends_file(O_RDWR | O_TRUNC | (end->kind == TO_APPEND ? O_APPEND : 0));
+		if (ends_write_all(end->fd, old, PAD) != PAD)
+			ends_die("old content");
+		end->own_offset = end->kind != TO_FILE;
+		end->offset = lseek(end->fd, end->kind == TO_FILE ? 55 : PAD, SEEK_SET);
+		break;
+	case TO_PIPE:
+		if (pipe2(pair, O_CLOEXEC) < 0)
+			ends_die("pipe");
+		end->fd = pair[1];
+		end->peer = pair[0];
+		break;
+	case TO_TCP: case TO_VIEW: case TO_UNIX:
+		ends_pair(end->kind != TO_UNIX, pair);
+		end->fd = pair[0];
+		end->peer = pair[1];
+		break;
+	case TO_PTY:
+		ends_pty(&end->peer, &end->fd);
+		break;
+	default:
+		break;
+	}
+}
+
+static void init_sink(struct to_end *end)
+{
+	struct leat_sink *sink = &end->sink;
+
+	switch (end->kind) {
+	case TO_FILE:
+		leat_to_file(sink, end->fd, PAD);
+		break;
+	case TO_MEMORY:
+		leat_to_memory(sink, end->got, end->room);
+		break;
+	case TO_CALLBACK:
+		leat_to_callback(sink, &take_ops, end);
+		break;
+	case TO_NOTHING:
+		leat_to_nothing(sink);
+		break;
+	case TO_VIEW:
+		leat_to_fd(&end->below, end->fd);
+		leat_to_sink(sink, &end->below);
+		break;
+	default:
+		leat_to_fd(sink, end->fd);
+		break;
+	}
+}
+
+void to_make(struct to_end *end, enum to kind, uint64_t room, bool blocking)
+{
+	memset(end, 0, sizeof *end);
+	end->kind = kind;
+	end->room = room;
+	end->got = malloc(room + 1);
+	end->fd = end->peer = end->always = -1;
+	end->offset = -1;
+	if (!end->got)
+		ends_die("room for what arrives");
+	open_to(end);
+	if (kind == TO_CALLBACK)
+		end->always = eventfd(1, EFD_CLOEXEC);
+	if (end->peer >= 0) {
+		ends_nonblock(end->fd, !blocking);
+		if (pthread_create(&end->receiver, NULL, receive, end))
+			ends_die("receiver");
+		end->receiving = true;
+	}
+	end->flags = end->fd < 0 ? 0 : fcntl(end->fd, F_GETFL);
+	init_sink(end);
+}
+
+void to_finish(struct to_end *end, uint64_t bytes)
+{
+	ssize_t n;
+
+	if (end->kind == TO_MEMORY)
+		end->got_size = bytes;
+	if (end->receiving) {
+		close(end->fd);	/* a terminal's other end reads what is left, then gets an error */
+		end->fd = -1;
+		pthread_join(end->receiver, NULL);
+		end->receiving = false;
+	} else if (end->fd >= 0) {
+		n = pread(end->fd, end->got, end->room, PAD);
+		end->got_size = n < 0 ? 0 : (uint64_t)n;
+	}
+}
+
+void to_close(struct to_end *end)
+{
+	to_finish(end, end->got_size);
+	leat_close_sink(&end->sink);
+	leat_close_sink(&end->below);
+	if (end->fd >= 0)
+		close(end->fd);
+	if (end->peer >= 0)
+		close(end->peer);
+	if (end->always >= 0)
+		close(end->always);
+	free(end->got);
+}

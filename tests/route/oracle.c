@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+#include "oracle.h"
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---- forward: from array to array ---- */
+
+static void code_escape(const unsigned char *bytes, uint64_t length, bool last, struct bytes *ret)
+{
+	for (uint64_t i = 0; i < length; i++) {
+		bool special = bytes[i] == 0x7d || bytes[i] == 0x7e;
+
+		if (special)
+			bytes_byte(ret, 0x7d);
+		bytes_byte(ret, special ? bytes[i] ^ 0x20 : bytes[i]);
+	}
+	if (last)
+		bytes_byte(ret, 0x7e);
+}
+
+static void code_runs(const unsigned char *bytes, uint64_t length, bool last, struct bytes *ret)
+{
+	for (uint64_t i = 0, run; i < length; i += run) {
+		for (run = 1; run < 255 && i + run < length && bytes[i + run] == bytes[i]; run++)
+			;
+		if (i + run == length && run < 255 && !last)
+			break;	/* it may go on */
+		bytes_byte(ret, (unsigned char)run);
+		bytes_byte(ret, bytes[i]);
+	}
+}
+
+void oracle_code(enum coder coder, const unsigned char *bytes, uint64_t length, bool last, struct bytes *ret)
+{
+	ret->length = 0;
+	switch (coder) {
+	case CODER_ESCAPE:
+		code_escape(bytes, length, last, ret);
+		break;
+	case CODER_THIRD:
+		for (uint64_t i = 0; i < length; i++)
+			if (i % 3 != 2)
+				bytes_byte(ret, bytes[i]);
+		break;
+	case CODER_RUNS:
+		code_runs(bytes, length, last, ret);
+		break;
+	default:
+		bytes_add(ret, bytes, length);
+	}
+}
+
+static size_t own(size_t (*write)(uint64_t, unsigned char *), uint64_t piece, struct bytes *to)
+{
+	unsigned char bytes[ORACLE_FRAME_BYTES];
+	size_t length = write ? write(piece, bytes) : 0;
+
+	bytes_add(to, bytes, length);
+	return length;
+}
+
+static const char *frame_forward(struct stage *s)
+{
+	uint64_t at = 0;
+
+	s->made.length = 0;
+	for (size_t i = 0; i < s->pieces.count; i++) {
+		uint64_t n = s->pieces.at[i];
+
+		if (!n || n > s->piece_most)
+			return "a frame made a piece of no bytes, or larger than it may";
+		if (n > s->in.length - at)
+			return "a frame announced more bytes than come";
+		own(s->framing->before, n, &s->made);
+		bytes_add(&s->made, s->in.bytes + at, n);
+		own(s->framing->after, n, &s->made);
+		at += n;
+	}
+	s->out = (struct stream){ .ended = s->in.ended && at == s->in.length, .error = at == s->in.length ? s->in.error : 0 };
+	if (s->out.ended && s->framing->finish) {
+		unsigned char bytes[ORACLE_FRAME_BYTES];
+
+		bytes_add(&s->made, bytes, s->framing->finish(bytes));
+	}
+	s->out.bytes = s->made.data;
+	s->out.length = s->made.length;
+	return NULL;
+}
+
+static const char *stage_forward(struct stage *s)
+{
+	uint64_t skip = 0;
+
+	s->out = s->in;
+	switch (s->act) {
+	case ACT_PASS:
+		return NULL;
+	case ACT_SKIP:
+		skip = least(s->skip, s->in.length);
+		s->out.bytes = skip ? s->in.bytes + skip : s->in.bytes;
+		s->out.length -= skip;
+		/* fall through */
+	case ACT_CUT:
+		if (s->out.length >= s->cut && skip == s->skip) {
+			s->out.length = s->cut;
+			s->out.ended = true;
+			s->out.error = 0;
+		}
+		return NULL;
+	case ACT_FRAME:
+		return frame_forward(s);
+	default:
+		oracle_code(s->coder, s->in.bytes, s->in.length, s->in.ended, &s->made);
+		s->out.bytes = s->made.data;
+		s->out.length = s->made.length;
+		return NULL;
+	}
+}
+
+static const char *stages_forward(struct stage *const *stage, unsigned stages, struct stream in, struct stream *ret_out)
+{
+	for (unsigned i = 0; i < stages; i++) {
+		const char *wrong;
+
+		stage[i]->in = in;
+		wrong = stage_forward(stage[i]);
+		if (wrong)
+			return wrong;
+		in = stage[i]->out;
+	}
+	*ret_out = in;
+	return NULL;
+}
+
+/* ---- backward: from what was accepted to what crossed ---- */
+
+/* Of the first bytes of a frame's output, the payload. */
+static uint64_t payload_in(const struct stage *s, uint64_t bytes, bool *ret_whole)
+{
+	unsigned char text[ORACLE_FRAME_BYTES];
+	uint64_t payload = 0, at = 0;
+
+	for (size_t i = 0; i < s->pieces.count && at < bytes; i++) {
+		uint64_t n = s->pieces.at[i];
+		uint64_t head = s->framing->before ? s->framing->before(n, text) : 0;
+		uint64_t tail = s->framing->after ? s->framing->after(n, text) : 0;
+		uint64_t into = least(bytes - at, head + n);
+
+		payload += into > head ? into - head : 0;
+		at += head + n + tail;
+	}
+	*ret_whole = at == bytes || bytes == s->out.length;
+	return payload;
+}
+
+static void stage_backward(struct stage *s, uint64_t from, uint64_t to)
+{
+	bool whole;
+
+	s->in_from = from;
+	s->in_to = s->out_to = to;
+	if (s->act == ACT_SKIP) {
+		s->in_from += s->dropped;
+		s->in_to += s->dropped;
+	} else if (s->act == ACT_FRAME) {
+		s->in_from = payload_in(s, from, &whole);
+		s->in_to = payload_in(s, to, &s->whole);
+	} else if (s->act == ACT_CHANGE) {	/* above it counts what it took, whatever became of that */
+		s->in_from = 0;
+		s->in_to = s->took;
+	}
+}
+
+static void stages_backward(struct stage *const *stage, unsigned stages, uint64_t *from, uint64_t *to)
+{
+	while (stages--) {
+		stage_backward(stage[stages], *from, *to);
+		*from = stage[stages]->in_from;
+		*to = stage[stages]->in_to;
+	}
+}
+
+static uint64_t within(uint64_t at, uint64_t begin, uint64_t end)
+{
+	return at <= begin ? 0 : least(at, end) - begin;
+}
+
+static void node_backward(struct node *node, uint64_t from, uint64_t to)
+{
+	stages_backward(node->stage, node->stages, &from, &to);
+	node->in_from = from;
+	node->in_to = to;
+	for (unsigned i = 0; i < node->parts; i++)
+		node_backward(node->part[i], within(from, node->at[i], node->at[i + 1]), within(to, node->at[i], node->at[i + 1]));
+}
+
+bool oracle_short(struct stage *const *stage, unsigned stages)
+{
+	for (unsigned i = 0; i < stages; i++)
+		if (stage[i]->exact && stage[i]->in_to < stage[i]->cut)
+			return true;
+	return false;
+}
+
+/* A part that has ended is asked whether its exact limits are content, when all it gives has been delivered. */
+static bool part_short(struct node *part)
+{
+	node_backward(part, 0, part->out.length);
+	for (; part; part = part->queue || !part->parts ? NULL : part->part[0])
+		if (oracle_short(part->stage, part->stages))
+			return true;
+	return false;
+}
+
+static const char *node_forward(const struct oracle *oracle, struct node *node)
+{
+	bool open = true;
+
+	node->joined.length = 0;
+	node->in = (struct stream){ .bytes = node->content.data, .length = node->content.length, .ended = !node->error,
+				    .error = node->error };
+	for (unsigned i = 0; i < node->parts; i++) {
+		const char *wrong = node_forward(oracle, node->part[i]);
+		const struct stream *out = &node->part[i]->out;
+
+		if (wrong)
+			return wrong;
+		if (!node->queue) {
+			node->in = *out;
+			node->at[1] = out->length;
+			break;
+		}
+		node->at[i] = node->joined.length;
+		if (open)
+			bytes_add(&node->joined, out->bytes, out->length);
+		node->at[i + 1] = node->joined.length;
+		if (open)
+			node->in.error = !out->ended ? out->error : part_short(node->part[i]) ? oracle->short_error : 0;
+		open = open && out->ended && !node->in.error;
+	}
+	if (node->queue) {
+		node->in.bytes = node->joined.data;
+		node->in.length = node->joined.length;
+		node->in.ended = open && node->closed;
+	}
+	return stages_forward(node->stage, node->stages, node->in, &node->out);
+}
+
+/* ---- the whole ---- */
+
+const char *oracle_forward(struct oracle *oracle)
+{
+	const char *wrong = node_forward(oracle, oracle->root);
+	struct stream rest = oracle->root->out;
+	uint64_t at = 0;
+
+	if (wrong)
+		return wrong;
+	oracle->rest.length = 0;
+	for (unsigned i = 0; i < oracle->reads; i++) {
+		if (oracle->read[i].at < at || oracle->read[i].at + oracle->read[i].length > rest.length)
+			return "leat_read gave more than there is";
+		bytes_add(&oracle->rest, rest.bytes + at, oracle->read[i].at - at);
+		at = oracle->read[i].at + oracle->read[i].length;
+	}
+	if (oracle->reads) {
+		bytes_add(&oracle->rest, rest.bytes + at, rest.length - at);
+		rest.bytes = oracle->rest.data;
+		rest.length = oracle->rest.length;
+	}
+	return stages_forward(oracle->stage, oracle->stages, rest, &oracle->final);
+}
+
+/* A place behind the reads, as it stands before them; after says on which side of a read at the very place. */
+static uint64_t before_reads(const struct oracle *oracle, uint64_t at, bool after)
+{
+	for (unsigned i = 0; i < oracle->reads; i++)
+		if (oracle->read[i].at < at || (oracle->read[i].at == at && after))
+			at += oracle->read[i].length;
+	return at;
+}
+
+void oracle_backward(struct oracle *oracle, uint64_t bytes)
+{
+	uint64_t from = 0, to = bytes;
+
+	stages_backward(oracle->stage, oracle->stages, &from, &to);
+	oracle->source_from = from ? before_reads(oracle, from, false) : 0;
+	oracle->source_to = before_reads(oracle, to, true);
+	node_backward(oracle->root, oracle->source_from, oracle->source_to);
+}
