@@ -59,8 +59,12 @@ int leat_helper_fd(const struct leat_helper *helper)
 struct leat_transfer *leat_helper_next(struct leat_helper *helper)
 {
 	struct helper *h = inside(helper);
+	struct transfer *t = !h || foreign(h) ? NULL : reader_next(&h->reader);
 
-	return !h || foreign(h) ? NULL : (struct leat_transfer *)reader_next(&h->reader);
+	/* Nobody reads for it any more: still cold, it has to ask again. */
+	if (t)
+		t->bits &= (uint16_t)~TRANSFER_COLD;
+	return (struct leat_transfer *)t;
 }
 
 void leat_helper_end(struct leat_helper *helper)
