@@ -42,7 +42,8 @@ static void vertical(FILE *f, double x, double height, const char *class, const 
 
 static void name(FILE *f, const struct run *run, double y)
 {
-	fprintf(f, "<text class=\"name\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\"><tspan class=\"family\">%s</tspan> ", LEFT - 10,
+	fprintf(f, "<text class=\"name\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\"><tspan class=\"family\">%s</tspan> "
+		   "", LEFT - 10,
 		y + 4.5, family_names[run->shape->family]);
 	page_text(f, run->shape->name);
 	fputs("</text>", f);
@@ -62,7 +63,8 @@ static void cpu_row(FILE *f, const struct bench *b, const struct run *run, doubl
 	page_text(f, run->shape->what);
 	fprintf(f, ". %u rounds, %.1f to %.1f ms/GiB</title>", cpu.n, cpu.min, cpu.max);
 	name(f, run, y);
-	fprintf(f, "<rect class=\"%s\" x=\"%d\" y=\"%.1f\" width=\"%.1f\" height=\"15\" rx=\"2\"/>", page_class(run), LEFT, y - 7.5,
+	fprintf(f, "<rect class=\"%s\" x=\"%d\" y=\"%.1f\" width=\"%.1f\" height=\"15\" "
+		   "rx=\"2\"/>", page_class(run), LEFT, y - 7.5,
 		clamp(cpu.median / most) * plot);
 	for (unsigned r = 0; r < b->rounds; r++) {
 		const struct sample *s = &run->samples[r];
@@ -72,7 +74,8 @@ static void cpu_row(FILE *f, const struct bench *b, const struct run *run, doubl
 			fprintf(f, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"1.9\"/>", LEFT + x * plot,
 				y + ((int)(r % 5) - 2) * 2.1);
 	}
-	fprintf(f, "<text class=\"value\" x=\"%d\" y=\"%.1f\"><tspan>%s ms</tspan><tspan class=\"ratio\" dx=\"8\">%.2f ×</tspan>"
+	fprintf(f, "<text class=\"value\" x=\"%d\" y=\"%.1f\"><tspan>%s ms</tspan><tspan class=\"ratio\" "
+		   "dx=\"8\">%.2f ×</tspan>"
 		   "</text></g>\n", WIDTH - RIGHT + 10, y + 4.5, page_number(cpu.median, value, sizeof value), ratio.median);
 }
 
@@ -159,53 +162,54 @@ void chart_calls(FILE *f, const struct bench *b)
 	end(f);
 }
 
-/* ---- the sweep: CPU for each byte against size, both logarithmic ---- */
+/* ---- the sweep: CPU against that of copy at the same size; the size is logarithmic ---- */
 
-#define SWEEP_HEIGHT 330
+#define SWEEP_HEIGHT 300
+#define SWEEP_LEFT 50
+#define SWEEP_RIGHT 110
 
 static double sweep_x(const struct sweep *s, unsigned point)
 {
-	return 60 + (double)point / (s->points_count - 1) * (WIDTH - 60 - 110);
+	return SWEEP_LEFT + (double)point / (s->points_count - 1) * (WIDTH - SWEEP_LEFT - SWEEP_RIGHT);
 }
 
 static double sweep_value(const struct sweep_point *p, int way)
 {
-	return p->cpu_ns[way].median / (double)p->bytes;
+	return p->cpu_ns[way].median / p->cpu_ns[SWEEP_COPY].median;
+}
+
+static double sweep_y(double value, double most)
+{
+	return SWEEP_HEIGHT - value / most * (SWEEP_HEIGHT - 20);
 }
 
 void chart_sweep(FILE *f, const struct sweep *s)
 {
 	static const char *const classes[SWEEP_WAYS] = { "line-memory", "line-copy", "line-sendfile" };
-	double least = INFINITY, most = 0;
+	double most = 1.25;
 	char text[32];
 
 	for (unsigned i = 0; i < s->points_count; i++)
-		for (int way = 0; way < SWEEP_WAYS; way++) {
-			least = fmin(least, sweep_value(&s->points[i], way));
-			most = fmax(most, sweep_value(&s->points[i], way));
-		}
-	if (!(least > 0) || !(most > least))
-		return;
-	begin(f, SWEEP_HEIGHT + 30, "CPU nanoseconds for each byte against the size of a transfer");
-	for (double at = pow(10, ceil(log10(least))); at <= most; at *= 10) {
-		double y = SWEEP_HEIGHT - (log10(at) - log10(least)) / (log10(most) - log10(least)) * (SWEEP_HEIGHT - 30);
-
-		fprintf(f, "<line class=\"grid\" x1=\"60\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"tick\" x=\"54\" y=\"%.1f\" "
-			   "text-anchor=\"end\">%g</text>\n", WIDTH - 110, y, y, y + 4, at);
-	}
+		for (int way = 0; way < SWEEP_WAYS; way++)
+			most = fmax(most, fmin(sweep_value(&s->points[i], way), 2));
+	begin(f, SWEEP_HEIGHT + 30, "CPU of one transfer against that of a copy, by size");
+	for (double at = 0; at <= most; at += 0.25)
+		fprintf(f, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"tick\" x=\"%d\" "
+			   "y=\"%.1f\" text-anchor=\"end\">%.2f</text>\n", SWEEP_LEFT, WIDTH - SWEEP_RIGHT, sweep_y(at, most),
+			sweep_y(at, most), SWEEP_LEFT - 6, sweep_y(at, most) + 4, at);
 	for (unsigned i = 0; i < s->points_count; i++)
-		fprintf(f, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", sweep_x(s, i), SWEEP_HEIGHT + 20,
-			out_size(s->points[i].bytes, text, sizeof text));
+		fprintf(f, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", sweep_x(s, i),
+			SWEEP_HEIGHT + 20, out_size(s->points[i].bytes, text, sizeof text));
 	for (int way = 0; way < SWEEP_WAYS; way++) {
 		double y = 0;
 
 		fprintf(f, "<polyline class=\"%s\" points=\"", classes[way]);
 		for (unsigned i = 0; i < s->points_count; i++) {
-			y = SWEEP_HEIGHT - (log10(sweep_value(&s->points[i], way)) - log10(least)) / (log10(most) - log10(least)) *
-				(SWEEP_HEIGHT - 30);
+			y = sweep_y(fmin(sweep_value(&s->points[i], way), most), most);
 			fprintf(f, "%.1f,%.1f ", sweep_x(s, i), y);
 		}
-		fprintf(f, "\"/><text class=\"name\" x=\"%d\" y=\"%.1f\">%s</text>\n", WIDTH - 100, y + 4.5, sweep_way_names[way]);
+		fprintf(f, "\"/><text class=\"name\" x=\"%d\" y=\"%.1f\">%s</text>\n", WIDTH - SWEEP_RIGHT + 10, y + 4.5,
+			sweep_way_names[way]);
 	}
 	end(f);
 }

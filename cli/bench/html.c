@@ -31,11 +31,12 @@ void page_text(FILE *f, const char *text)
 
 const char *page_number(double value, char *text, size_t size)
 {
+	int whole = value == floor(value);
+
 	if (isnan(value))
 		snprintf(text, size, "–");
-	else if (value < 9999.5)
-		snprintf(text, size, value < 9.995 && value != floor(value) ? "%.2f" : value < 99.95 && value != floor(value) ? "%.1f" :
-			 "%.0f", value);
+	else if (value < 999.5)
+		snprintf(text, size, whole || value >= 99.95 ? "%.0f" : value < 9.995 ? "%.2f" : "%.1f", value);
 	else if (value < 999999.5)
 		snprintf(text, size, "%.0f,%03.0f", floor(round(value) / 1000), fmod(round(value), 1000));
 	else
@@ -75,7 +76,8 @@ static void tiles(FILE *f, const struct bench *b)
 	ratio_tile(f, b, "wrapped", "go-wrapped", "leat wrapped, against io.Copy from one do-nothing reader in Go");
 	ratio_tile(f, b, "raw", "c-sendfile", "leat, against a plain sendfile loop in C");
 	if (wrapped && wrapped->counts.valid && !wrapped->dropped)
-		fprintf(f, "<div class=\"tile\"><b>%s</b><span>transfer calls for each wrapped GiB; %s of them read or wrote payload"
+		fprintf(f, "<div class=\"tile\"><b>%s</b><span>transfer calls for each wrapped GiB; %s of them read "
+			   "or wrote payload"
 			   "</span><small>counted by %s</small></div>\n",
 			page_number(per_gib(&wrapped->counts, wrapped->counts.transfer_calls), calls, sizeof calls),
 			page_number(per_gib(&wrapped->counts, wrapped->counts.user_calls), user, sizeof user), b->counted_by);
@@ -111,7 +113,7 @@ static void shape_row(FILE *f, const struct bench *b, const struct run *run)
 
 	if (!isnan(user_bytes_per_gib(run)))
 		out_size((uint64_t)(user_bytes_per_gib(run) + 0.5), user, sizeof user);
-	fprintf(f, "<tr><td>%s %s</td>", family_names[run->shape->family], run->shape->name);
+	fprintf(f, "<tr><td>%s%s</td>", run->shape->family == FAMILY_LEAT ? "leat " : "", run->shape->name);
 	fprintf(f, "<td class=\"n\">%.1f <span class=\"soft\">(%.1f–%.1f)</span></td>", cpu.median, cpu.min, cpu.max);
 	fprintf(f, "<td class=\"n\">%.3f <span class=\"soft\">(%.2f–%.2f)</span></td>", ratio.median, ratio.min, ratio.max);
 	cell(f, gib_per_s(b, run).median);
@@ -122,12 +124,14 @@ static void shape_row(FILE *f, const struct bench *b, const struct run *run)
 		fputs(", ", f);
 		page_text(f, run->outcome.reason);
 	}
-	fprintf(f, "</td><td>%s</td></tr>\n", run->verified > 0 ? "yes" : run->verified == 0 ? "<span class=\"missed\">no</span>" : "–");
+	fprintf(f, "</td><td>%s</td></tr>\n", run->verified > 0 ? "yes" : run->verified == 0 ? "<span "
+		   "class=\"missed\">no</span>" : "–");
 }
 
 static void shape_table(FILE *f, const struct bench *b, enum direction direction)
 {
-	fputs("<details><summary>the same in numbers</summary><div class=\"scroll\"><table><tr><th>shape</th><th class=\"n\">CPU "
+	fputs("<details><summary>the same in numbers</summary><div class=\"scroll\"><table><tr><th>shape</th><th "
+	      "class=\"n\">CPU "
 	      "ms/GiB</th><th class=\"n\">to the floor</th><th class=\"n\">GiB/s</th><th class=\"n\">calls/GiB</th>"
 	      "<th class=\"n\">through user space</th><th>route, reason</th><th>content right</th></tr>\n", f);
 	for (unsigned i = 0; i < b->runs_count; i++)
@@ -140,7 +144,8 @@ static void direction_section(FILE *f, const struct bench *b, enum direction dir
 {
 	static const char *const titles[DIRECTIONS] = { "File to TCP", "TCP to TCP: a relay", "File to file" };
 	static const char *const texts[DIRECTIONS] = {
-		"A server sends a file from the page cache. Shorter is cheaper. <code>hash</code> and <code>opaque</code> copy, as they "
+		"A server sends a file from the page cache. Shorter is cheaper. <code>hash</code> and "
+		"<code>opaque</code> copy, as they "
 		"must: one needs the content, the other hides where it comes from.",
 		"A process between two connections moves what one sends to the other.",
 		"One file becomes another. Holes stay holes; extents are shared where the file system can.",
@@ -149,10 +154,12 @@ static void direction_section(FILE *f, const struct bench *b, enum direction dir
 
 	if (!floor || !cpu_ms_per_gib(b, floor).n)
 		return;
-	fprintf(f, "<h2>%s</h2>\n<p>%s CPU of the serving process in milliseconds for each GiB; dots are rounds, the dashed line is "
+	fprintf(f, "<h2>%s</h2>\n<p>%s CPU of the serving process in milliseconds for each GiB; dots are rounds, "
+		   "the dashed line is "
 		   "the floor, <code>%s</code>, and × is the ratio to it within the same round.</p>\n", titles[direction],
 		texts[direction], floor->shape->name);
-	fputs("<div class=\"legend\"><span><i style=\"background:var(--leat)\"></i>leat, kernel route</span><span><i style=\"background:"
+	fputs("<div class=\"legend\"><span><i style=\"background:var(--leat)\"></i>leat, kernel "
+	      "route</span><span><i style=\"background:"
 	      "var(--leat-copy)\"></i>leat, copying because it must</span><span><i style=\"background:var(--c)\"></i>C</span>"
 	      "<span><i style=\"background:var(--go)\"></i>Go</span></div>\n", f);
 	chart_cpu(f, b, direction);
@@ -163,10 +170,12 @@ static void calls_section(FILE *f, const struct bench *b)
 {
 	if (!b->counted_by)
 		return;
-	fprintf(f, "<h2>System calls</h2>\n<p>Calls on the payload for each GiB, file to TCP, on a logarithmic scale, counted by %s for the "
+	fprintf(f, "<h2>System calls</h2>\n<p>Calls on the payload for each GiB, file to TCP, on a logarithmic "
+		   "scale, counted by %s for the "
 		   "serving process alone, from its first to its last payload call.%s</p>\n", b->counted_by,
 		b->self_check > 0 ? " One planted <code>read</code> changed the count by exactly one." : "");
-	fputs("<div class=\"legend\"><span><i style=\"background:var(--leat)\"></i>inside the kernel</span><span><i style=\"background:"
+	fputs("<div class=\"legend\"><span><i style=\"background:var(--leat)\"></i>inside the kernel</span><span><i "
+	      "style=\"background:"
 	      "var(--bucket)\"></i>read into user space, written out of it</span></div>\n", f);
 	chart_calls(f, b);
 	fputs("<details><summary>by name</summary><div class=\"scroll\"><table>\n", f);
@@ -176,8 +185,8 @@ static void calls_section(FILE *f, const struct bench *b)
 
 		if (!run->counts.valid || run->dropped)
 			continue;
-		fprintf(f, "<tr><td>%s</td><td>%s %s</td><td>", direction_names[run->shape->direction],
-			family_names[run->shape->family], run->shape->name);
+		fprintf(f, "<tr><td>%s</td><td>%s%s</td><td>", direction_names[run->shape->direction],
+			run->shape->family == FAMILY_LEAT ? "leat " : "", run->shape->name);
 		for (unsigned n = 0; n < run->counts.names; n++)
 			if (per_gib(&run->counts, run->counts.by_name[n].calls) >= 0.5)
 				fprintf(f, "%s&nbsp;%s ", run->counts.by_name[n].name,
@@ -197,7 +206,8 @@ static void figures_section(FILE *f, const struct bench *b)
 
 	if (!n)
 		return;
-	fputs("<h2>The figures leat wants to reach</h2>\n<div class=\"scroll\"><table><tr><th>what</th><th class=\"n\">measured</th>"
+	fputs("<h2>The figures leat wants to reach</h2>\n<div class=\"scroll\"><table><tr><th>what</th><th "
+	      "class=\"n\">measured</th>"
 	      "<th class=\"n\">at most</th><th></th></tr>\n", f);
 	for (unsigned i = 0; i < n; i++) {
 		const struct verdict *v = &verdicts[i];
@@ -205,14 +215,17 @@ static void figures_section(FILE *f, const struct bench *b)
 		fputs("<tr><td>", f);
 		page_text(f, v->figure->what);
 		if (v->figure->kind == FIGURE_RATIO)
-			fprintf(f, "</td><td class=\"n\">%.3f <span class=\"soft\">(%.3f–%.3f)</span></td>", v->value, v->ratio.low,
+			fprintf(f, "</td><td class=\"n\">%.3f <span "
+				   "class=\"soft\">(%.3f–%.3f)</span></td>", v->value, v->ratio.low,
 				v->ratio.high);
 		else
 			fprintf(f, "</td><td class=\"n\">%.0f</td>", v->value);
-		fprintf(f, "<td class=\"n\">%g</td><td class=\"%s\">%s</td></tr>\n", v->figure->at_most, v->holds ? "holds" : "missed",
+		fprintf(f, "<td class=\"n\">%g</td><td "
+			   "class=\"%s\">%s</td></tr>\n", v->figure->at_most, v->holds ? "holds" : "missed",
 			v->holds ? "holds" : "missed");
 	}
-	fputs("</table></div>\n<p class=\"small soft\">In brackets the bootstrap 95&nbsp;% interval of the median. A ratio holds when its "
+	fputs("</table></div>\n<p class=\"small soft\">In brackets the bootstrap 95&nbsp;% interval of the median. "
+	      "A ratio holds when its "
 	      "median does, or when its interval contains the figure and that of the control is no narrower.</p>\n", f);
 }
 
@@ -220,18 +233,23 @@ static void overhead_section(FILE *f, const struct overhead *o)
 {
 	if (!o)
 		return;
-	fprintf(f, "<h2>What leat adds to its calls</h2>\n<p>A file of %llu bytes to a non-blocking socket through %llu wrappers: wrap, "
-		   "begin, step, end. The C program makes the very calls strace saw leat make. A bare sendfile takes %.0f ns.</p>\n"
-		   "<div class=\"scroll\"><table><tr><th></th><th class=\"n\">leat, ns</th><th class=\"n\">same calls in C, ns</th>"
+	fprintf(f, "<h2>What leat adds to its calls</h2>\n<p>A file of %llu bytes to a non-blocking socket through "
+		   "%llu wrappers: wrap, "
+		   "begin, step, end. The C program makes the very calls strace saw leat make. A bare sendfile "
+		   "takes %.0f ns.</p>\n"
+		   "<div class=\"scroll\"><table><tr><th></th><th class=\"n\">leat, ns</th><th class=\"n\">same "
+		   "calls in C, ns</th>"
 		   "<th class=\"n\">ratio</th><th class=\"n\">A/A</th><th>calls</th></tr>\n", (unsigned long long)o->bytes,
 		(unsigned long long)o->wrappers, o->bare_ns.median);
 	for (unsigned i = 0; i < OVERHEAD_ROWS; i++) {
 		const struct overhead_row *row = &o->rows[i];
 
-		fprintf(f, "<tr><td>%s</td><td class=\"n\">%.0f</td><td class=\"n\">%.0f</td><td class=\"n\">%.3f <span class=\"soft\">"
-			   "(%.3f–%.3f)</span></td><td class=\"n\">%.3f</td><td>%u: %s</td></tr>\n", row->name, row->leat_ns.median,
-			row->same_ns.median, row->ratio.median, row->ratio.low, row->ratio.high, row->control.median, row->calls_count,
-			row->calls);
+		fprintf(f, "<tr><td>%s</td><td class=\"n\">%.0f</td><td class=\"n\">%.0f</td><td class=\"n\">%.3f "
+			   "<span class=\"soft\">"
+			   "(%.3f–%.3f)</span></td><td class=\"n\">%.3f</td><td>%u: "
+			   "%s</td></tr>\n", row->name, row->leat_ns.median,
+			row->same_ns.median, row->ratio.median, row->ratio.low, row->ratio.high, row->control.median,
+			row->calls_count, row->calls);
 	}
 	fputs("</table></div>\n", f);
 }
@@ -240,8 +258,8 @@ static void sweep_section(FILE *f, const struct sweep *s)
 {
 	if (!s)
 		return;
-	fputs("<h2>Where the kernel routes start to pay</h2>\n<p>CPU nanoseconds for each byte of one transfer to a TCP socket, each route "
-	      "alone, both axes logarithmic.</p>\n", f);
+	fputs("<h2>Where the kernel routes start to pay</h2>\n<p>CPU of one transfer to a TCP socket, by memory and by sendfile, "
+	      "each alone, as a multiple of what copying the same bytes takes. Below 1 is cheaper than a copy.</p>\n", f);
 	chart_sweep(f, s);
 }
 
@@ -252,24 +270,30 @@ static void method_section(FILE *f, const struct bench *b)
 	const struct settings *s = &b->settings;
 	char size[32];
 
-	fprintf(f, "<h2>How it was measured</h2>\n<ul><li>%u rounds; in each, every shape once, there and back again. %s of %s, in the "
+	fprintf(f, "<h2>How it was measured</h2>\n<ul><li>%u rounds; in each, every shape once, there and back "
+		   "again. %s of %s, in the "
 		   "page cache.</li>\n", b->rounds, b->file.generated ? "A generated file" : "A given file",
 		out_size(b->file.size, size, sizeof size));
-	fprintf(f, "<li>The serving process has CPU %d, the receiver CPU %d. CPU time is the serving process's own clock, user and kernel; on "
+	fprintf(f, "<li>The serving process has CPU %d, the receiver CPU %d. CPU time is the serving process's own "
+		   "clock, user and kernel; on "
 		   "loopback that includes TCP's work for the receiver.</li>\n", b->cpu_server, b->cpu_receiver);
 	fprintf(f, "<li>%s</li>\n", s->receiver == RECEIVER_WIRE ?
-		"The wire receiver neither sleeps nor copies: it drops the bytes in the kernel, as a network card takes them away." :
+		"The wire receiver neither sleeps nor copies: it drops the bytes in the kernel, as a network card "
+		"takes them away." :
 		"The ordinary receiver sleeps in recv and copies 256 KiB at a time, as programs do.");
-	fprintf(f, "<li>leat's server holds a %s socket. Congestion control on the test sockets: %s. Segments of %d bytes.</li>\n",
+	fprintf(f, "<li>leat's server holds a %s socket. Congestion control on the test sockets: %s. Segments of %d "
+		   "bytes.</li>\n",
 		s->sink == SINK_BLOCKING ? "blocking" : "non-blocking", b->net.congestion ? b->net.congestion : "the system's",
 		b->seen_mss);
-	fprintf(f, "<li>Contents were compared in a pass of their own. Samples during which others were busy on the two CPUs were taken "
+	fprintf(f, "<li>Contents were compared in a pass of their own. Samples during which others were busy on the "
+		   "two CPUs were taken "
 		   "again: %u; kept all the same: %u.</li>\n", b->noisy_repeated, b->noisy_kept);
 	for (int d = 0; d < DIRECTIONS; d++) {
 		struct stat3 c = ratio_of(b, bench_control(b, (enum direction)d), bench_floor(b, (enum direction)d));
 
 		if (c.n)
-			fprintf(f, "<li>Control, %s: the floor against itself came to %.3f (%.3f–%.3f). No ratio here is sharper.</li>\n",
+			fprintf(f, "<li>Control, %s: the floor against itself came to %.3f (%.3f–%.3f). No ratio "
+				   "here is sharper.</li>\n",
 				direction_names[d], c.median, c.low, c.high);
 	}
 	for (unsigned i = 0; i < b->notes_count; i++) {
@@ -284,8 +308,10 @@ static void everything(FILE *f, const struct bench *b)
 {
 	head(f, b);
 	if (b->rounds) {
-		fputs("<p>Put a byte counter, a log or a limit around a file, and most programs silently stop using the kernel's own way from "
-		      "file to socket and carry every byte through a buffer. This page shows what that costs on this machine, and that "
+		fputs("<p>Put a byte counter, a log or a limit around a file, and most programs silently stop using "
+		      "the kernel's own way from "
+		      "file to socket and carry every byte through a buffer. This page shows what that costs on "
+		      "this machine, and that "
 		      "it need not.</p>\n", f);
 		tiles(f, b);
 		fputs(page_flow, f);

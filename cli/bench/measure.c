@@ -17,6 +17,7 @@
 
 #define NOISE_LIMIT 0.06	/* of one CPU; peers and their floors were measured with the same */
 #define RETRIES 6
+#define RETRIES_QUICK 1
 #define SETTLE_US 3000		/* for what a server does behind its answer; also lets the kernel bill the last slice */
 #define IDLE_SHARE 0.20		/* a server idle for more than this waited for the receiver */
 #define ROUNDS_ADAPTIVE_MIN 3
@@ -113,7 +114,7 @@ static int sample_once(struct bench *b, struct run *run, struct sample *s)
 	if (run->shape->direction == FILE_FILE) {
 		/* Its own clock around the copy: making and dropping the new file is not copying. */
 		s->cpu_ns = s->wall_ns = (double)run->outcome.cpu_ns;
-	} else if (!(run->shape->flags & SHAPE_PACED) && s->cpu_ns < s->wall_ns * (1 - IDLE_SHARE)) {
+	} else if (!(run->shape->flags & SHAPE_PACED) && s->foreign <= NOISE_LIMIT && s->cpu_ns < s->wall_ns * (1 - IDLE_SHARE)) {
 		run->receiver_limits++;
 	}
 	return 0;
@@ -121,9 +122,10 @@ static int sample_once(struct bench *b, struct run *run, struct sample *s)
 
 int measure_sample(struct bench *b, struct run *run, struct sample *ret_sample)
 {
+	int retries = b->settings.quick ? RETRIES_QUICK : RETRIES;
 	struct sample best = { .foreign = INFINITY };
 
-	for (int try = 0; try <= RETRIES && !*b->stop; try++) {
+	for (int try = 0; try <= retries && !*b->stop; try++) {
 		struct sample s;
 		int error = sample_once(b, run, &s);
 
@@ -133,15 +135,13 @@ int measure_sample(struct bench *b, struct run *run, struct sample *ret_sample)
 			best = s;
 		if (best.foreign <= NOISE_LIMIT)
 			break;
-		if (try == RETRIES) {
+		if (try == retries || out_of_time(b)) {
 			b->noisy_kept++;
 			break;
 		}
 		b->noisy_repeated++;
-		if (s.foreign > 5 * NOISE_LIMIT)
+		if (s.foreign > 5 * NOISE_LIMIT && !b->settings.quick)
 			usleep(try < 2 ? 100000 : 300000);
-		if (out_of_time(b))
-			break;
 	}
 	*ret_sample = best;
 	return *b->stop ? -EINTR : 0;
@@ -206,12 +206,13 @@ static void one_round(struct bench *b, unsigned round)
 unsigned measure_rounds(struct bench *b)
 {
 	unsigned most = (unsigned)b->settings.rounds ? (unsigned)b->settings.rounds : ROUNDS_ADAPTIVE_MAX, round;
+	unsigned least = b->settings.quick ? 1 : ROUNDS_ADAPTIVE_MIN;
 	uint64_t began = now_ns();
 
 	for (round = 0; round < most && !*b->stop; round++) {
 		uint64_t spent = now_ns() - began;
 
-		if (!b->settings.rounds && round >= ROUNDS_ADAPTIVE_MIN &&
+		if (!b->settings.rounds && round >= least &&
 		    now_ns() - b->began_ns + spent / round > b->settings.budget_s * 1000000000)
 			break;
 		out_progress(&b->out, round == 0, "measuring: %u rounds%s", most, b->settings.rounds ? "" : " at most");

@@ -46,19 +46,23 @@ const char page_style[] =
 	"stroke-width:2;fill:none}.flow .w{fill:var(--leat)}.flow .b{fill:var(--bucket)}\n";
 
 const char page_flow[] =
-	"<figure><div class=\"chart\"><svg class=\"flow\" viewBox=\"0 0 900 210\" role=\"img\" aria-label=\"Two ways from a file to a "
+	"<figure><div class=\"chart\"><svg class=\"flow\" viewBox=\"0 0 900 210\" role=\"img\" aria-label=\"Two "
+	"ways from a file to a "
 	"socket: through user space, or inside the kernel beside the wrappers\">\n"
 	"<rect class=\"box\" x=\"20\" y=\"72\" width=\"110\" height=\"64\" rx=\"8\"/>"
 	"<text x=\"75\" y=\"109\" text-anchor=\"middle\">file</text>\n"
 	"<rect class=\"box\" x=\"770\" y=\"72\" width=\"110\" height=\"64\" rx=\"8\"/>"
 	"<text x=\"825\" y=\"109\" text-anchor=\"middle\">socket</text>\n"
 	"<path class=\"carry\" d=\"M130 90 C210 90 210 40 300 40 H600 C690 40 690 90 770 90\"/>"
-	"<text class=\"b\" x=\"450\" y=\"30\" text-anchor=\"middle\">an opaque reader: read into a buffer, write out of it</text>\n"
+	"<text class=\"b\" x=\"450\" y=\"30\" text-anchor=\"middle\">an opaque reader: read into a buffer, write "
+	"out of it</text>\n"
 	"<path class=\"water\" d=\"M130 118 H770\"/>"
 	"<text class=\"w\" x=\"450\" y=\"108\" text-anchor=\"middle\">sendfile, splice: inside the kernel</text>\n"
-	"<rect class=\"wrap\" x=\"190\" y=\"140\" width=\"520\" height=\"50\" rx=\"8\"/>"
-	"<text x=\"450\" y=\"170\" text-anchor=\"middle\">limit · count · log · trace · progress · deadline: told of each byte, "
+	"<rect class=\"wrap\" x=\"150\" y=\"140\" width=\"600\" height=\"50\" rx=\"8\"/>"
+	"<text x=\"450\" y=\"170\" text-anchor=\"middle\">limit · count · log · trace · progress · deadline: told "
+	"of each byte, "
 	"touching none</text>\n"
 	"<path class=\"grid\" d=\"M250 140 V121 M350 140 V121 M450 140 V121 M550 140 V121 M650 140 V121\"/>\n"
-	"</svg></div><figcaption>A wrapper that needs no content need not see the bytes. leat asks each wrapper what it needs, and "
+	"</svg></div><figcaption>A wrapper that needs no content need not see the bytes. leat asks each wrapper "
+	"what it needs, and "
 	"lets the kernel move the rest.</figcaption></figure>\n";

@@ -60,7 +60,7 @@ static void row(const struct bench *b, const struct run *run, double most, int b
 {
 	struct stat3 cpu = cpu_ms_per_gib(b, run), speed = gib_per_s(b, run);
 	struct stat3 ratio = ratio_of(b, run, bench_floor(b, run->shape->direction));
-	char cpu_text[16], speed_text[16], ratio_text[48], user[32], calls[16];
+	char cpu_text[16], speed_text[16], ratio_text[48], user[32], calls[16], name[40];
 	const struct colors *c = colors(b);
 
 	short_number(cpu.median, cpu_text, sizeof cpu_text);
@@ -71,8 +71,8 @@ static void row(const struct bench *b, const struct run *run, double most, int b
 		snprintf(calls, sizeof calls, "%.0f", per_gib(&run->counts, run->counts.transfer_calls));
 	else
 		snprintf(calls, sizeof calls, "-");
-	printf("  %s%-5s%-19s%s%s", c->family[run->shape->family], family_names[run->shape->family], run->shape->name, c->off,
-	       c->family[run->shape->family]);
+	snprintf(name, sizeof name, "%s%s", run->shape->family == FAMILY_LEAT ? "leat " : "", run->shape->name);
+	printf("  %s%-20s", c->family[run->shape->family], name);
 	bar(b, cpu.median, most, bar_columns);
 	printf("%s %6s  %-17s %6s %7s %9s  %s%s%s%s\n", c->off, cpu_text, ratio_text, speed_text, calls, user, run->outcome.route,
 	       *run->outcome.reason && strcmp(run->outcome.reason, "ok") ? ", " : "",
@@ -98,9 +98,9 @@ static void direction_table(const struct bench *b, enum direction direction)
 	if (!rows)
 		return;
 	printf("\n%s%s%s\n", c->bold, titles[direction], c->off);
-	printf("%s  %-24s%-*s %6s  %-17s %6s %7s %9s  %s%s\n", c->dim, "", bar_columns, "", "CPU", "ratio to", "", "calls",
+	printf("%s  %-20s%-*s %6s  %-17s %6s %7s %9s  %s%s\n", c->dim, "", bar_columns, "", "CPU", "ratio to", "", "calls",
 	       "through", "", c->off);
-	printf("%s  %-24s%-*s %6s  %-17s %6s %7s %9s  %s%s\n", c->dim, "", bar_columns, "", "ms/GiB", floor->shape->name, "GiB/s",
+	printf("%s  %-20s%-*s %6s  %-17s %6s %7s %9s  %s%s\n", c->dim, "", bar_columns, "", "ms/GiB", floor->shape->name, "GiB/s",
 	       "/GiB", "user/GiB", "route", c->off);
 	for (unsigned i = 0; i < b->runs_count; i++)
 		if (b->runs[i].shape->direction == direction && !isnan(cpu_ms_per_gib(b, &b->runs[i]).median))
@@ -117,11 +117,12 @@ static void calls_table(const struct bench *b)
 	       c->bold, c->off, b->counted_by);
 	for (unsigned i = 0; i < b->runs_count; i++) {
 		const struct run *run = &b->runs[i];
+		int leat = run->shape->family == FAMILY_LEAT;
 		const char *comma = "";
 
 		if (!run->counts.valid || run->dropped)
 			continue;
-		printf("  %-10s%-5s%-19s", direction_names[run->shape->direction], family_names[run->shape->family],
+		printf("  %-10s%s%-*s", direction_names[run->shape->direction], leat ? "leat " : "", leat ? 15 : 20,
 		       run->shape->name);
 		for (unsigned n = 0; n < run->counts.names; n++) {
 			double calls = per_gib(&run->counts, run->counts.by_name[n].calls);
