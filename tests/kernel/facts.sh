@@ -35,12 +35,13 @@ fi
 status=0
 : >"$work/all"
 for program in "$programs"/fact-* "$programs"/kernel-*; do
-	[ -f "$program" ] && [ -x "$program" ] || continue
+	[ -x "$program" ] && [ ! -d "$program" ] || continue
 	name=${program##*/}
 	name=${name#*-}
 	code=0
+	began=$(date +%s)
 	"$program" "$@" >"$work/one" 2>&1 </dev/null || code=$?
-	[ -z "$out" ] || echo "$name: $code"
+	[ -z "$out" ] || echo "$name: $code, $(($(date +%s) - began)) s"
 	case $code in
 	0 | 77) ;;
 	1) grep '^# DIFFERS' "$work/one" >&2; [ $status -ne 0 ] || status=1 ;;

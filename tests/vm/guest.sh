@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# guest.sh: runs in the guest (busybox sh): mounts the disks, runs the kernel facts and the test programs of the payload.
+# What it writes is read by run.sh: lines "@@fact ..." and "@@test NAME STATUS", and free text between.
+set -u
+
+dirs=''
+for disk in /dev/vd?; do
+	[ -e "$disk" ] || continue
+	for type in ext4 xfs btrfs; do
+		mkdir -p "/mnt/$type"
+		if mount -t $type "$disk" "/mnt/$type" 2>/dev/null; then
+			dirs="$dirs /mnt/$type"
+			break
+		fi
+	done
+done
+if [ -d /mnt/ext4/lost+found ]; then
+	mkdir -p /mnt/overlay /mnt/ext4/lower /mnt/ext4/upper /mnt/ext4/work
+	mount -t overlay -o lowerdir=/mnt/ext4/lower,upperdir=/mnt/ext4/upper,workdir=/mnt/ext4/work overlay /mnt/overlay &&
+		dirs="$dirs /mnt/overlay"
+	mkdir -m 1777 /mnt/ext4/tmp
+	export TMPDIR=/mnt/ext4/tmp
+else
+	echo 'no ext4 disk'
+	exit 1
+fi
+status=0
+
+if [ -d /t/facts ]; then
+	# shellcheck disable=SC2086 # a list
+	/t/facts.sh -v -b /t/facts -o /run/facts $dirs /dev/shm || status=1
+	sed 's/^/@@fact /' /run/facts
+fi
+
+for program in /t/tests/*; do
+	[ -x "$program" ] || continue
+	name=${program##*/}
+	code=0
+	(cd /mnt/ext4/tmp && timeout "${LEAT_TEST_LIMIT:-300}" "$program" >/run/out 2>&1 </dev/null) || code=$?
+	echo "@@test $name $code"
+	case $code in
+	0) ;;
+	77) grep -i skip /run/out | head -3 ;;
+	*)
+		tail -40 /run/out
+		status=1
+		;;
+	esac
+done
+exit $status
