@@ -153,6 +153,8 @@ struct move sink_send(struct transfer *t, const void *data, uint64_t bytes, bool
 
 	if (n == -EAGAIN)
 		return route_verdict(VERDICT_WAIT_SINK);
+	if (n == 0)
+		n = -EIO;	/* it takes nothing and does not say why: asking again would never end */
 	if (n < 0)
 		return route_error(t, LEAT_ROUTE_MEMORY, (int)n, LEAT_SIDE_SINK);
 	return route_moved(n);
