@@ -9,7 +9,8 @@ MESON ?= meson
 .PHONY: all configured help demo test gates install asan tsan valgrind soak vm clean
 
 all: configured
-	@ninja -C $(BUILD)
+	@echo 'Building in $(BUILD)'
+	@ninja -C $(BUILD) --quiet
 
 help:
 	@echo 'make            configure and build into $(BUILD)/'
@@ -23,11 +24,13 @@ help:
 
 configured:
 	@command -v $(MESON) >/dev/null || { echo 'meson is missing: run ci/install-deps.sh, or make demo' >&2; exit 1; }
-	@[ -f $(BUILD)/build.ninja ] || $(MESON) setup --prefix $(PREFIX) $(BUILD) .
+	@[ -f $(BUILD)/build.ninja ] || { out=$$($(MESON) setup --prefix $(PREFIX) $(BUILD) .) || { echo "$$out"; exit 1; }; }
 
 demo:
 	@ci/install-deps.sh demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory configured
+	@echo 'Building in $(BUILD)'
+	@ninja -C $(BUILD) --quiet cli/leat
 	@$(BUILD)/cli/leat bench --html $(BUILD)/leat-bench.html
 	@echo 'The same with charts and explanation: $(BUILD)/leat-bench.html'
 

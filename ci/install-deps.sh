@@ -1,38 +1,30 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # install-deps.sh [demo|test|gates]: installs by apt what is missing to build and run that, and says so. When all is
-# there it does nothing. Without apt or without root it says what to install by hand, and fails.
+# there it does nothing. Without apt or without root it says in a sentence what to install by hand, and fails.
 set -eu
 
-packages='gcc libc6-dev pkg-config meson ninja-build libxxhash-dev libssl-dev strace'
+# package=what shows that it is there: a command, or a file
+needed='gcc=gcc libc6-dev=/usr/include/stdio.h pkg-config=pkg-config meson=meson ninja-build=ninja'
+needed="$needed libxxhash-dev=/usr/include/xxhash.h strace=strace"
+tests='g++=g++ python3=python3'
+gates='git=git clang=clang clang-format=clang-format clang-tidy=clang-tidy cppcheck=cppcheck mandoc=mandoc'
+gates="$gates universal-ctags=ctags-universal shellcheck=shellcheck abigail-tools=abidiff valgrind=valgrind"
 case ${1:-demo} in
 demo) ;;
-test) packages="$packages g++ python3" ;;
-gates)
-	packages="$packages g++ python3 clang clang-format clang-tidy cppcheck universal-ctags mandoc shellcheck"
-	packages="$packages abigail-tools valgrind git"
-	;;
+test) needed="$needed $tests" ;;
+gates) needed="$needed $tests $gates" ;;
 *)
 	echo "usage: $0 [demo|test|gates]" >&2
 	exit 2
 	;;
 esac
 
-# A package counts as there when dpkg has it; without dpkg, the tools are looked for.
 missing=
-if command -v dpkg-query >/dev/null; then
-	for package in $packages; do
-		status=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || :)
-		case $status in
-		?i*) ;;
-		*) missing="$missing $package" ;;
-		esac
-	done
-else
-	for tool in cc pkg-config meson ninja; do
-		command -v $tool >/dev/null || missing="$missing $tool"
-	done
-fi
+for row in $needed; do
+	probe=${row#*=}
+	command -v "$probe" >/dev/null || [ -e "/${probe#/}" ] || missing="$missing ${row%%=*}"
+done
 missing=${missing# }
 [ -n "$missing" ] || exit 0
 
@@ -48,16 +40,16 @@ if [ "$(id -u)" != 0 ]; then
 	sudo=sudo
 fi
 
-echo "Installing: $missing"
-install() {
+echo "Installing by apt: $missing"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+try() {
 	# shellcheck disable=SC2086 # a list of packages
 	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >"$log" 2>&1
 }
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
 
 # The lists may be absent or stale: then the first try fails, and is worth repeating after an update.
-if ! install; then
+if ! try; then
 	$sudo apt-get update -q >"$log" 2>&1 || { tail -5 "$log" >&2; by_hand 'apt-get update failed'; }
-	install || { tail -5 "$log" >&2; by_hand 'apt-get install failed'; }
+	try || { tail -5 "$log" >&2; by_hand 'apt-get install failed'; }
 fi
