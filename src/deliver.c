@@ -55,10 +55,23 @@ static bool part_follows(const struct transfer *t)
 	       (next->kind == LEAT_KIND_MEMORY ? next->length > next->position : next->kind == LEAT_KIND_NONE && !next->own_offset);
 }
 
-static struct move move_to_sink(struct transfer *t, struct extent *x, enum leat_route *ret_route)
+/*
+ * What the next call is asked for: a step works for no more than step_bytes. leat_copy has no steps, and clone, which can be
+ * cut at whole blocks only, does no work by the byte.
+ */
+static uint64_t call_bytes(const struct transfer *t, const struct extent *x, uint64_t step_done)
+{
+	uint64_t bytes = x->bytes < t->call_bytes ? x->bytes : t->call_bytes, left = t->options.step_bytes - step_done;
+
+	if (t->blocking & BLOCKING_CALLER || x->hole || t->route->id == LEAT_ROUTE_CLONE)
+		return bytes;
+	return bytes < left ? bytes : left;
+}
+
+static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t bytes, enum leat_route *ret_route)
 {
 	bool own = x->origin || (x->data && t->base->kept_len);	/* bytes of a wrapper, or kept: sent from memory */
-	uint64_t bytes = x->bytes < t->call_bytes ? x->bytes : t->call_bytes, before = transfer_clock(t);
+	uint64_t before = transfer_clock(t);
 	bool more = x->more || bytes < x->bytes || (!x->hole && x->bytes == t->end - t->base->position && part_follows(t));
 	struct move move;
 
@@ -184,7 +197,7 @@ int transfer_deliver(struct transfer *t, struct extent *x, uint64_t *ret_bytes)
 {
 	enum leat_route route;
 	struct move move;
-	uint64_t asked = x->bytes < t->call_bytes ? x->bytes : t->call_bytes;
+	uint64_t asked;
 	int r;
 
 	if (x->target && x->target->ops == &section_ops)
@@ -197,7 +210,8 @@ int transfer_deliver(struct transfer *t, struct extent *x, uint64_t *ret_bytes)
 	}
 	if (t->out->facts.kind == LEAT_KIND_DATAGRAM)
 		return deliver_datagram(t, x, ret_bytes);
-	move = move_to_sink(t, x, &route);
+	asked = call_bytes(t, x, *ret_bytes);
+	move = move_to_sink(t, x, asked, &route);
 	if (!move.bytes)
 		return transfer_judge(t, &move);
 	*ret_bytes += move.bytes;

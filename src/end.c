@@ -77,14 +77,15 @@ static int keep_piped(struct transfer *t)
 	return r;
 }
 
-/* Bytes of a stream that a pipe or buffer of ours holds go back to the source. A seekable one has only not moved yet. */
+/* Bytes of a stream that a pipe or buffer of ours holds go back to the source. A file, a generated one too, is read by
+ * position, and that has not moved yet. */
 static int keep_held(struct transfer *t)
 {
 	int r = 0;
 
 	if (!t->base || !(t->buffer.len || t->pipe.bytes))
 		return 0;
-	if (!source_seekable(t->base)) {
+	if (!kind_is_file(t->base->facts.kind)) {
 		if (t->pipe.bytes)	/* behind what is in the buffer */
 			r = keep_piped(t);
 		if (!r && t->buffer.len)
