@@ -44,7 +44,7 @@ static struct leat_source *below(struct leat_source *source)
 {
 	struct leat_source *next = NULL;
 
-	if (source->error)
+	if (source->error || source->kept_len)	/* bytes put back on a queue come before its parts */
 		return NULL;
 	if (source->state & END_VIEW)
 		next = (struct leat_source *)source->base;

@@ -187,6 +187,9 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 
 	if (r < 0)
 		return transfer_fail(t, r, LEAT_SIDE_SOURCE, NULL);
+	/* leat_read is full: its own limit, the last of the way, ends this transfer, and nothing else. */
+	if (t->bits & TRANSFER_QUIET && by && !by->down)
+		return LEAT_DONE;
 	/* A part that a wrapper behind its queue cuts is not over: it goes on in the next transfer. */
 	r = part ? finish(t, t->first, behind) : finish(t, t->part ? behind : t->first, NULL);
 	if (r != LEAT_DONE)
@@ -204,7 +207,7 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 /* An empty open queue got its next part: go on, with the deadlines' clock moved past the gap. */
 static int wake_starved(struct transfer *t)
 {
-	if (t->base->facts.kind != LEAT_KIND_QUEUE)
+	if (t->base->facts.kind != LEAT_KIND_QUEUE || t->base->kept_len)
 		return 0;
 	if (t->starved_since_ns) {
 		t->starved_ns += t->now_ns - t->starved_since_ns;
