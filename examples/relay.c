@@ -32,8 +32,7 @@ static void way_step(struct way *way)
 		;
 	if (way->state == LEAT_WAIT)
 		return;
-	if (!way->state)
-		shutdown(way->to, SHUT_WR);
+	shutdown(way->to, SHUT_WR);
 	leat_end(&way->transfer, &report);
 	puts(leat_explain(&report, line, sizeof line));
 }
@@ -42,7 +41,7 @@ int main(int argc, char **argv)
 {
 	int a = argc == 3 ? atoi(argv[1]) : -1, b = argc == 3 ? atoi(argv[2]) : -1;
 	struct way ways[2];
-	struct leat_wait wait[2];
+	struct leat_wait wait;
 	struct pollfd fds[6];
 
 	fcntl(b, F_SETFL, O_NONBLOCK);
@@ -52,10 +51,10 @@ int main(int argc, char **argv)
 		for (int i = 0; i < 2; i++)
 			if (ways[i].state == LEAT_WAIT)
 				way_step(&ways[i]);
-		leat_wants(&ways[0].transfer, &wait[0]);	/* one that has ended wants nothing */
-		leat_wants(&ways[1].transfer, &wait[1]);
-		for (int i = 0; i < 6; i++)
-			fds[i] = wait[i / 3].fds[i % 3];
+		for (int i = 0; i < 6; i++) {
+			leat_wants(&ways[i / 3].transfer, &wait);	/* one that has ended wants nothing */
+			fds[i] = wait.fds[i % 3];
+		}
 		if (ways[0].state == LEAT_WAIT || ways[1].state == LEAT_WAIT)
 			poll(fds, 6, -1);
 	}
