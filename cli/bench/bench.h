@@ -213,6 +213,11 @@ struct run;
 int measure_transfer(struct bench *b, struct run *run, enum receiver how, struct intake *in);
 /* The same, timed, and again while others were busy. */
 int measure_sample(struct bench *b, struct run *run, struct sample *ret_sample);
+/* CPU time of others on our CPUs between two marks, as a share of one CPU; helper_ns: of processes of ours that are gone. */
+struct marks { uint64_t wall, own, server, all, soft; };
+void measure_mark(struct bench *b, const struct run *run, struct marks *m);
+double measure_foreign(const struct bench *b, const struct marks *from, const struct marks *to, uint64_t helper_ns);
+extern const double noise_limit;	/* a share above which a sample is taken again */
 /* The verify pass of one shape; sets run->verified. */
 void measure_verify(struct bench *b, struct run *run);
 /* All rounds. Returns how many were done. */
@@ -233,7 +238,7 @@ struct counts {
 	struct { char name[24]; uint64_t calls; } by_name[COUNT_NAMES];
 };
 
-struct tracer { pid_t pid; int log; };
+struct tracer { pid_t pid; int log; uint64_t cpu_ns /* of strace, once stopped */; };
 /* Attaches strace to every thread of the process. 0, or -errno after the reason was put into why. */
 int tracer_start(struct tracer *tracer, pid_t pid, int cpu, char *why, size_t size);
 /* Detaches. */
@@ -253,7 +258,7 @@ struct stat3 stats_of(const double *values, unsigned n);
 
 enum figure_kind { FIGURE_RATIO, FIGURE_CALLS, FIGURE_PAYLOAD_CALLS, FIGURE_CALLS_DIFFER };
 /* A figure may be meant for one way of measuring only. */
-enum figure_when { ALWAYS, WIRE_AND_LOOPBACK_MSS, NOT_WIRE_AND_LOOPBACK_MSS, SINK_IS_NONBLOCKING, SINK_IS_BLOCKING };
+enum figure_when { ALWAYS, WIRE, WIRE_AND_LOOPBACK_MSS, NOT_WIRE_AND_LOOPBACK_MSS, SINK_IS_NONBLOCKING, SINK_IS_BLOCKING };
 struct figure {
 	const char *what;
 	enum figure_kind kind;

@@ -15,13 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NOISE_LIMIT 0.06	/* of one CPU; peers and their floors were measured with the same */
 #define RETRIES 6
 #define RETRIES_QUICK 1
 #define SETTLE_US 3000		/* for what a server does behind its answer; also lets the kernel bill the last slice */
 #define IDLE_SHARE 0.20		/* a server idle for more than this waited for the receiver */
 #define ROUNDS_ADAPTIVE_MIN 3
 #define ROUNDS_ADAPTIVE_MAX 21
+
+const double noise_limit = 0.06;	/* of one CPU; as servers elsewhere were measured with */
 
 static uint64_t own_cpu_ns(void)
 {
@@ -31,9 +32,7 @@ static uint64_t own_cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-struct marks { uint64_t wall, own, server, all, soft; };
-
-static void mark(struct bench *b, const struct run *run, struct marks *m)
+void measure_mark(struct bench *b, const struct run *run, struct marks *m)
 {
 	usleep(SETTLE_US);
 	m->server = child_cpu_ns(&run->child);
@@ -43,8 +42,7 @@ static void mark(struct bench *b, const struct run *run, struct marks *m)
 	m->wall = now_ns();
 }
 
-/* CPU time of others on our CPUs, as a share of one CPU. */
-static double foreign_share(const struct bench *b, const struct marks *from, const struct marks *to, uint64_t helper_ns)
+double measure_foreign(const struct bench *b, const struct marks *from, const struct marks *to, uint64_t helper_ns)
 {
 	double all = (double)(to->all - from->all), ours;
 
@@ -102,19 +100,19 @@ static int sample_once(struct bench *b, struct run *run, struct sample *s)
 	struct intake in;
 	int error;
 
-	mark(b, run, &from);
+	measure_mark(b, run, &from);
 	error = measure_transfer(b, run, b->settings.receiver, &in);
 	if (error)
 		return error;
-	mark(b, run, &to);
+	measure_mark(b, run, &to);
 	s->bytes = (double)in.bytes;
 	s->cpu_ns = (double)(to.server - from.server);
 	s->wall_ns = (double)in.wall_ns;
-	s->foreign = foreign_share(b, &from, &to, in.helper_cpu_ns);
+	s->foreign = measure_foreign(b, &from, &to, in.helper_cpu_ns);
 	if (run->shape->direction == FILE_FILE) {
 		/* Its own clock around the copy: making and dropping the new file is not copying. */
 		s->cpu_ns = s->wall_ns = (double)run->outcome.cpu_ns;
-	} else if (!(run->shape->flags & SHAPE_PACED) && s->foreign <= NOISE_LIMIT && s->cpu_ns < s->wall_ns * (1 - IDLE_SHARE)) {
+	} else if (!(run->shape->flags & SHAPE_PACED) && s->foreign <= noise_limit && s->cpu_ns < s->wall_ns * (1 - IDLE_SHARE)) {
 		run->receiver_limits++;
 	}
 	return 0;
@@ -133,14 +131,14 @@ int measure_sample(struct bench *b, struct run *run, struct sample *ret_sample)
 			return error;
 		if (s.foreign < best.foreign)
 			best = s;
-		if (best.foreign <= NOISE_LIMIT)
+		if (best.foreign <= noise_limit)
 			break;
 		if (try == retries || out_of_time(b)) {
 			b->noisy_kept++;
 			break;
 		}
 		b->noisy_repeated++;
-		if (s.foreign > 5 * NOISE_LIMIT && !b->settings.quick)
+		if (s.foreign > 5 * noise_limit && !b->settings.quick)
 			usleep(try < 2 ? 100000 : 300000);
 	}
 	*ret_sample = best;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -110,16 +111,18 @@ int tracer_start(struct tracer *tracer, pid_t pid, int cpu, char *why, size_t si
 
 void tracer_stop(struct tracer *tracer)
 {
-	int status;
+	struct rusage u = { 0 };
+	int ms = 0;
 
 	kill(tracer->pid, SIGINT);
-	for (int ms = 0; ms < ATTACH_MS; ms += 2) {
-		if (waitpid(tracer->pid, &status, WNOHANG) != 0)
-			return;
+	for (; ms < ATTACH_MS && wait4(tracer->pid, NULL, WNOHANG, &u) == 0; ms += 2)
 		usleep(2000);
+	if (ms >= ATTACH_MS) {
+		kill(tracer->pid, SIGKILL);
+		wait4(tracer->pid, NULL, 0, &u);
 	}
-	kill(tracer->pid, SIGKILL);
-	waitpid(tracer->pid, &status, 0);
+	tracer->cpu_ns = (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000 +
+			 (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000;
 }
 
 /* ---- reading ---- */
