@@ -7,6 +7,8 @@
 #include <errno.h>
 
 #define PROBE_BYTES MIB
+#define STRIDE_BYTES (64 * KIB)
+#define PAGE_BYTES 4096
 /* Asked again after 1 ms, doubling to 16, when no helper tells (DESIGN.md, "Helper"). */
 #define FIRST_WAIT_NS (LEAT_SECOND / 1000)
 #define LONGEST_SHIFT 4
@@ -21,17 +23,27 @@ static bool asks_file(const struct transfer *t, const struct extent *x)
 	return t->base->facts.kind == LEAT_KIND_FILE && t->route->id != LEAT_ROUTE_CLONE;
 }
 
-/* The end of the warm bytes from at on, by one byte at the end of each piece: what is read ahead comes from the front. */
-static uint64_t warm_until(struct transfer *t, uint64_t at, uint64_t end)
+/* Whether the page at offset is in memory: 1, 0 cold. A file system that cannot tell (no RWF_NOWAIT) is called warm. */
+static bool resident(const struct transfer *t, uint64_t offset)
+{
+	return sys_resident(t->source_fd, offset) != -EAGAIN;
+}
+
+/*
+ * The end of the warm bytes from at on. The first time by one byte at the end of each piece: reading ahead comes from the
+ * front. But a probe of a cold page fetches just that page, so the same one would say warm the next time (kernel fact
+ * nowait): later tries look at other pages, all over the piece.
+ */
+static uint64_t warm_until(const struct transfer *t, uint64_t at, uint64_t end)
 {
 	while (at < end) {
 		uint64_t piece = end - at < PROBE_BYTES ? end : at + PROBE_BYTES;
-		int64_t r = sys_resident(t->source_fd, piece - 1);
 
-		if (r == -EAGAIN)
+		for (uint64_t o = at + t->cold_tries % 16 * PAGE_BYTES; t->cold_tries && o < piece; o += STRIDE_BYTES)
+			if (!resident(t, o))
+				return at;
+		if (!t->cold_tries && !resident(t, piece - 1))
 			return at;
-		if (r < 0)	/* a file system without RWF_NOWAIT: nothing can be known */
-			return t->end;
 		at = piece;
 	}
 	return at;
@@ -40,16 +52,18 @@ static uint64_t warm_until(struct transfer *t, uint64_t at, uint64_t end)
 static int wait_cold(struct transfer *t, uint64_t at, uint64_t end)
 {
 	uint64_t bytes = end - at < PROBE_BYTES ? end - at : PROBE_BYTES;
+	unsigned shift = t->cold_tries < LONGEST_SHIFT ? t->cold_tries : LONGEST_SHIFT;
 
+	t->cold_tries++;
 	t->waiting = LEAT_SIDE_SOURCE;
 	t->wake_at_ns = LEAT_NEVER;
-	if (t->bits & TRANSFER_COLD && t->options.helper)
+	t->bits = (t->bits | TRANSFER_COLD) & (uint16_t)~TRANSFER_COLD_AHEAD;
+	if (t->options.helper && !helper_read_ahead(t->options.helper, t, t->source_fd, at, bytes)) {
+		t->cold_asked = at + bytes;
 		return LEAT_WAIT;
-	t->bits |= TRANSFER_COLD;
-	if (t->options.helper && !helper_read_ahead(t->options.helper, t, t->source_fd, at, bytes))
-		return LEAT_WAIT;
+	}
 	sys_will_need(t->source_fd, at, bytes);
-	t->wake_at_ns = t->now_ns + (FIRST_WAIT_NS << (t->cold_tries < LONGEST_SHIFT ? t->cold_tries : LONGEST_SHIFT));
+	t->wake_at_ns = t->now_ns + (FIRST_WAIT_NS << shift);
 	return LEAT_WAIT;
 }
 
@@ -60,19 +74,26 @@ int cold_check(struct transfer *t, struct extent *x)
 	if (!asks_file(t, x))
 		return 0;
 	at = t->base->position;
+	if (t->bits & TRANSFER_COLD && t->cold_asked > at) {	/* stepped early: leat_helper_next clears the bit */
+		t->waiting = LEAT_SIDE_SOURCE;
+		t->wake_at_ns = LEAT_NEVER;
+		return LEAT_WAIT;
+	}
 	end = at + (x->bytes < t->call_bytes ? x->bytes : t->call_bytes);
+	if (t->cold_end < t->cold_asked) {	/* read ahead: what of it was evicted again is waited for, in one short call */
+		t->cold_end = t->cold_asked;
+		t->bits &= (uint16_t)~TRANSFER_COLD_AHEAD;
+	}
 	if (t->cold_end < at)
 		t->cold_end = at;
-	if (t->cold_end < end)
+	if (t->cold_end < end && !(t->bits & TRANSFER_COLD_AHEAD)) {
 		t->cold_end = warm_until(t, t->cold_end, end);
-	if (t->cold_end <= at && t->cold_tries < TRIES) {
-		t->cold_tries++;
-		return wait_cold(t, at, end);
+		t->bits |= t->cold_end < end ? TRANSFER_COLD_AHEAD : 0;
 	}
-	if (t->bits & TRANSFER_COLD && t->options.helper)
-		helper_forget(t->options.helper, t);
-	t->bits &= (uint16_t)~TRANSFER_COLD;
+	if (t->cold_end <= at && t->cold_tries < TRIES)
+		return wait_cold(t, at, end);
 	end = t->cold_end > at ? t->cold_end : at + BLOCKING_BYTES;
+	t->bits &= (uint16_t)~(t->cold_end > at ? TRANSFER_COLD : TRANSFER_COLD | TRANSFER_COLD_AHEAD);
 	t->cold_tries = 0;
 	if (x->bytes > end - at)
 		x->bytes = end - at;

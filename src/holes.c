@@ -42,7 +42,8 @@ static void look(struct transfer *t)
 static void ask_once(struct transfer *t)
 {
 	t->bits |= TRANSFER_HOLES_ASKED;
-	t->holes_fd = sys_reopen(t->base->fd, O_RDONLY);
+	/* Closing ours would drop the locks that the process has on the file. */
+	t->holes_fd = sys_locked(t->base->fd) ? -EBUSY : sys_reopen(t->base->fd, O_RDONLY);
 	if (t->holes_fd < 0) {
 		t->holes_fd = -1;
 		t->report.noted = t->part_report.noted = LEAT_HOLES_UNKNOWN;

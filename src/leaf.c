@@ -143,7 +143,8 @@ static int prepare_leaf(struct transfer *t, struct plan *plan)
 	t->part_report.sink_kind = t->out->facts.kind;
 	t->report.wrappers = t->part_report.wrappers = needs.wrappers;
 	t->report.content_wrappers = t->part_report.content_wrappers = needs.content_wrappers;
-	t->bits &= (uint16_t)~(TRANSFER_BOUNDARIES | TRANSFER_AUTO | TRANSFER_EOF | TRANSFER_HOLES_ASKED);
+	t->bits &= (uint16_t)~(TRANSFER_BOUNDARIES | TRANSFER_AUTO | TRANSFER_EOF | TRANSFER_HOLES_ASKED |
+			     TRANSFER_COLD_AHEAD);
 	if (needs.boundaries)
 		t->bits |= TRANSFER_BOUNDARIES;
 	if (t->base->facts.kind == LEAT_KIND_QUEUE)
@@ -237,7 +238,7 @@ int transfer_next_leaf(struct transfer *t)
 	int r;
 
 	t->holes_fd = t->source_fd = -1;
-	t->cold_end = 0;
+	t->cold_end = t->cold_asked = t->cold_tries = 0;
 	t->part_report = (struct leat_report){ .begin_ns = t->now_ns };
 	t->base = queue_leaf(t->source, &t->part);
 	r = queue_set_busy(t->source, true);

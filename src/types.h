@@ -102,7 +102,7 @@ struct transfer {
 	uint64_t wake_at_ns;		/* from the last walk */
 	uint64_t call_bytes;		/* size of the next call of this route */
 	uint64_t cold_end;		/* probed warm up to here */
-	struct transfer *cold_next;	/* in the helper's list of ready transfers */
+	uint64_t cold_asked;		/* the helper reads, or has read, up to here; 0: nothing */
 	struct pollfd wrapper_wait, end_wait;	/* what a wrapper or a callback end waits for */
 	int holes_fd;			/* private reopen for SEEK_DATA; -1: none */
 	int source_fd, sink_fd;		/* the descriptors to use: the caller's, or a private non-blocking reopen */
@@ -119,7 +119,8 @@ struct transfer {
 enum { TRANSFER_RUNS = 1, TRANSFER_IN_STEP = 2, TRANSFER_CORKED = 4, TRANSFER_QUIET = 8 /* leat_read: no begin, no end */,
        TRANSFER_AUTO = 16, TRANSFER_BOUNDARIES = 32, TRANSFER_COLD = 64, TRANSFER_EOF = 128 /* a stream gave its end */,
        TRANSFER_MORE_SENT = 256 /* the last send said that more follows */, TRANSFER_TAIL_HOLE = 512,
-       TRANSFER_HOLES_ASKED = 1024, TRANSFER_DRAINED = 2048 /* level-triggered: the source gave less than asked */ };
+       TRANSFER_HOLES_ASKED = 1024, TRANSFER_DRAINED = 2048 /* level-triggered: the source gave less than asked */,
+       TRANSFER_COLD_AHEAD = 4096 /* what stands at cold_end was found cold: a second probe would not tell */ };
 enum { BLOCKING_CALLER = 1 /* leat_copy: the caller waits */, BLOCKING_SOURCE = 2, BLOCKING_SINK = 4, OWN_SOURCE_FD = 8,
        OWN_SINK_FD = 16 };
 
