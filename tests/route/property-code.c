@@ -72,11 +72,11 @@ static int coder_change(struct leat_wrapper *wrapper, struct leat_change *change
 	struct made *made = (struct made *)wrapper;
 	struct coder_state *c = &made->coder;
 	enum coder coder = made->stage.coder;
-	size_t portion = made->plan->a ? 1 + (size_t)dice_below(&world->dice, 2 * made->plan->a) : SIZE_MAX;
-	size_t keep = made->plan->how & 1 ? made->plan->how % 200 : 0;
+	size_t portion = made->draft->a ? 1 + (size_t)dice_below(&world->dice, 2 * made->draft->a) : SIZE_MAX;
+	size_t keep = made->draft->how & 1 ? made->draft->how % 200 : 0;
 
-	REQUIRE(change->in_bytes || change->last, "%s was asked to change nothing", made_name(made->plan->kind));
-	REQUIRE(!change->last || !change->in_bytes || change->in, "%s got bytes at NULL", made_name(made->plan->kind));
+	REQUIRE(change->in_bytes || change->last, "%s was asked to change nothing", made_name(made->draft->kind));
+	REQUIRE(!change->last || !change->in_bytes || change->in, "%s got bytes at NULL", made_name(made->draft->kind));
 	while (change->produced < change->out_bytes && change->produced < portion) {
 		while (c->length < 300 && change->consumed < change->in_bytes && change->consumed < portion)
 			take(c, coder, change->in[change->consumed++]);
@@ -91,10 +91,6 @@ static int coder_change(struct leat_wrapper *wrapper, struct leat_change *change
 	world->moves += change->consumed + change->produced;
 	return c->over && !c->length ? LEAT_END : 0;
 }
-
-extern void made_moved(struct leat_wrapper *, uint64_t, enum leat_route);
-extern void made_event(struct leat_wrapper *, const struct leat_event *);
-extern void made_release(struct leat_wrapper *);
 
 #define CODER(text) \
 	{ .name = text, .need = LEAT_NEED_CHANGE, .change = coder_change, .event = made_event, .release = made_release }

@@ -6,7 +6,7 @@
 
 static const char *name(const struct made *made)
 {
-	return made_name(made->plan->kind);
+	return made_name(made->draft->kind);
 }
 
 /* ---- what everybody writes down ---- */
@@ -35,10 +35,6 @@ static void note(struct made *made, const struct leat_event *event)
 	}
 }
 
-void made_event(struct leat_wrapper *wrapper, const struct leat_event *event);
-void made_moved(struct leat_wrapper *wrapper, uint64_t bytes, enum leat_route route);
-void made_release(struct leat_wrapper *wrapper);
-
 void made_event(struct leat_wrapper *wrapper, const struct leat_event *event)
 {
 	note((struct made *)wrapper, event);
@@ -58,8 +54,8 @@ void made_moved(struct leat_wrapper *wrapper, uint64_t bytes, enum leat_route ro
 	REQUIRE(bytes, "%s was charged nothing", name(made));
 	made->moved += bytes;
 	world->moves += bytes;
-	if (made->plan->kind == MADE_PAUSE && made->moved / made->plan->a != (made->moved - bytes) / made->plan->a)
-		made->gate_ns = world->now_ns + made->plan->b;
+	if (made->draft->kind == MADE_PAUSE && made->moved / made->draft->a != (made->moved - bytes) / made->draft->a)
+		made->gate_ns = world->now_ns + made->draft->b;
 }
 
 static void made_skipped(struct leat_wrapper *wrapper, uint64_t bytes)
@@ -101,8 +97,8 @@ static uint64_t at_least(const struct leat_budget *budget, uint64_t bytes)
 static int trickle_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
 {
 	const struct made *made = (struct made *)wrapper;
-	struct dice dice = { made->moved + made->plan->how };
-	uint64_t most = made->plan->a ? made->plan->a : 1000000;
+	struct dice dice = { made->moved + made->draft->how };
+	uint64_t most = made->draft->a ? made->draft->a : 1000000;
 
 	budget->bytes = at_least(budget, most / 2 + 1 + dice_below(&dice, most));
 	return 0;
@@ -113,12 +109,12 @@ static int pause_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
 	const struct made *made = (struct made *)wrapper;
 
 	if (budget->now_ns >= made->gate_ns) {
-		budget->bytes = at_least(budget, made->plan->a - made->moved % made->plan->a);
+		budget->bytes = at_least(budget, made->draft->a - made->moved % made->draft->a);
 		return 0;
 	}
 	if (made->gate_ns < budget->wake_at_ns)
 		budget->wake_at_ns = made->gate_ns;
-	if (made->plan->how & 1)
+	if (made->draft->how & 1)
 		return LEAT_WAIT;
 	budget->bytes = 0;
 	return 0;
@@ -129,10 +125,10 @@ static int cut_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
 	const struct made *made = (struct made *)wrapper;
 	uint64_t passed = made->moved + made->skipped;
 
-	if (passed >= made->plan->a)
+	if (passed >= made->draft->a)
 		return LEAT_END;
-	if (budget->bytes > made->plan->a - passed)
-		budget->bytes = made->plan->a - passed;
+	if (budget->bytes > made->draft->a - passed)
+		budget->bytes = made->draft->a - passed;
 	return 0;
 }
 
@@ -140,7 +136,7 @@ static int fault_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
 {
 	const struct made *made = (struct made *)wrapper;
 
-	return made->moved >= made->plan->a ? -EDOM : 0;
+	return made->moved >= made->draft->a ? -EDOM : 0;
 }
 
 /* Three looks at it, each later than the one before. */
@@ -152,7 +148,7 @@ static int finish_late(struct leat_wrapper *wrapper, struct leat_budget *budget)
 		return 0;
 	if (budget->now_ns >= made->finish_ns) {
 		made->finishes++;
-		made->finish_ns = budget->now_ns + made->plan->how * (LEAT_SECOND / 1000);
+		made->finish_ns = budget->now_ns + made->draft->how * (LEAT_SECOND / 1000);
 	}
 	budget->wake_at_ns = made->finish_ns;
 	return made->finishes < 3 ? LEAT_WAIT : 0;
@@ -166,7 +162,7 @@ static int see(struct leat_wrapper *wrapper, const void *bytes, size_t length)
 
 	REQUIRE(bytes, "%s saw bytes at NULL", name(made));
 	bytes_add(&made->seen, bytes, length);
-	return made->plan->kind == MADE_SEE_FAULT && made->seen.length >= made->plan->a ? -ERANGE : 0;
+	return made->draft->kind == MADE_SEE_FAULT && made->seen.length >= made->draft->a ? -ERANGE : 0;
 }
 
 static int hash_init(void *state)
@@ -209,7 +205,7 @@ static size_t frame_before(struct leat_frame *frame, uint64_t n, unsigned char o
 	if (stage->pieces.count && frame->piece_left)
 		stage->pieces.count--;
 	numbers_add(&stage->pieces, n);
-	if (made->plan->kind == MADE_CHUNKED)
+	if (made->draft->kind == MADE_CHUNKED)
 		return chunked->before(frame, n, out);
 	return stage->framing->before ? stage->framing->before(n, out) : 0;
 }
@@ -218,7 +214,7 @@ static size_t frame_after(struct leat_frame *frame, uint64_t n, unsigned char ou
 {
 	const struct made *made = (struct made *)frame;
 
-	if (made->plan->kind == MADE_CHUNKED)
+	if (made->draft->kind == MADE_CHUNKED)
 		return chunked->after(frame, n, out);
 	return made->stage.framing->after ? made->stage.framing->after(n, out) : 0;
 }
@@ -227,7 +223,7 @@ static size_t frame_finish(struct leat_frame *frame, unsigned char out[LEAT_FRAM
 {
 	const struct made *made = (struct made *)frame;
 
-	if (made->plan->kind == MADE_CHUNKED)
+	if (made->draft->kind == MADE_CHUNKED)
 		return chunked->finish(frame, out);
 	return made->stage.framing->finish ? made->stage.framing->finish(out) : 0;
 }
@@ -246,11 +242,11 @@ static struct leat_wrapper *new_frame(struct made *made)
 	struct leat_wrapper *wrapper;
 
 	stage->act = ACT_FRAME;
-	stage->piece_most = made->plan->a ? made->plan->a : UINT64_MAX;
-	stage->framing = &framings[made->plan->kind == MADE_CHUNKED ? 0 : made->plan->how % 6];
-	if (made->plan->kind == MADE_FRAME)
-		return leat_frame_init(&made->as.frame, &frame_ops, made->plan->a);
-	wrapper = leat_chunked_init(&made->as.frame, made->plan->a);
+	stage->piece_most = made->draft->a ? made->draft->a : UINT64_MAX;
+	stage->framing = &framings[made->draft->kind == MADE_CHUNKED ? 0 : made->draft->how % 6];
+	if (made->draft->kind == MADE_FRAME)
+		return leat_frame_init(&made->as.frame, &frame_ops, made->draft->a);
+	wrapper = leat_chunked_init(&made->as.frame, made->draft->a);
 	chunked = made->as.frame.ops;
 	made->as.frame.ops = &frame_ops;
 	return wrapper;
@@ -275,8 +271,8 @@ static const struct leat_wrapper_ops mine[MADE_KINDS] = {
 static struct leat_wrapper *new_tee(struct made *made)
 {
 	leat_to_callback(&made->second_sink, &second_ops, made);
-	made->second_buffer = malloc(made->plan->a);
-	return leat_tee_init(&made->as.tee, &made->second_sink, made->plan->how % 3, made->second_buffer, made->plan->a);
+	made->second_buffer = malloc(made->draft->a);
+	return leat_tee_init(&made->as.tee, &made->second_sink, made->draft->how % 3, made->second_buffer, made->draft->a);
 }
 
 static struct leat_wrapper *new_cut(struct made *made, uint64_t cut)
@@ -288,51 +284,51 @@ static struct leat_wrapper *new_cut(struct made *made, uint64_t cut)
 
 static struct leat_wrapper *new_shaper(struct made *made)
 {
-	const struct made_plan *plan = made->plan;
+	const struct made_draft *draft = made->draft;
 
-	switch (plan->kind) {
+	switch (draft->kind) {
 	case MADE_LIMIT:
-		new_cut(made, plan->a);
-		return leat_limit_init(&made->as.limit, plan->a);
+		new_cut(made, draft->a);
+		return leat_limit_init(&made->as.limit, draft->a);
 	case MADE_EXACT:
-		new_cut(made, plan->a);
+		new_cut(made, draft->a);
 		made->stage.exact = true;
-		return leat_limit_init_exact(&made->as.limit, plan->a);
+		return leat_limit_init_exact(&made->as.limit, draft->a);
 	case MADE_SECTION:
-		new_cut(made, plan->b);
+		new_cut(made, draft->b);
 		made->stage.act = ACT_SKIP;
-		made->stage.skip = plan->a;
-		return leat_section_init(&made->as.limit, plan->a, plan->b);
+		made->stage.skip = draft->a;
+		return leat_section_init(&made->as.limit, draft->a, draft->b);
 	case MADE_RATE:
-		return leat_rate_init(&made->as.rate, plan->a, plan->b);
+		return leat_rate_init(&made->as.rate, draft->a, draft->b);
 	default:
-		return leat_deadline_init(&made->as.deadline, plan->a, plan->b);
+		return leat_deadline_init(&made->as.deadline, draft->a, draft->b);
 	}
 }
 
 static struct leat_wrapper *new_watcher(struct made *made)
 {
-	switch (made->plan->kind) {
+	switch (made->draft->kind) {
 	case MADE_COUNT:
 		return leat_count_init(&made->as.count);
 	case MADE_LOG:
 		return leat_log_init(&made->as.log, log_told, made);
 	case MADE_TRACE:
-		return leat_trace_init(&made->as.trace, (char *)made + 1, made->plan->a, trace_told, made);
+		return leat_trace_init(&made->as.trace, (char *)made + 1, made->draft->a, trace_told, made);
 	default:
-		return leat_progress_init(&made->as.progress, made->plan->a, progress_told, made);
+		return leat_progress_init(&made->as.progress, made->draft->a, progress_told, made);
 	}
 }
 
-struct made *made_new(const struct made_plan *plan)
+struct made *made_new(const struct made_draft *draft)
 {
 	struct made *made = calloc(1, sizeof *made);
 	struct leat_wrapper *wrapper;
 
 	if (!made)
 		abort();
-	made->plan = plan;
-	switch (plan->kind) {
+	made->draft = draft;
+	switch (draft->kind) {
 	case MADE_LIMIT: case MADE_EXACT: case MADE_SECTION: case MADE_RATE: case MADE_DEADLINE:
 		wrapper = new_shaper(made);
 		break;
@@ -353,14 +349,14 @@ struct made *made_new(const struct made_plan *plan)
 		break;
 	case MADE_ESCAPE: case MADE_THIRD: case MADE_RUNS: case MADE_SAME:
 		made->stage.act = ACT_CHANGE;
-		made->stage.coder = CODER_ESCAPE + (plan->kind - MADE_ESCAPE);
+		made->stage.coder = CODER_ESCAPE + (draft->kind - MADE_ESCAPE);
 		coder_init(made);
 		wrapper = leat_wrapper_init(&made->as.wrapper, &coder_ops[made->stage.coder]);
 		break;
 	default:
-		if (plan->kind == MADE_CUT)
-			new_cut(made, plan->a);
-		wrapper = leat_wrapper_init(&made->as.wrapper, &mine[plan->kind]);
+		if (draft->kind == MADE_CUT)
+			new_cut(made, draft->a);
+		wrapper = leat_wrapper_init(&made->as.wrapper, &mine[draft->kind]);
 	}
 	REQUIRE(wrapper == &made->as.wrapper, "%s's init returned another wrapper", name(made));
 	return made;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A plan, readable. */
+/* A draft, readable. */
 #include "property.h"
 
 static const char *const leaf_names[LEAF_KINDS] = {
@@ -11,6 +11,16 @@ static const char *const sink_names[SINK_KINDS] = {
 static const char *const policies[] = { "auto", "require", "copy" };
 static const char *const ways[] = { "step", "copy", "read", "unread" };
 
+const char *leaf_name(enum leaf_kind kind)
+{
+	return leaf_names[kind];
+}
+
+const char *sink_name(enum sink_kind kind)
+{
+	return sink_names[kind];
+}
+
 static void number(FILE *to, const char *name, uint64_t n)
 {
 	if (n == NEVER)
@@ -19,10 +29,10 @@ static void number(FILE *to, const char *name, uint64_t n)
 		fprintf(to, " %s %llu", name, (ull)n);
 }
 
-static void print_chain(const struct chain_plan *chain, unsigned indent, FILE *to)
+static void print_chain(const struct chain_draft *chain, unsigned indent, FILE *to)
 {
 	for (unsigned i = 0; i < chain->count; i++) {
-		const struct made_plan *made = &chain->made[i];
+		const struct made_draft *made = &chain->made[i];
 
 		if (made->gone)
 			continue;
@@ -33,9 +43,9 @@ static void print_chain(const struct chain_plan *chain, unsigned indent, FILE *t
 	}
 }
 
-static void print_node(const struct plan *plan, unsigned index, unsigned indent, FILE *to)
+static void print_node(const struct draft *draft, unsigned index, unsigned indent, FILE *to)
 {
-	const struct node_plan *node = &plan->node[index];
+	const struct node_draft *node = &draft->node[index];
 
 	if (node->gone)
 		return;
@@ -56,42 +66,42 @@ static void print_node(const struct plan *plan, unsigned index, unsigned indent,
 	fprintf(to, " [%u]\n", index);
 	print_chain(&node->chain, indent, to);
 	for (unsigned i = 0; i < node->parts; i++)
-		print_node(plan, node->part[i], indent + 4, to);
+		print_node(draft, node->part[i], indent + 4, to);
 }
 
-static void print_options(const struct plan *plan, FILE *to)
+static void print_options(const struct draft *draft, FILE *to)
 {
-	fprintf(to, "options: policy %s%s%s%s, step %llu, pipe %llu, buffer %llu\n", policies[plan->policy],
-		plan->level_triggered ? ", level triggered" : "", plan->helper ? ", helper" : "",
-		plan->clock_jumps ? ", clock jumps" : "", (ull)plan->step_bytes, (ull)plan->pipe_bytes,
-		(ull)plan->buffer_bytes);
-	fprintf(to, "injected: %u short, %u EAGAIN, %u EINTR of 256; %u declined of 4096\n", plan->shorts, plan->agains,
-		plan->interrupts, plan->declines);
-	for (unsigned i = 0; i < plan->phases; i++) {
-		fprintf(to, "phase %u: %s", i, ways[plan->phase[i].way]);
-		if (plan->phase[i].amount != NEVER)
-			fprintf(to, plan->phase[i].way <= PHASE_COPY ? ", cancelled after %llu" : " %llu",
-				(ull)plan->phase[i].amount);
+	fprintf(to, "options: policy %s%s%s%s, step %llu, pipe %llu, buffer %llu\n", policies[draft->policy],
+		draft->level_triggered ? ", level triggered" : "", draft->helper ? ", helper" : "",
+		draft->clock_jumps ? ", clock jumps" : "", (ull)draft->step_bytes, (ull)draft->pipe_bytes,
+		(ull)draft->buffer_bytes);
+	fprintf(to, "injected: %u short, %u EAGAIN, %u EINTR of 256; %u declined of 4096\n", draft->shorts, draft->agains,
+		draft->interrupts, draft->declines);
+	for (unsigned i = 0; i < draft->phases; i++) {
+		fprintf(to, "phase %u: %s", i, ways[draft->phase[i].way]);
+		if (draft->phase[i].amount != NEVER)
+			fprintf(to, draft->phase[i].way <= PHASE_COPY ? ", cancelled after %llu" : " %llu",
+				(ull)draft->phase[i].amount);
 		putc('\n', to);
 	}
 }
 
-void plan_print(const struct plan *plan, FILE *to)
+void draft_print(const struct draft *draft, FILE *to)
 {
 	fprintf(to, "source:\n");
-	print_node(plan, plan->root, 4, to);
-	fprintf(to, "sink: %s", sink_names[plan->sink]);
-	if (plan->sink <= SINK_APPEND)
-		fprintf(to, " at %llu%s", (ull)plan->sink_offset, plan->sink_disk ? ", on disk" : ", memfd");
-	else if (plan->sink <= SINK_PIPE)
-		fprintf(to, ", buffers %u%s", plan->buffer_class, plan->sink_blocking ? ", blocking" : "");
-	if (plan->dies_after != NEVER)
-		fprintf(to, ", dies after %llu", (ull)plan->dies_after);
+	print_node(draft, draft->root, 4, to);
+	fprintf(to, "sink: %s", sink_names[draft->sink]);
+	if (draft->sink <= SINK_APPEND)
+		fprintf(to, " at %llu%s", (ull)draft->sink_offset, draft->sink_disk ? ", on disk" : ", memfd");
+	else if (draft->sink <= SINK_PIPE)
+		fprintf(to, ", buffers %u%s", draft->buffer_class, draft->sink_blocking ? ", blocking" : "");
+	if (draft->dies_after != NEVER)
+		fprintf(to, ", dies after %llu", (ull)draft->dies_after);
 	putc('\n', to);
-	for (unsigned i = 0; i < plan->sinks; i++) {
+	for (unsigned i = 0; i < draft->sinks; i++) {
 		if (i)
 			fprintf(to, "    view %u\n", i);
-		print_chain(&plan->sink_chain[i], 4, to);
+		print_chain(&draft->sink_chain[i], 4, to);
 	}
-	print_options(plan, to);
+	print_options(draft, to);
 }

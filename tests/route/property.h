@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The property test. A case is a plan (property-plan.c), made from a seed: plain numbers that can be printed, and made
- * smaller while they still fail. A world is the plan built: descriptors, peers, wrappers (property-ends.c, property-made.c).
+ * The property test. A case is a draft (property-draft.c), made from a seed: plain numbers that can be printed, and made
+ * smaller while they still fail. A world is the draft built: descriptors, peers, wrappers (property-ends.c, property-made.c).
  * It is run in one or more phases (property-run.c) behind a seam that injects faults and counts (property-seam.c), and
  * judged after each phase against the oracle (property-judge.c, oracle.c).
  */
@@ -21,7 +21,7 @@
 #define PHASES 4
 #define NEVER UINT64_MAX
 
-/* ---- the plan ---- */
+/* ---- the draft ---- */
 
 enum made_kind {
 	MADE_LIMIT, MADE_EXACT, MADE_SECTION, MADE_RATE, MADE_DEADLINE, MADE_COUNT, MADE_LOG, MADE_TRACE, MADE_PROGRESS,
@@ -32,15 +32,15 @@ enum made_kind {
 	MADE_KINDS
 };
 
-struct made_plan {
+struct made_draft {
 	uint8_t kind, how;
 	bool gone;		/* taken off by the shrinker */
 	uint64_t a, b;
 };
 
-struct chain_plan {
+struct chain_draft {
 	unsigned count;
-	struct made_plan made[DEPTH];
+	struct made_draft made[DEPTH];
 };
 
 enum leaf_kind { LEAF_FILE_FD, LEAF_FILE, LEAF_RANGE, LEAF_MEMORY, LEAF_CALLBACK, LEAF_TCP, LEAF_UNIX, LEAF_PIPE, LEAF_KINDS };
@@ -48,12 +48,12 @@ enum sink_kind { SINK_FILE_FD, SINK_FILE, SINK_APPEND, SINK_TCP, SINK_UNIX, SINK
 		 SINK_KINDS };
 enum node_kind { NODE_LEAF, NODE_VIEW, NODE_QUEUE };
 
-struct node_plan {
+struct node_draft {
 	enum node_kind kind;
 	enum leaf_kind leaf;
 	unsigned parts, part[PARTS];	/* of a queue; of a view: part[0] */
 	unsigned first;			/* parts a queue begins with; the others come while it runs */
-	struct chain_plan chain;
+	struct chain_draft chain;
 	uint64_t size, offset, after;	/* of a leaf: its bytes, and what stands before and after them in the file */
 	uint64_t fails_after;		/* a callback; NEVER: it ends well */
 	bool sparse, disk, blocking, gone;
@@ -61,18 +61,18 @@ struct node_plan {
 
 enum phase_way { PHASE_STEP, PHASE_COPY, PHASE_READ, PHASE_UNREAD };
 
-struct phase_plan {
+struct phase_draft {
 	enum phase_way way;
 	uint64_t amount;		/* cancelled after so many steps (or looks at the clock); bytes to read or unread */
 };
 
-struct plan {
+struct draft {
 	uint64_t seed;
-	struct node_plan node[NODES];
+	struct node_draft node[NODES];
 	unsigned nodes, root;
 	enum sink_kind sink;
 	unsigned sinks;
-	struct chain_plan sink_chain[SINKS];	/* of the base first */
+	struct chain_draft sink_chain[SINKS];	/* of the base first */
 	uint64_t sink_offset, dies_after;	/* NEVER: it lives */
 	bool sink_blocking, sink_disk;
 	unsigned buffer_class;			/* of socket buffers: 0 as they are */
@@ -81,17 +81,19 @@ struct plan {
 	bool helper, clock_jumps;
 	uint64_t step_bytes, pipe_bytes, buffer_bytes;
 	unsigned shorts, agains, interrupts, declines;	/* of 256 calls; declines of 4096 */
-	struct phase_plan phase[PHASES];
+	struct phase_draft phase[PHASES];
 	unsigned phases;
 };
 
-void plan_make(struct plan *plan, uint64_t seed);
-void plan_print(const struct plan *plan, FILE *to);
+void draft_make(struct draft *draft, uint64_t seed);
+void draft_print(const struct draft *draft, FILE *to);
+const char *leaf_name(enum leaf_kind kind);
+const char *sink_name(enum sink_kind kind);
 const char *made_name(enum made_kind kind);
 enum leat_need made_need(enum made_kind kind);
-/* The need of the most demanding wrapper anywhere in the plan. */
-enum leat_need plan_need(const struct plan *plan);
-unsigned plan_count(const struct plan *plan, enum made_kind kind);
+/* The need of the most demanding wrapper anywhere in the draft. */
+enum leat_need draft_need(const struct draft *draft);
+unsigned draft_count(const struct draft *draft, enum made_kind kind);
 
 /* ---- the world ---- */
 
@@ -117,7 +119,7 @@ struct made {
 		struct leat_tee tee;
 		struct leat_frame frame;
 	} as;
-	const struct made_plan *plan;
+	const struct made_draft *draft;
 	const struct leat_wrapper_ops *shipped;
 	struct stage stage;
 	/* what it was told */
@@ -131,11 +133,11 @@ struct made {
 	struct bytes second;		/* of a tee */
 	struct leat_sink second_sink;
 	unsigned char *second_buffer;
-	uint64_t was_to;		/* the oracle's in_to - in_from after the phase before */
+	uint64_t passed, unseen;	/* by the oracle; and of it, in leat_read, where nobody is told of an end */
 };
 
 struct place {			/* a node, built */
-	const struct node_plan *plan;
+	const struct node_draft *draft;
 	struct node node;
 	struct leat_source source;
 	struct leat_queue queue;
@@ -152,7 +154,7 @@ struct place {			/* a node, built */
 };
 
 struct world {
-	const struct plan *plan;
+	const struct draft *draft;
 	struct dice dice, faults;
 	struct place place[NODES];
 	struct place *root;
@@ -178,7 +180,8 @@ struct world {
 	uint64_t bytes, kept;
 	struct leat_report report, total;
 	int result;
-	bool over;
+	bool cancelled, copying, over;
+	struct bytes read;			/* by leat_read */
 };
 
 extern struct world *world;
@@ -195,19 +198,23 @@ __attribute__((format(printf, 1, 2))) _Noreturn void wrong(const char *format, .
 typedef unsigned long long ull;
 
 /* property-made.c, property-code.c */
-struct made *made_new(const struct made_plan *plan);
+struct made *made_new(const struct made_draft *draft);
 void made_free(struct made *made);
+void made_event(struct leat_wrapper *wrapper, const struct leat_event *event);
+void made_moved(struct leat_wrapper *wrapper, uint64_t bytes, enum leat_route route);
+void made_release(struct leat_wrapper *wrapper);
 extern const struct framing framings[];
 void coder_init(struct made *made);
 extern const struct leat_wrapper_ops coder_ops[CODERS];
 
 /* property-ends.c */
-void world_build(struct world *w, const struct plan *plan);
+void world_build(struct world *w, const struct draft *draft);
 void world_free(struct world *w);
 bool world_add_part(struct world *w);	/* to an open queue that lacks some; false: nothing to add or end */
 void world_sink_bytes(struct world *w, struct bytes *ret);	/* what arrived at the sink */
 
 /* property-peers.c */
+void peers_warm(void);		/* opens what stays open */
 void peers_make(int kind, int fds[2], unsigned buffer_class);
 uint64_t peers_pump(struct world *w);	/* feeds sources and drains the sink, a little of each; bytes moved */
 void peers_drain(struct world *w);	/* everything that is on its way to the sink */
@@ -218,8 +225,10 @@ extern const struct leat_sink_ops taken_ops, second_ops;
 enum plant { PLANT_NOTHING, PLANT_LIMIT, PLANT_CHARGE, PLANT_PIPE };
 extern enum plant planted;
 
-/* property-run.c */
+/* property-run.c, property-drive.c */
 void world_run(struct world *w);
+void drive(struct world *w, const struct phase_draft *phase);
+void world_close(struct world *w);
 uint64_t world_clock(void *arg);
 /* Lets the peers go on until one of fds is ready, or the time has come. */
 void world_settle(struct world *w, struct pollfd *fds, unsigned count, uint64_t wake_at_ns);
@@ -232,13 +241,17 @@ void judge_closed(struct world *w);
 /* property-bare.c */
 void bare_compare(struct world *w);
 
+/* property.c, property-shrink.c */
+uint64_t draft_fails(const struct draft *draft);
+bool draft_shrink(struct draft *draft);	/* false: it could not */
+
 /* property-stats.c: what the cases did, over all processes */
 struct stats {
 	uint64_t made[MADE_KINDS], leaf[LEAF_KINDS], sink[SINK_KINDS], route[LEAT_ROUTES], injected[4], planted;
 	uint64_t cancels, restarts, deaths, reads, unreads, compared, errors, done, bytes, parts, holes, kept;
-	uint64_t current;
-	bool running;
+	uint64_t current, why;
 };
 extern struct stats *stats;
+int stats_print(bool strict);	/* 0, or 1: strict, and something never happened */
 
 #endif

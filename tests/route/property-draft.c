@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes a plan from a seed. Whatever a wrapper does by number is kept coarse enough for a few hundred moves a case. */
+/* Makes a draft from a seed. Whatever a wrapper does by number is kept coarse enough for a few hundred moves a case. */
 #include "property.h"
 
 enum style { STYLE_KERNEL, STYLE_CONTENT, STYLE_CHANGE };
 
 struct maker {
-	struct plan *plan;
+	struct draft *draft;
 	struct dice dice;
 	enum style style;
 	bool faulty, timed;
@@ -59,16 +59,16 @@ enum leat_need made_need(enum made_kind kind)
 	return kinds[kind].need;
 }
 
-static void each_chain(const struct plan *plan, void (*look)(const struct chain_plan *, void *), void *arg)
+static void each_chain(const struct draft *draft, void (*look)(const struct chain_draft *, void *), void *arg)
 {
-	for (unsigned i = 0; i < plan->nodes; i++)
-		if (!plan->node[i].gone)
-			look(&plan->node[i].chain, arg);
-	for (unsigned i = 0; i < plan->sinks; i++)
-		look(&plan->sink_chain[i], arg);
+	for (unsigned i = 0; i < draft->nodes; i++)
+		if (!draft->node[i].gone)
+			look(&draft->node[i].chain, arg);
+	for (unsigned i = 0; i < draft->sinks; i++)
+		look(&draft->sink_chain[i], arg);
 }
 
-static void most_need(const struct chain_plan *chain, void *arg)
+static void most_need(const struct chain_draft *chain, void *arg)
 {
 	enum leat_need *need = arg;
 
@@ -77,11 +77,11 @@ static void most_need(const struct chain_plan *chain, void *arg)
 			*need = made_need(chain->made[i].kind);
 }
 
-enum leat_need plan_need(const struct plan *plan)
+enum leat_need draft_need(const struct draft *draft)
 {
 	enum leat_need need = LEAT_NEED_NOTHING;
 
-	each_chain(plan, most_need, &need);
+	each_chain(draft, most_need, &need);
 	return need;
 }
 
@@ -90,7 +90,7 @@ struct counted {
 	unsigned count;
 };
 
-static void count_kind(const struct chain_plan *chain, void *arg)
+static void count_kind(const struct chain_draft *chain, void *arg)
 {
 	struct counted *counted = arg;
 
@@ -98,11 +98,11 @@ static void count_kind(const struct chain_plan *chain, void *arg)
 		counted->count += !chain->made[i].gone && chain->made[i].kind == counted->kind;
 }
 
-unsigned plan_count(const struct plan *plan, enum made_kind kind)
+unsigned draft_count(const struct draft *draft, enum made_kind kind)
 {
 	struct counted counted = { .kind = kind };
 
-	each_chain(plan, count_kind, &counted);
+	each_chain(draft, count_kind, &counted);
 	return counted.count;
 }
 
@@ -161,11 +161,11 @@ static uint64_t amount(struct dice *dice, uint64_t bytes)
 	}
 }
 
-static struct made_plan made_plan(struct maker *m, uint64_t bytes)
+static struct made_draft made_draft(struct maker *m, uint64_t bytes)
 {
 	struct dice *dice = &m->dice;
 	uint64_t grain = bytes / 200 + 1;
-	struct made_plan made = { .kind = (uint8_t)pick(m), .how = (uint8_t)dice_below(dice, 256) };
+	struct made_draft made = { .kind = (uint8_t)pick(m), .how = (uint8_t)dice_below(dice, 256) };
 
 	switch (made.kind) {
 	case MADE_SECTION:
@@ -190,8 +190,9 @@ static struct made_plan made_plan(struct maker *m, uint64_t bytes)
 		made.a = 4 * grain + dice_size(dice, bytes);
 		made.b = dice_below(dice, LEAT_SECOND / 10) + 1;
 		break;
-	case MADE_TEE:
+	case MADE_TEE:		/* buffer; second fails after */
 		made.a = grain + dice_size(dice, bytes);
+		made.b = m->faulty && dice_one_in(dice, 2) ? dice_below(dice, bytes + 1) : NEVER;
 		break;
 	case MADE_FAULT: case MADE_SEE_FAULT:
 		made.a = dice_below(dice, bytes + 2);
@@ -202,11 +203,11 @@ static struct made_plan made_plan(struct maker *m, uint64_t bytes)
 	return made;
 }
 
-static void chain_make(struct maker *m, struct chain_plan *chain, unsigned count, uint64_t bytes)
+static void chain_make(struct maker *m, struct chain_draft *chain, unsigned count, uint64_t bytes)
 {
 	chain->count = count;
 	for (unsigned i = 0; i < count; i++)
-		chain->made[i] = made_plan(m, bytes);
+		chain->made[i] = made_draft(m, bytes);
 }
 
 static uint64_t leaf_bytes(struct dice *dice)
@@ -235,7 +236,7 @@ static uint64_t leaf_bytes(struct dice *dice)
 	}
 }
 
-static void leaf_make(struct maker *m, struct node_plan *node)
+static void leaf_make(struct maker *m, struct node_draft *node)
 {
 	struct dice *dice = &m->dice;
 
@@ -255,11 +256,11 @@ static void leaf_make(struct maker *m, struct node_plan *node)
 
 static unsigned node_make(struct maker *m, unsigned depth, unsigned nest, uint64_t *ret_bytes)
 {
-	struct plan *plan = m->plan;
-	unsigned index = plan->nodes++, mine = (unsigned)dice_below(&m->dice, depth + 1);
-	struct node_plan *node = &plan->node[index];
+	struct draft *draft = m->draft;
+	unsigned index = draft->nodes++, mine = (unsigned)dice_below(&m->dice, depth + 1);
+	struct node_draft *node = &draft->node[index];
 	uint64_t bytes = 0, sum = 0;
-	unsigned kind = nest < 4 && plan->nodes + PARTS < NODES ? (unsigned)dice_below(&m->dice, 8) : 0;
+	unsigned kind = nest < 4 && draft->nodes + PARTS < NODES ? (unsigned)dice_below(&m->dice, 8) : 0;
 
 	node->kind = kind < 4 ? NODE_LEAF : kind < 6 ? NODE_VIEW : NODE_QUEUE;
 	if (node->kind == NODE_LEAF) {
@@ -287,104 +288,104 @@ static unsigned depth(struct dice *dice)
 
 static void sink_make(struct maker *m, uint64_t bytes)
 {
-	struct plan *plan = m->plan;
+	struct draft *draft = m->draft;
 	struct dice *dice = &m->dice;
 	unsigned left = depth(dice);
 
-	plan->sink = dice_below(dice, SINK_KINDS);
-	plan->sinks = dice_one_in(dice, 2) ? 1 : 1 + (unsigned)dice_below(dice, SINKS);
-	for (unsigned i = 0; i < plan->sinks; i++) {
-		unsigned count = i + 1 < plan->sinks ? (unsigned)dice_below(dice, left + 1) : left;
+	draft->sink = dice_below(dice, SINK_KINDS);
+	draft->sinks = dice_one_in(dice, 2) ? 1 : 1 + (unsigned)dice_below(dice, SINKS);
+	for (unsigned i = 0; i < draft->sinks; i++) {
+		unsigned count = i + 1 < draft->sinks ? (unsigned)dice_below(dice, left + 1) : left;
 
-		chain_make(m, &plan->sink_chain[i], count, bytes);
+		chain_make(m, &draft->sink_chain[i], count, bytes);
 		left -= count;
 	}
-	plan->sink_offset = dice_one_in(dice, 2) ? 0 : dice_below(dice, 9000);
-	plan->dies_after = m->faulty && dice_one_in(dice, 2) && plan->sink != SINK_NOTHING ? dice_below(dice, bytes + bytes / 8 + 1) :
+	draft->sink_offset = dice_one_in(dice, 2) ? 0 : dice_below(dice, 9000);
+	draft->dies_after = m->faulty && dice_one_in(dice, 2) && draft->sink != SINK_NOTHING ? dice_below(dice, bytes + bytes / 8 + 1) :
 											      NEVER;
-	plan->sink_blocking = dice_one_in(dice, 2);
-	plan->sink_disk = dice_one_in(dice, 3);
-	plan->buffer_class = dice_one_in(dice, 2) ? 0 : 1 + (unsigned)dice_below(dice, 3);
+	draft->sink_blocking = dice_one_in(dice, 2);
+	draft->sink_disk = dice_one_in(dice, 3);
+	draft->buffer_class = dice_one_in(dice, 2) ? 0 : 1 + (unsigned)dice_below(dice, 3);
 }
 
 /* leat_read has the real clock, and takes what a frame on the sink may have announced. */
-static bool reads_fit(const struct plan *plan)
+static bool reads_fit(const struct draft *draft)
 {
 	struct counted timed[] = { { .kind = MADE_RATE }, { .kind = MADE_PAUSE } };
 
-	for (unsigned i = 0; i < plan->sinks; i++)
-		for (unsigned k = 0; k < plan->sink_chain[i].count; k++)
-			if (made_need(plan->sink_chain[i].made[k].kind) == LEAT_NEED_BOUNDARIES ||
-			    plan->sink_chain[i].made[k].kind == MADE_SECTION)
+	for (unsigned i = 0; i < draft->sinks; i++)
+		for (unsigned k = 0; k < draft->sink_chain[i].count; k++)
+			if (made_need(draft->sink_chain[i].made[k].kind) == LEAT_NEED_BOUNDARIES ||
+			    draft->sink_chain[i].made[k].kind == MADE_SECTION)
 				return false;
 	for (unsigned i = 0; i < 2; i++)
-		each_chain(plan, count_kind, &timed[i]);
+		each_chain(draft, count_kind, &timed[i]);
 	return !timed[0].count && !timed[1].count;
 }
 
 static void phases_make(struct maker *m, uint64_t bytes)
 {
-	struct plan *plan = m->plan;
+	struct draft *draft = m->draft;
 	struct dice *dice = &m->dice;
 	bool cancels = dice_one_in(dice, 3);
 	unsigned copies = dice_one_in(dice, 2) ? 0 : dice_one_in(dice, 2) ? 100 : 50, steps = 0;
 	unsigned transfers = cancels ? 1 + (unsigned)dice_below(dice, 3) : 1;
 
-	for (unsigned i = 0; i < transfers && plan->phases < PHASES; i++) {
-		bool last = i + 1 == transfers || plan->phases + 1 == PHASES;
+	for (unsigned i = 0; i < transfers && draft->phases < PHASES; i++) {
+		bool last = i + 1 == transfers || draft->phases + 1 == PHASES;
 
 		if (!last && dice_one_in(dice, 4) && i + 2 < PHASES)
-			plan->phase[plan->phases++] = (struct phase_plan){ PHASE_UNREAD, dice_size(dice, bytes + 10) };
-		else if (!last && i + 2 < PHASES && dice_one_in(dice, 4) && reads_fit(plan))
-			plan->phase[plan->phases++] = (struct phase_plan){ PHASE_READ, dice_size(dice, bytes + 10) };
-		plan->phase[plan->phases] = (struct phase_plan){
+			draft->phase[draft->phases++] = (struct phase_draft){ PHASE_UNREAD, dice_size(dice, bytes + 10) };
+		else if (!last && i + 2 < PHASES && dice_one_in(dice, 4) && reads_fit(draft))
+			draft->phase[draft->phases++] = (struct phase_draft){ PHASE_READ, dice_size(dice, bytes + 10) };
+		draft->phase[draft->phases] = (struct phase_draft){
 			.way = dice_below(dice, 100) < copies ? PHASE_COPY : PHASE_STEP,
 			.amount = cancels && (!last || dice_one_in(dice, 4)) ? dice_size(dice, 200) : NEVER,
 		};
-		steps += plan->phase[plan->phases++].way == PHASE_STEP;
+		steps += draft->phase[draft->phases++].way == PHASE_STEP;
 	}
 	if (!steps)
 		return;
-	plan->sink_blocking = false;
-	for (unsigned i = 0; i < plan->nodes; i++)
-		plan->node[i].blocking = false;
+	draft->sink_blocking = false;
+	for (unsigned i = 0; i < draft->nodes; i++)
+		draft->node[i].blocking = false;
 }
 
 static void options_make(struct maker *m, uint64_t bytes)
 {
-	struct plan *plan = m->plan;
+	struct draft *draft = m->draft;
 	struct dice *dice = &m->dice;
 	unsigned policy = (unsigned)dice_below(dice, 20);
 
-	plan->policy = policy == 0 ? LEAT_COPY : policy < 3 && m->style == STYLE_KERNEL ? LEAT_REQUIRE : LEAT_AUTO;
-	plan->level_triggered = dice_one_in(dice, 2);
-	plan->helper = dice_one_in(dice, 4);
-	plan->clock_jumps = dice_one_in(dice, 8);
-	plan->step_bytes = dice_one_in(dice, 2) ? 0 : bytes / 200 + 1 + dice_size(dice, bytes);
-	plan->pipe_bytes = dice_one_in(dice, 2) ? 0 : dice_size(dice, UINT64_C(2) << 20);
-	plan->buffer_bytes = dice_one_in(dice, 2) ? 0 : bytes / 300 + 1 + dice_size(dice, 80000);
+	draft->policy = policy == 0 ? LEAT_COPY : policy < 3 && m->style == STYLE_KERNEL ? LEAT_REQUIRE : LEAT_AUTO;
+	draft->level_triggered = dice_one_in(dice, 2);
+	draft->helper = dice_one_in(dice, 4);
+	draft->clock_jumps = dice_one_in(dice, 8);
+	draft->step_bytes = dice_one_in(dice, 2) ? 0 : bytes / 200 + 1 + dice_size(dice, bytes);
+	draft->pipe_bytes = dice_one_in(dice, 2) ? 0 : dice_size(dice, UINT64_C(2) << 20);
+	draft->buffer_bytes = dice_one_in(dice, 2) ? 0 : bytes / 300 + 1 + dice_size(dice, 80000);
 	if (dice_one_in(dice, 3))
 		return;
-	plan->shorts = (unsigned)dice_below(dice, 140);
-	plan->agains = dice_one_in(dice, 3) ? 0 : (unsigned)dice_below(dice, 90);
-	plan->interrupts = dice_one_in(dice, 3) ? 0 : (unsigned)dice_below(dice, 50);
-	plan->declines = dice_one_in(dice, 3) ? (unsigned)dice_size(dice, 600) : 0;
+	draft->shorts = (unsigned)dice_below(dice, 140);
+	draft->agains = dice_one_in(dice, 3) ? 0 : (unsigned)dice_below(dice, 90);
+	draft->interrupts = dice_one_in(dice, 3) ? 0 : (unsigned)dice_below(dice, 50);
+	draft->declines = dice_one_in(dice, 3) ? (unsigned)dice_size(dice, 600) : 0;
 }
 
-void plan_make(struct plan *plan, uint64_t seed)
+void draft_make(struct draft *draft, uint64_t seed)
 {
-	struct maker m = { .plan = plan, .dice = { seed } };
+	struct maker m = { .draft = draft, .dice = { seed } };
 	unsigned style;
 	uint64_t bytes;
 
-	memset(plan, 0, sizeof *plan);
-	plan->seed = seed;
+	memset(draft, 0, sizeof *draft);
+	draft->seed = seed;
 	style = (unsigned)dice_below(&m.dice, 20);
 	m.style = style < 11 ? STYLE_KERNEL : style < 16 ? STYLE_CONTENT : STYLE_CHANGE;
 	m.faulty = dice_one_in(&m.dice, 6);
 	m.timed = dice_one_in(&m.dice, 3);
 	m.most_bytes = dice_one_in(&m.dice, 2) ? 3000000 : 2000;
-	plan->root = node_make(&m, depth(&m.dice), 0, &bytes);
+	draft->root = node_make(&m, depth(&m.dice), 0, &bytes);
 	sink_make(&m, bytes);
 	options_make(&m, bytes);
 	phases_make(&m, bytes);
