@@ -63,9 +63,12 @@ static uint64_t call_bytes(const struct transfer *t, const struct extent *x, uin
 {
 	uint64_t bytes = x->bytes < t->call_bytes ? x->bytes : t->call_bytes, left = t->options.step_bytes - step_done;
 
-	if (t->blocking & BLOCKING_CALLER || x->hole || t->route->id == LEAT_ROUTE_CLONE)
-		return bytes;
-	return bytes < left ? bytes : left;
+	if (!(t->blocking & BLOCKING_CALLER) && !x->hole && t->route->id != LEAT_ROUTE_CLONE && bytes > left)
+		bytes = left;
+	/* What a callback was offered before -EAGAIN. */
+	if (t->out->kind == LEAT_KIND_CALLBACK && t->out->length != LEAT_UNKNOWN && bytes < t->out->length)
+		bytes = x->bytes < t->out->length ? x->bytes : t->out->length;
+	return bytes;
 }
 
 static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t bytes, enum leat_route *ret_route)

@@ -110,6 +110,12 @@ static int take_answer(struct walk *walk, const struct leat_wrapper *w, int answ
 	return 0;
 }
 
+/* A callback that said -EAGAIN gets at least as many bytes again: TLS libraries insist. */
+static uint64_t of_use(const struct transfer *t)
+{
+	return t->out->kind == LEAT_KIND_CALLBACK && t->out->length != LEAT_UNKNOWN ? t->out->length : 1;
+}
+
 static int ask(struct walk *walk, struct leat_wrapper *w)
 {
 	int (*allow)(struct leat_wrapper *, struct leat_budget *) = allow_of(w);
@@ -120,7 +126,7 @@ static int ask(struct walk *walk, struct leat_wrapper *w)
 
 	if (!allow)
 		return 0;
-	budget = budget_for(walk, want, 1);
+	budget = budget_for(walk, want, of_use(walk->t));
 	answer = allow(w, budget);
 	if (!want && answer == 0)	/* nothing to lower, only its time to wake */
 		budget->bytes = 1;

@@ -124,6 +124,7 @@ static int64_t send_callback(struct transfer *t, const void *data, uint64_t byte
 
 	t->end_wait = (struct pollfd){ .fd = -1 };
 	n = ops->write(t->out->arg, data, bytes, more, &t->end_wait);
+	t->out->length = n == -EAGAIN ? bytes : LEAT_UNKNOWN;	/* it gets at least as many again */
 	return n > (int64_t)bytes || n == 0 ? LEAT_ECONTRACT : n;
 }
 
