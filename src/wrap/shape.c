@@ -117,7 +117,7 @@ static uint64_t bucket_capacity(const struct leat_bucket *bucket)
 
 static uint64_t bucket_quantum(const struct leat_bucket *bucket)
 {
-	return most(bucket->bytes_per_s / 200, 1);
+	return bucket->bytes_per_s / 200 + (bucket->bytes_per_s % 200 > 0);
 }
 
 static void bucket_lock(struct leat_bucket *bucket)
@@ -276,44 +276,35 @@ struct leat_wrapper *leat_rate_init_shared(struct leat_rate *rate, struct leat_b
 /* ---- deadline ---- */
 
 /*
- * own.last_ns is in active time. What event MOVED brings is the plain clock: it stands there with this bit until allow, which
- * knows both clocks, has looked; all bits: progress at a time nobody said. An activity that two directions share is always
- * in the plain clock, as each has an active time of its own; own.last_ns is then how long this one had starved when it looked last.
+ * begin_ns and own.last_ns are in active time. Events bring the plain clock: it stands there with this bit until allow, which
+ * knows both clocks, has looked; NO_TIME: just now, but nobody said when. An activity that two directions share is always in
+ * the plain clock, as each has an active time of its own; own.last_ns is then how long this one had starved when it looked last.
  */
 #define PLAIN_CLOCK (UINT64_C(1) << 63)
 #define NO_TIME UINT64_MAX
 
-static void deadline_start(struct leat_deadline *deadline, uint64_t now_ns, uint64_t active_ns)
+/*
+ * Active nanoseconds since *at_ns, which is brought into active time. Once the transfer has starved, a time in the plain
+ * clock is taken for now: it is late by less than a step, for what begins or moves does so where allow is asked next.
+ */
+static uint64_t since(uint64_t *at_ns, const struct leat_budget *budget)
 {
-	deadline->begin_ns = active_ns;
-	if (deadline->activity) {
-		deadline->activity->last_ns = now_ns;
-		deadline->own.last_ns = now_ns - active_ns;
-	} else {
-		deadline->own.last_ns = active_ns;
-	}
+	if (*at_ns == NO_TIME || (*at_ns & PLAIN_CLOCK && budget->now_ns != budget->active_ns))
+		*at_ns = budget->active_ns;
+	*at_ns &= ~PLAIN_CLOCK;
+	return budget->active_ns > *at_ns ? budget->active_ns - *at_ns : 0;
 }
 
-/*
- * Nanoseconds of active time without progress. A queue starves only when all before was delivered, so an end of starving
- * counts as progress; after it, a time in the plain clock is not translated but taken for just now, which is late by less
- * than a step.
- */
-static uint64_t idle_ns(struct leat_deadline *deadline, const struct leat_budget *budget)
+/* A queue starves only when all before was delivered, so the end of starving counts as progress of both. */
+static uint64_t since_activity(struct leat_deadline *deadline, const struct leat_budget *budget)
 {
-	uint64_t starved_ns = budget->now_ns - budget->active_ns;
 	struct leat_activity *activity = deadline->activity;
-	uint64_t *own = &deadline->own.last_ns;
+	uint64_t starved_ns = budget->now_ns - budget->active_ns;
 
-	if (activity) {
-		if (activity->last_ns == NO_TIME || starved_ns > *own)
-			activity->last_ns = budget->now_ns;
-		*own = starved_ns;
-		return budget->now_ns > activity->last_ns ? budget->now_ns - activity->last_ns : 0;
-	}
-	if (*own & PLAIN_CLOCK)
-		*own = *own == NO_TIME || starved_ns ? budget->active_ns : *own & ~PLAIN_CLOCK;
-	return budget->active_ns > *own ? budget->active_ns - *own : 0;
+	if (activity->last_ns == NO_TIME || deadline->begin_ns == NO_TIME || starved_ns > deadline->own.last_ns)
+		activity->last_ns = budget->now_ns;
+	deadline->own.last_ns = starved_ns;
+	return budget->now_ns > activity->last_ns ? budget->now_ns - activity->last_ns : 0;
 }
 
 static int due(struct leat_budget *budget, uint64_t spent_ns, uint64_t most_ns)
@@ -326,19 +317,15 @@ static int due(struct leat_budget *budget, uint64_t spent_ns, uint64_t most_ns)
 	return 0;
 }
 
+/* leat_read has no begin: the first question is one. */
 static int deadline_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
 {
 	struct leat_deadline *deadline = (struct leat_deadline *)wrapper;
-	uint64_t spent_ns;
-	int error;
+	uint64_t idle_ns = deadline->activity ? since_activity(deadline, budget) : since(&deadline->own.last_ns, budget);
+	uint64_t total_ns = since(&deadline->begin_ns, budget);
+	int error = due(budget, idle_ns, deadline->idle_ns);
 
-	if (deadline->begin_ns == LEAT_NEVER)	/* leat_read has no begin */
-		deadline_start(deadline, budget->now_ns, budget->active_ns);
-	error = due(budget, idle_ns(deadline, budget), deadline->idle_ns);
-	if (error)
-		return error;
-	spent_ns = budget->active_ns > deadline->begin_ns ? budget->active_ns - deadline->begin_ns : 0;
-	return due(budget, spent_ns, deadline->total_ns);
+	return error ? error : due(budget, total_ns, deadline->total_ns);
 }
 
 static void deadline_moved(struct leat_wrapper *wrapper, uint64_t bytes, enum leat_route route)
@@ -347,8 +334,16 @@ static void deadline_moved(struct leat_wrapper *wrapper, uint64_t bytes, enum le
 
 	if (deadline->activity)
 		deadline->activity->last_ns = NO_TIME;
-	else if (!(deadline->own.last_ns & PLAIN_CLOCK))
+	else
 		deadline->own.last_ns = NO_TIME;
+}
+
+static void progress_at(struct leat_deadline *deadline, uint64_t now_ns)
+{
+	if (deadline->activity)
+		deadline->activity->last_ns = now_ns;
+	else
+		deadline->own.last_ns = now_ns | PLAIN_CLOCK;
 }
 
 static void deadline_event(struct leat_wrapper *wrapper, const struct leat_event *event)
@@ -356,14 +351,14 @@ static void deadline_event(struct leat_wrapper *wrapper, const struct leat_event
 	struct leat_deadline *deadline = (struct leat_deadline *)wrapper;
 
 	if (event->kind == LEAT_EVENT_BEGIN) {
-		deadline_start(deadline, event->now_ns, event->now_ns);
-	} else if (event->kind == LEAT_EVENT_END) {
-		deadline->begin_ns = LEAT_NEVER;
-	} else if (event->kind == LEAT_EVENT_MOVED) {
-		if (deadline->activity)
-			deadline->activity->last_ns = event->now_ns;
-		else
-			deadline->own.last_ns = event->now_ns | PLAIN_CLOCK;
+		deadline->own.last_ns = 0;
+		deadline->begin_ns = event->now_ns | PLAIN_CLOCK;
+	}
+	if (event->kind == LEAT_EVENT_BEGIN || event->kind == LEAT_EVENT_MOVED)
+		progress_at(deadline, event->now_ns);
+	if (event->kind == LEAT_EVENT_END) {
+		deadline->begin_ns = NO_TIME;
+		deadline->own.last_ns = deadline->activity ? 0 : NO_TIME;
 	}
 }
 
@@ -380,11 +375,11 @@ static struct leat_wrapper *deadline_prepare(struct leat_deadline *deadline, uin
 {
 	if (!deadline)
 		return NULL;
-	deadline->own.last_ns = 0;
+	deadline->own.last_ns = activity ? 0 : NO_TIME;
 	deadline->activity = activity;
 	deadline->idle_ns = idle;
 	deadline->total_ns = total;
-	deadline->begin_ns = LEAT_NEVER;
+	deadline->begin_ns = NO_TIME;
 	return leat_wrapper_init(&deadline->wrapper, ops);
 }
 

@@ -199,7 +199,7 @@ static void progress_event(struct leat_wrapper *wrapper, const struct leat_event
 
 	if (event->kind == LEAT_EVENT_BEGIN || progress->begin_ns == LEAT_NEVER)
 		progress_start(progress, event->now_ns);
-	if (event->total_bytes != LEAT_UNKNOWN)
+	if (progress->total == LEAT_UNKNOWN)	/* at the end it is no expectation any more */
 		progress->total = event->total_bytes;
 	if (event->kind == LEAT_EVENT_MOVED)
 		progress->last_ns = event->now_ns;

@@ -233,6 +233,39 @@ static void deadline_moves_after_starving(void)
 	CHECK_EQ(ask(w, &budget), -ETIMEDOUT);
 }
 
+/* A part of a queue begins when the transfer has starved for an hour: its begin comes in the plain clock too. */
+static void deadline_of_a_part_after_starving(void)
+{
+	struct leat_deadline deadline;
+	struct leat_wrapper *w = leat_deadline_init(&deadline, 100 * MS, 150 * MS);
+	uint64_t starved = 3600 * LEAT_SECOND;
+	struct leat_budget budget;
+
+	tell(w, LEAT_EVENT_BEGIN, starved + 10 * MS);
+	for (uint64_t active = 10 * MS; active < 160 * MS; active += 50 * MS) {
+		budget = budget_at(1, starved + active);
+		budget.active_ns = active;
+		CHECK_EQ(ask(w, &budget), 0);
+		move(w, NULL, 1, starved + active);
+	}
+	budget = budget_at(1, starved + 159 * MS);
+	budget.active_ns = 159 * MS;
+	CHECK_EQ(ask(w, &budget), 0);
+	CHECK_EQ(budget.wake_at_ns, starved + 160 * MS);
+	budget = budget_at(1, starved + 160 * MS);
+	budget.active_ns = 160 * MS;
+	CHECK_EQ(ask(w, &budget), -ETIMEDOUT);
+	end(w, -ETIMEDOUT, starved + 160 * MS);
+	tell(w, LEAT_EVENT_BEGIN, starved + 200 * MS);	/* nothing moves at all */
+	budget = budget_at(1, starved + 200 * MS);
+	budget.active_ns = 200 * MS;
+	CHECK_EQ(ask(w, &budget), 0);
+	CHECK_EQ(budget.wake_at_ns, starved + 300 * MS);
+	budget = budget_at(1, starved + 300 * MS);
+	budget.active_ns = 300 * MS;
+	CHECK_EQ(ask(w, &budget), -ETIMEDOUT);
+}
+
 static void deadline_shared_activity(void)
 {
 	struct leat_activity activity = { 0 };
@@ -298,6 +331,32 @@ static void deadline_without_begin(void)
 	CHECK_EQ(ask(w, &budget), -ETIMEDOUT);
 }
 
+/* The same after a transfer on the same deadline, and with an activity nobody has begun. */
+static void deadline_reads_long_after_a_transfer(void)
+{
+	struct leat_activity activity = { 0 };
+	struct leat_deadline deadline;
+	struct leat_budget budget;
+
+	for (int shared = 0; shared < 2; shared++) {
+		struct leat_wrapper *w = shared ? leat_deadline_init_shared(&deadline, 100 * MS, 300 * MS, &activity) :
+						  leat_deadline_init(&deadline, 100 * MS, 300 * MS);
+
+		for (int i = 0; i < 2; i++) {
+			if (i) {
+				tell(w, LEAT_EVENT_BEGIN, 5 * LEAT_SECOND);
+				move(w, NULL, 1, 5 * LEAT_SECOND);
+				end(w, 0, 5 * LEAT_SECOND);
+			}
+			budget = budget_at(1, 9 * LEAT_SECOND);
+			CHECK_EQ(ask(w, &budget), 0);
+			CHECK_EQ(budget.wake_at_ns, 9 * LEAT_SECOND + 100 * MS);
+			budget = budget_at(1, 9 * LEAT_SECOND + 100 * MS);
+			CHECK_EQ(ask(w, &budget), -ETIMEDOUT);
+		}
+	}
+}
+
 static void null_and_misuse(void)
 {
 	struct leat_deadline deadline;
@@ -316,7 +375,8 @@ static const struct test tests[] = {
 	TEST(limit_lowers_and_ends), TEST(limit_keeps_what_is_left_over_transfers), TEST(limit_of_nothing_ends_at_once),
 	TEST(exact_limit_fails_short), TEST(limit_beyond_32_bits), TEST(section_skips_then_limits), TEST(deadline_idle),
 	TEST(deadline_idle_counts_from_the_move), TEST(deadline_total), TEST(deadline_none_and_never),
-	TEST(deadline_stands_still_while_starved), TEST(deadline_moves_after_starving), TEST(deadline_shared_activity),
-	TEST(deadline_shared_and_starved), TEST(deadline_without_begin), TEST(null_and_misuse),
+	TEST(deadline_stands_still_while_starved), TEST(deadline_moves_after_starving), TEST(deadline_of_a_part_after_starving),
+	TEST(deadline_shared_activity), TEST(deadline_shared_and_starved), TEST(deadline_without_begin),
+	TEST(deadline_reads_long_after_a_transfer), TEST(null_and_misuse),
 };
 TEST_MAIN(tests)

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames: pieces that fit, the contract of the callbacks, HTTP/1.1 chunks. */
+#include "wrap-drive.h"
+#include "wrap/frame.h"
+#include "wrap/wrap.h"
+
+struct sized {			/* a frame of fixed sizes, that says what it was asked */
+	struct leat_frame frame;
+	size_t head, tail, last;
+	uint64_t asked[200];
+	size_t asked_count;
+};
+
+static size_t sized_before(struct leat_frame *frame, uint64_t bytes, unsigned char out[LEAT_FRAME_BYTES])
+{
+	struct sized *sized = (struct sized *)frame;
+
+	CHECK(sized->asked_count < 200);
+	sized->asked[sized->asked_count++] = bytes;
+	memset(out, 'h', sized->head > LEAT_FRAME_BYTES ? LEAT_FRAME_BYTES : sized->head);
+	return sized->head;
+}
+
+static size_t sized_after(struct leat_frame *frame, uint64_t bytes, unsigned char out[LEAT_FRAME_BYTES])
+{
+	struct sized *sized = (struct sized *)frame;
+
+	CHECK_EQ(sized->asked[sized->asked_count - 1], bytes);
+	return sized->tail;
+}
+
+static size_t sized_finish(struct leat_frame *frame, unsigned char out[LEAT_FRAME_BYTES])
+{
+	return ((struct sized *)frame)->last;
+}
+
+static const struct leat_frame_ops sized_ops = {
+	.name = "sized", .before = sized_before, .after = sized_after, .finish = sized_finish,
+};
+
+static struct sized *sized_init(struct sized *sized, size_t head, size_t tail, uint64_t most)
+{
+	memset(sized, 0, sizeof *sized);
+	sized->head = head;
+	sized->tail = tail;
+	CHECK(leat_frame_init(&sized->frame, &sized_ops, most) == &sized->frame.wrapper);
+	return sized;
+}
+
+static void pieces_fit(void)
+{
+	struct sized s;
+	uint64_t seed = 3;
+
+	for (int i = 0; i < 20000; i++) {
+		size_t head = random_below(&seed, 41), tail = random_below(&seed, 41);
+		uint64_t most = random_below(&seed, 50), ready = 1 + random_below(&seed, 100), room = random_below(&seed, 150);
+		int r = frame_open(&sized_init(&s, head, tail, most)->frame, ready, room);
+
+		for (size_t j = 1; j < s.asked_count; j++)
+			CHECK(s.asked[j] < s.asked[j - 1]);
+		if (room < head + 1 + tail) {
+			CHECK_EQ(r, -ENOBUFS);
+			CHECK(!s.frame.open);
+			CHECK_EQ(frame_left(&s.frame), head + 1 + tail);
+			continue;
+		}
+		CHECK_EQ(r, 0);
+		CHECK_EQ(s.frame.open, 1);
+		CHECK(s.frame.piece_left >= 1 && s.frame.piece_left <= ready && (!most || s.frame.piece_left <= most));
+		CHECK_LE(frame_left(&s.frame), room);
+		CHECK(s.frame.piece_left == ready || s.frame.piece_left == most || frame_left(&s.frame) == room);
+		CHECK_EQ(s.asked[s.asked_count - 1], s.frame.piece_left);	/* the last answer is the one kept */
+	}
+}
+
+/* Chunk heads get shorter with the chunk: still every piece fits, and all of them together say the payload. */
+static void chunks_fit_any_room(void)
+{
+	for (uint64_t room = 0; room < 70000; room += room < 600 ? 1 : 997) {
+		struct leat_frame frame;
+		int r;
+
+		leat_chunked_init(&frame, 0);
+		r = frame_open(&frame, LEAT_UNKNOWN, room);
+		CHECK_EQ(r, room < 6 ? -ENOBUFS : 0);
+		CHECK_EQ(frame.open, room >= 6);
+		if (r)
+			continue;
+		CHECK(frame_left(&frame) <= room && frame_left(&frame) + 1 >= room);
+	}
+}
+
+static void a_piece_from_head_to_tail(void)
+{
+	struct leat_frame frame;
+
+	leat_chunked_init(&frame, 0);
+	CHECK_EQ(frame_open(&frame, 26, 1000), 0);
+	CHECK_EQ(frame.head_len, 4);
+	CHECK_BYTES(frame.head, "1a\r\n", 4);
+	CHECK_EQ(frame_left(&frame), 32);
+	frame_took_own(&frame, 1);
+	frame_took_own(&frame, 3);
+	CHECK_EQ(frame.head_off, 4);
+	CHECK_EQ(frame_left(&frame), 28);
+	frame_took_payload(&frame, 25);
+	CHECK_EQ(frame.piece_left, 1);
+	frame_took_payload(&frame, 1);
+	CHECK_EQ(frame.open, 1);
+	CHECK_EQ(frame_left(&frame), 2);
+	CHECK_BYTES(frame.tail, "\r\n", 2);
+	frame_took_own(&frame, 1);
+	CHECK_EQ(frame.open, 1);
+	frame_took_own(&frame, 1);
+	CHECK_EQ(frame.open, 0);
+	CHECK_EQ(frame_left(&frame), 0);
+}
+
+static void the_end_comes_once(void)
+{
+	struct leat_frame frame;
+	struct leat_wrapper *w = leat_chunked_init(&frame, 0);
+
+	CHECK_EQ(frame_open(&frame, 1, 1000), 0);
+	frame_took_own(&frame, 3);
+	frame_took_payload(&frame, 1);
+	frame_took_own(&frame, 2);
+	CHECK_EQ(frame_finish_open(&frame), 0);
+	CHECK(frame.open && frame.ended);
+	CHECK_EQ(frame_left(&frame), 5);
+	CHECK_BYTES(frame.head, "0\r\n\r\n", 5);
+	frame_took_own(&frame, 5);
+	CHECK(!frame.open && frame.ended);
+	CHECK_EQ(frame_finish_open(&frame), 0);
+	CHECK(!frame.open);
+	end(w, 0, 1);			/* the next transfer is another body */
+	CHECK_EQ(frame_finish_open(&frame), 0);
+	CHECK(frame.open);
+	frame_took_own(&frame, 2);
+	end(w, -ECANCELED, 2);		/* the next transfer goes on with this one */
+	tell(w, LEAT_EVENT_BEGIN, 3);
+	CHECK(frame.open && frame.ended);
+	CHECK_EQ(frame_left(&frame), 3);
+}
+
+static void a_cancelled_piece_stays_open(void)
+{
+	struct leat_frame frame;
+	struct leat_wrapper *w = leat_chunked_init(&frame, 0);
+
+	tell(w, LEAT_EVENT_BEGIN, 1);
+	CHECK_EQ(frame_open(&frame, 100, 1000), 0);
+	frame_took_own(&frame, 2);
+	end(w, -ECANCELED, 2);
+	tell(w, LEAT_EVENT_BEGIN, 3);
+	CHECK_EQ(frame.open, 1);
+	CHECK_EQ(frame.head_off, 2);
+	CHECK_EQ(frame.piece_left, 100);
+}
+
+static void may_be_opened_again_before_the_first_byte(void)
+{
+	struct leat_frame frame;
+
+	leat_chunked_init(&frame, 0);
+	CHECK_EQ(frame_open(&frame, 4096, UINT64_MAX / 2), 0);
+	CHECK_BYTES(frame.head, "1000\r\n", 6);
+	CHECK_EQ(frame_open(&frame, 10, UINT64_MAX / 2), 0);
+	CHECK_BYTES(frame.head, "a\r\n", 3);
+	CHECK_EQ(frame_left(&frame), 15);
+}
+
+static void a_frame_of_boundaries_only(void)
+{
+	static const struct leat_frame_ops ops = { .name = "bare" };
+	struct leat_frame frame;
+
+	leat_frame_init(&frame, &ops, 512);
+	CHECK_EQ(frame_open(&frame, 1000, 1000), 0);
+	CHECK_EQ(frame_left(&frame), 512);
+	frame_took_payload(&frame, 512);
+	CHECK_EQ(frame.open, 0);
+	CHECK_EQ(frame_open(&frame, 0, 1000), -ENOBUFS);
+	CHECK_EQ(frame_finish_open(&frame), 0);
+	CHECK(!frame.open && frame.ended);
+}
+
+static void too_long_breaks_the_contract(void)
+{
+	struct sized s;
+
+	CHECK_EQ(frame_open(&sized_init(&s, 41, 0, 0)->frame, 10, 1000), LEAT_ECONTRACT);
+	CHECK_EQ(s.frame.open, 0);
+	CHECK_EQ(frame_open(&sized_init(&s, 0, 41, 0)->frame, 10, 1000), LEAT_ECONTRACT);
+	CHECK_EQ(frame_open(&sized_init(&s, SIZE_MAX, SIZE_MAX, 0)->frame, 10, 1000), LEAT_ECONTRACT);
+	CHECK_EQ(frame_open(&sized_init(&s, 40, 40, 0)->frame, 10, 1000), 0);
+	CHECK_EQ(frame_left(&s.frame), 90);
+	sized_init(&s, 0, 0, 0)->last = 41;
+	CHECK_EQ(frame_finish_open(&s.frame), LEAT_ECONTRACT);
+	CHECK(!s.frame.open && !s.frame.ended);
+	sized_init(&s, 0, 0, 0)->last = 40;
+	CHECK_EQ(frame_finish_open(&s.frame), 0);
+	CHECK_EQ(frame_left(&s.frame), 40);
+}
+
+/* Heads that grow as the piece shrinks, against all habit: it must end, and never not fit. */
+static size_t odd_before(struct leat_frame *frame, uint64_t bytes, unsigned char out[LEAT_FRAME_BYTES])
+{
+	return bytes >= 40 ? 0 : 40 - bytes;
+}
+
+static void odd_heads_end(void)
+{
+	static const struct leat_frame_ops ops = { .name = "odd", .before = odd_before };
+	struct leat_frame frame;
+
+	for (uint64_t room = 0; room < 200; room++) {
+		leat_frame_init(&frame, &ops, 0);
+		if (frame_open(&frame, 100, room) == 0)
+			CHECK(frame.piece_left && frame_left(&frame) <= room);
+		else
+			CHECK(!frame.open && room < 41);
+	}
+}
+
+static int allowed;
+
+static int half_allow(struct leat_wrapper *w, struct leat_budget *budget)
+{
+	allowed++;
+	budget->bytes /= 2;
+	return LEAT_WAIT;
+}
+
+static void count_release(struct leat_wrapper *w)
+{
+	allowed += 100;
+}
+
+static void callbacks_of_the_frame_are_passed_on(void)
+{
+	static const struct leat_frame_ops ops = { .name = "mine", .allow = half_allow, .release = count_release };
+	struct leat_frame frame;
+	struct leat_wrapper *w = leat_frame_init(&frame, &ops, 0);
+	struct leat_budget budget = budget_at(10, 1);
+
+	allowed = 0;
+	CHECK_EQ(ask(w, &budget), LEAT_WAIT);
+	CHECK_EQ(budget.bytes, 5);
+	w->ops->release(w);
+	CHECK_EQ(allowed, 101);
+	w = leat_chunked_init(&frame, 0);
+	CHECK_EQ(ask(w, &budget), 0);
+	w->ops->release(w);
+	CHECK_EQ(allowed, 101);
+}
+
+static void null_and_misuse(void)
+{
+	static const struct leat_frame_ops nameless = { .before = sized_before };
+	struct leat_frame frame;
+
+	CHECK(!leat_frame_init(NULL, &sized_ops, 1) && !leat_chunked_init(NULL, 1));
+	CHECK(leat_frame_init(&frame, NULL, 1) == &frame.wrapper && !frame.wrapper.ops);
+	CHECK(leat_frame_init(&frame, &nameless, 1) == &frame.wrapper && !frame.wrapper.ops);
+	CHECK(leat_chunked_init(&frame, 1)->ops == &frame_ops);
+	CHECK_STR(frame.ops->name, "chunked");
+}
+
+static const struct test tests[] = {
+	TEST(pieces_fit), TEST(chunks_fit_any_room), TEST(a_piece_from_head_to_tail), TEST(the_end_comes_once),
+	TEST(a_cancelled_piece_stays_open), TEST(may_be_opened_again_before_the_first_byte), TEST(a_frame_of_boundaries_only),
+	TEST(too_long_breaks_the_contract), TEST(odd_heads_end), TEST(callbacks_of_the_frame_are_passed_on),
+	TEST(null_and_misuse),
+};
+TEST_MAIN(tests)
