@@ -103,6 +103,29 @@ static unsigned char *environ_bytes(uint64_t size)
 	return bytes;
 }
 
+/* execve closes its descriptors before it says where the environment is. */
+static void wait_for_environ(const struct environ_child *child)
+{
+	char path[64], *bytes = malloc(child->size + 1);
+
+	snprintf(path, sizeof path, "/proc/%d/environ", child->pid);
+	for (unsigned i = 0; i < 2000 && bytes; i++) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		uint64_t got = 0;
+		ssize_t n = fd < 0 ? 0 : 1;
+
+		while (n > 0 && (n = read(fd, bytes + got, child->size + 1 - got)) > 0)
+			got += (uint64_t)n;
+		close(fd);
+		if (got == child->size && !memcmp(bytes, child->bytes, got)) {
+			free(bytes);
+			return;
+		}
+		usleep(1000);
+	}
+	ends_die("a child's environment");
+}
+
 static struct environ_child *environ_child(uint64_t size)
 {
 	struct environ_child *child = children;
@@ -127,6 +150,7 @@ static struct environ_child *environ_child(uint64_t size)
 	if (read(ready[0], &byte, 1) != 0)
 		ends_die("execve of sleep");
 	close(ready[0]);
+	wait_for_environ(child);
 	return child;
 }
 
@@ -308,20 +332,43 @@ void from_close(struct from_end *end)
 
 /* ---- Sinks ------------------------------------------------------------------------------------------------------------------------ */
 
+/* How much to read now: what is allowed, and at a rate in pieces of 10 ms. 0: nothing yet. */
+static uint64_t may_receive(const struct to_end *end, uint64_t *begin_ns)
+{
+	uint64_t most = __atomic_load_n(&end->allowed, __ATOMIC_ACQUIRE), earned;
+
+	if (most && end->bytes_per_s) {
+		*begin_ns = *begin_ns ? *begin_ns : leat_now_ns();
+		earned = (leat_now_ns() - *begin_ns) / 10000000 * (end->bytes_per_s / 100);
+		most = earned < most ? earned : most;
+	}
+	most = most < end->room ? most : end->room;
+	return most > end->got_size ? most - end->got_size : 0;
+}
+
 static void *receive(void *arg)
 {
 	struct to_end *end = arg;
+	uint64_t begin_ns = 0;
 
 	while (end->got_size < end->room) {
-		ssize_t n = read(end->peer, end->got + end->got_size, end->room - end->got_size);
+		uint64_t most = may_receive(end, &begin_ns);
+		ssize_t n = most ? read(end->peer, end->got + end->got_size, most) : -1;
 
-		if (n < 0 && errno == EINTR)
+		if (!most)
+			usleep(500);
+		if (!most || (n < 0 && errno == EINTR))
 			continue;
 		if (n <= 0)
 			break;
-		end->got_size += (uint64_t)n;
+		__atomic_add_fetch(&end->got_size, (uint64_t)n, __ATOMIC_RELEASE);
 	}
 	return NULL;
+}
+
+void to_allow(struct to_end *end, uint64_t allowed)
+{
+	__atomic_store_n(&end->allowed, allowed, __ATOMIC_RELEASE);
 }
 
 /* After -EAGAIN the same bytes must come again, perhaps more of them. */
@@ -409,8 +456,14 @@ static void init_sink(struct to_end *end)
 
 void to_make(struct to_end *end, enum to kind, uint64_t room, bool blocking)
 {
+	to_make_slow(end, kind, room, blocking, UINT64_MAX);
+}
+
+void to_make_slow(struct to_end *end, enum to kind, uint64_t room, bool blocking, uint64_t allowed)
+{
 	memset(end, 0, sizeof *end);
 	end->kind = kind;
+	end->allowed = allowed;
 	end->room = room;
 	end->got = malloc(room + 1);
 	end->fd = end->peer = end->always = -1;
@@ -436,6 +489,7 @@ void to_finish(struct to_end *end, uint64_t bytes)
 
 	if (end->kind == TO_MEMORY)
 		end->got_size = bytes;
+	to_allow(end, UINT64_MAX);
 	if (end->receiving) {
 		close(end->fd);	/* a terminal's other end reads what is left, then gets an error */
 		end->fd = -1;

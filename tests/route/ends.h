@@ -64,7 +64,8 @@ struct to_end {
 	int64_t offset;
 	bool own_offset, receiving;
 	pthread_t receiver;
-	uint64_t taken;
+	uint64_t allowed;		/* the receiver reads so much and then waits for more */
+	uint64_t bytes_per_s;		/* and no faster than this, 0: as fast as it can; set while nothing is allowed */
 	unsigned asked;
 	uint64_t again;			/* bytes offered when the callback said -EAGAIN; 0: it did not */
 	int always;
@@ -90,6 +91,9 @@ uint64_t ends_write_all(int fd, const void *bytes, uint64_t size);	/* bytes writ
 /* Makes the end. For a pipe, socket or terminal blocking says whether our descriptor lacks O_NONBLOCK. */
 void from_make(struct from_end *end, enum from kind, uint64_t size, bool blocking);
 void to_make(struct to_end *end, enum to kind, uint64_t room, bool blocking);
+/* The same with a receiver that reads only so much, until to_allow says that it may read more. */
+void to_make_slow(struct to_end *end, enum to kind, uint64_t room, bool blocking, uint64_t allowed);
+void to_allow(struct to_end *end, uint64_t allowed);
 /* The end's own offset and flags are as invariants 9 and 11 say, after bytes went through. NULL, or what is wrong. */
 const char *from_check(const struct from_end *end, uint64_t bytes);
 const char *to_check(const struct to_end *end, uint64_t bytes);
