@@ -91,6 +91,8 @@ static int keep_held(struct transfer *t)
 		if (!r && t->buffer.len)
 			r = source_keep(t->base, t->buffer.bytes + t->buffer.off, t->buffer.len);
 	}
+	if (r < 0)	/* they are lost: nothing may follow the gap */
+		t->base->error = r;
 	t->buffer.len = 0;
 	if (t->pipe.bytes)	/* not empty: closed, never pooled */
 		pipe_close(&t->pipe, t->options.helper);
@@ -187,7 +189,7 @@ static void part_stays(struct transfer *t)
 
 int transfer_end(struct transfer *t, struct leat_report *report)
 {
-	int r = t->result, kept;
+	int r = t->result, kept, changed;
 
 	if (!(t->bits & TRANSFER_RUNS))
 		return -EINVAL;
@@ -199,12 +201,15 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 	if (t->options.helper)
 		helper_forget(t->options.helper, t);
 	kept = keep_held(t);
-	if (kept < 0 && r >= 0)
-		r = t->report.error = kept;
 	t->report.kept_bytes = t->base ? t->base->kept_len : 0;
-	kept = flow_keep_changed(t, &t->report.kept_bytes);
-	if (kept < 0 && r >= 0)
-		r = t->report.error = kept;
+	changed = flow_keep_changed(t, &t->report.kept_bytes);
+	if (changed < 0)
+		t->source->error = changed;
+	kept = kept < 0 ? kept : changed;
+	if (kept < 0 && (r >= 0 || r == -ECANCELED)) {
+		r = t->report.error = t->part_report.error = kept;
+		t->report.ended_by = t->part_report.ended_by = LEAT_ENDED_BY_ERROR;
+	}
 	pipe_close(&t->pipe, t->options.helper);
 	free(t->buffer.bytes);
 	if (t->bits & TRANSFER_TAIL_HOLE && r < 0)

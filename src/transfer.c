@@ -93,7 +93,7 @@ void transfer_adapt(struct transfer *t, uint64_t filled)
 
 	if (!(t->bits & TRANSFER_AUTO) || !filled)
 		return;
-	if (was == LEAT_ROUTE_COPY && filled >= ROUTE_AUTO_BYTES) {
+	if (was == LEAT_ROUTE_COPY && (filled >= ROUTE_AUTO_BYTES || filled == t->buffer.size)) {
 		t->small_fills = 0;
 		transfer_use_route(t, LEAT_ROUTE_SPLICE_PIPE);
 	} else if (was == LEAT_ROUTE_SPLICE_PIPE && filled >= SMALL_FILL_BYTES) {

@@ -10,7 +10,7 @@
 
 #define PIECE 65536
 
-bool lab_nonblocking;
+bool lab_nonblocking, lab_held;
 
 static char dir[64];
 static pid_t dir_owner;
@@ -262,9 +262,16 @@ void lab_sink_open(struct lab_sink *to, enum lab_kind kind, size_t room)
 		to->fd = fds[1];
 		set_blocking(to->fd);
 		to->far = far_make(kind, fds[0], 0, room);
-		far_start(to->far, take);
+		if (!lab_held)
+			lab_sink_go(to);
 	}
 	leat_to_fd(&to->sink, to->fd);
+}
+
+void lab_sink_go(struct lab_sink *to)
+{
+	if (to->kind != LAB_FILE && !to->far->runs)
+		far_start(to->far, take);
 }
 
 void lab_sink_finish(struct lab_sink *to)
@@ -272,6 +279,7 @@ void lab_sink_finish(struct lab_sink *to)
 	if (to->kind == LAB_FILE) {
 		to->far->bytes = (size_t)CHECK_CALL(pread(to->fd, to->far->got, to->room, 0));
 	} else {
+		lab_sink_go(to);
 		if (to->kind != LAB_PIPE)
 			shutdown(to->fd, SHUT_WR);
 		close(to->fd);

@@ -37,6 +37,7 @@ struct lab_sink {
 };
 
 extern bool lab_nonblocking;		/* of what is opened from now on */
+extern bool lab_held;			/* sinks opened from now on are not read at their far end until lab_sink_go */
 
 const char *lab_kind_name(enum lab_kind kind);
 
@@ -52,6 +53,7 @@ void lab_pair(enum lab_kind kind, int fds[2]);	/* [1] is written to and [0] read
 
 void lab_source_open(struct lab_source *from, enum lab_kind kind, size_t bytes);
 void lab_sink_open(struct lab_sink *to, enum lab_kind kind, size_t room);
+void lab_sink_go(struct lab_sink *to);
 /* Ends the stream and waits until all has arrived; what arrived is in got. */
 void lab_sink_finish(struct lab_sink *to);
 void lab_source_close(struct lab_source *from);
