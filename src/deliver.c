@@ -137,7 +137,7 @@ static int fill(struct transfer *t, const struct extent *x)
 	}
 	count_call(t, t->route->id);
 	move = t->route->fill(t, x->bytes);
-	if (t->options.level_triggered && move.bytes && move.bytes < fill_room(t, x->bytes))
+	if (t->options.level_triggered && kind_waits(t->base->facts.kind) && move.bytes && move.bytes < fill_room(t, x->bytes))
 		t->bits |= TRANSFER_DRAINED;
 	transfer_adapt(t, move.bytes);
 	return transfer_judge(t, &move);
@@ -222,7 +222,7 @@ int transfer_deliver(struct transfer *t, struct extent *x, uint64_t *ret_bytes)
 	r = charge(t, x, move.bytes, route);
 	if (r < 0)
 		return r;
-	if (t->options.level_triggered && move.bytes < asked)
+	if (t->options.level_triggered && kind_waits(t->out->facts.kind) && move.bytes < asked)
 		move.verdict = VERDICT_WAIT_SINK;
 	return transfer_judge(t, &move);
 }
