@@ -170,11 +170,11 @@ static int finish(struct transfer *t, struct leat_wrapper *first, const struct l
 	return LEAT_DONE;
 }
 
-static void ended_by(struct transfer *t, const struct leat_wrapper *by)
+static void ended_by(struct transfer *t, const struct leat_wrapper *by, bool part)
 {
-	struct leat_report *reports[] = { &t->report, &t->part_report };
+	struct leat_report *reports[] = { &t->part_report, &t->report };
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < (part ? 1 : 2); i++) {
 		reports[i]->ended_by = by ? LEAT_ENDED_BY_WRAPPER : LEAT_ENDED_BY_SOURCE;
 		reports[i]->culprit = by ? wrapper_name(by) : NULL;
 	}
@@ -194,7 +194,7 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 	r = part ? finish(t, t->first, behind) : finish(t, t->part ? behind : t->first, NULL);
 	if (r != LEAT_DONE)
 		return r;
-	ended_by(t, by);
+	ended_by(t, by, part);
 	if (!part) {
 		r = holes_finish(t);
 		return r < 0 ? transfer_fail(t, r, LEAT_SIDE_SINK, NULL) : LEAT_DONE;
