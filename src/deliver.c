@@ -146,12 +146,8 @@ static int fill(struct transfer *t, const struct extent *x)
 static int charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum leat_route route)
 {
 	const struct leat_wrapper *by = NULL;
-	struct leat_event event = {
-		.kind = LEAT_EVENT_MOVED, .route = route, .now_ns = t->now_ns, .bytes = bytes, .total_bytes = LEAT_UNKNOWN
-	};
 	int r = flow_charge(t, x, bytes, route, &by);
 
-	way_event(x->origin ? x->origin->down : t->first, x->target, &event);
 	return r < 0 ? transfer_fail(t, r, LEAT_SIDE_WRAPPER, by) : LEAT_AGAIN;
 }
 

@@ -358,8 +358,12 @@ static void base_took(struct transfer *t, uint64_t bytes)
 	}
 }
 
-static int charge_one(struct leat_wrapper *w, const unsigned char *data, uint64_t bytes, enum leat_route route)
+static int charge_one(const struct transfer *t, struct leat_wrapper *w, const unsigned char *data, uint64_t bytes,
+		      enum leat_route route)
 {
+	struct leat_event event = {
+		.kind = LEAT_EVENT_MOVED, .route = route, .now_ns = t->now_ns, .bytes = bytes, .total_bytes = LEAT_UNKNOWN,
+	};
 	int r = 0;
 
 	if (w->ops->need == LEAT_NEED_CONTENT && w->ops->see && data)	/* none: a tee(2) has them in a pipe */
@@ -367,6 +371,8 @@ static int charge_one(struct leat_wrapper *w, const unsigned char *data, uint64_
 	if (w->ops->moved)
 		w->ops->moved(w, bytes, route);
 	w->passed_bytes += bytes;
+	if (w->ops->event)
+		w->ops->event(w, &event);
 	return r < 0 ? r : 0;
 }
 
@@ -405,7 +411,7 @@ int flow_charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum
 			if (w->ops == &frame_ops)
 				frame_took_payload((struct leat_frame *)w, bytes);
 			if (!dropped)
-				r = charge_one(w, x->data, bytes, route);
+				r = charge_one(t, w, x->data, bytes, route);
 			else if (w->ops->skipped)
 				w->ops->skipped(w, bytes);
 		}

@@ -338,6 +338,12 @@ static void deadline_moved(struct leat_wrapper *wrapper, uint64_t bytes, enum le
 		deadline->own.last_ns = NO_TIME;
 }
 
+/* Bytes that a section further on drops are progress as well. */
+static void deadline_skipped(struct leat_wrapper *wrapper, uint64_t bytes)
+{
+	deadline_moved(wrapper, bytes, LEAT_ROUTE_NONE);
+}
+
 static void progress_at(struct leat_deadline *deadline, uint64_t now_ns)
 {
 	if (deadline->activity)
@@ -367,6 +373,7 @@ const struct leat_wrapper_ops deadline_ops = {
 	.need = LEAT_NEED_NOTHING,
 	.allow = deadline_allow,
 	.moved = deadline_moved,
+	.skipped = deadline_skipped,
 	.event = deadline_event,
 };
 
