@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The calls that wait: leat_copy and leat_read. They step a transfer of their own and poll for what it wants. */
+#include "report.h"
 #include "sys.h"
 #include "transfer.h"
 
@@ -42,12 +43,12 @@ int64_t leat_copy(struct leat_sink *sink, struct leat_source *source, const stru
 	report = report ? report : &mine;
 	memset(report, 0, sizeof *report);
 	if (!sink || !source) {
-		report->error = -EINVAL;
+		*report = report_misuse(-EINVAL);
 		return -EINVAL;
 	}
 	r = transfer_begin(t, sink, source, options, BLOCKING_CALLER, 0);
 	if (r < 0 && !t->bits) {
-		report->error = r;
+		*report = t->report;
 		return r;
 	}
 	while (r >= 0 && (r = transfer_step(t)) > 0) {

@@ -297,6 +297,7 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 	set_options(t, options);
 	if ((source->state | sink->state) & (END_BUSY | END_VIEWED | END_PART)) {
 		t->bits = 0;
+		t->report = report_misuse(LEAT_EWRAPPED);
 		return LEAT_EWRAPPED;
 	}
 	t->now_ns = transfer_clock(t);
@@ -331,10 +332,12 @@ int leat_plan(struct leat_sink *sink, struct leat_source *source, const struct l
 	struct plan plan;
 	int r;
 
-	if (!sink || !source)
-		return -EINVAL;
-	if ((sink->state | source->state) & END_BUSY)
-		return LEAT_EWRAPPED;
+	r = !sink || !source ? -EINVAL : (sink->state | source->state) & END_BUSY ? LEAT_EWRAPPED : 0;
+	if (r < 0) {
+		if (report)
+			*report = report_misuse(r);
+		return r;
+	}
 	set_options(&t, options);
 	r = look_at_sink(&t);
 	t.report.side = LEAT_SIDE_SINK;
@@ -347,7 +350,9 @@ int leat_plan(struct leat_sink *sink, struct leat_source *source, const struct l
 		r = prepare_leaf(&t, &plan);
 	}
 	t.report.error = r < 0 ? r : 0;
-	if (!r)
+	if (r < 0)
+		t.report.ended_by = LEAT_ENDED_BY_ERROR;
+	else
 		t.report.side = LEAT_SIDE_NONE;
 	if (report)
 		*report = t.report;

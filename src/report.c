@@ -67,6 +67,11 @@ const char *leat_version(void)
 	return LEAT_VERSION;
 }
 
+struct leat_report report_misuse(int error)
+{
+	return (struct leat_report){ .error = error, .side = LEAT_SIDE_CALLER, .ended_by = LEAT_ENDED_BY_ERROR };
+}
+
 void report_plan(struct leat_report *report, const struct plan *plan)
 {
 	for (int route = 0; route < LEAT_ROUTES; route++) {

@@ -5,6 +5,8 @@
 
 #include "types.h"
 
+/* Of a call that was wrong before anything was looked at. */
+struct leat_report report_misuse(int error);
 /* Takes over the plan: routes, reasons, kinds. */
 void report_plan(struct leat_report *report, const struct plan *plan);
 /* The part spoke for most of the bytes so far: the whole shows its kinds, plan and reasons. */

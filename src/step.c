@@ -17,6 +17,7 @@ int leat_begin(struct leat_transfer *transfer, struct leat_sink *sink, struct le
 	if (!t)
 		return -EINVAL;
 	t->bits = 0;
+	t->report = report_misuse(-EINVAL);
 	if (!sink || !source)
 		return -EINVAL;
 	r = transfer_begin(t, sink, source, options, 0, 0);
