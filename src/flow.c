@@ -148,6 +148,8 @@ static int room_below(struct walk *walk, const struct leat_wrapper *frame, uint6
 
 		if (w->ops->need == LEAT_NEED_CHANGE)
 			break;
+		if (walk->t->bits & TRANSFER_QUIET && !w->down)	/* leat_read's own limit: the next one goes on in the header */
+			break;
 		if (w->ops == &frame_ops && !((struct leat_frame *)w)->open)
 			room -= least(room, UINT64_C(2) * LEAT_FRAME_BYTES);
 		if (!allow || (w->ops == &section_ops && ((struct leat_limit *)w)->skip))

@@ -26,6 +26,14 @@ static int64_t from_source(struct transfer *t, int fd, uint64_t *to, uint64_t by
 	return sys_splice(t->source_fd, offset_of(t->base->facts.kind, &from), fd, to, bytes, flags | SPLICE_F_NONBLOCK);
 }
 
+/* One of the two is a pipe, which has no errors but EPIPE: they are the other's. */
+static enum leat_side side_of(const struct transfer *t, int error)
+{
+	if (error == -EPIPE || t->out->facts.kind != LEAT_KIND_PIPE)
+		return LEAT_SIDE_SINK;
+	return t->base->facts.kind != LEAT_KIND_PIPE ? LEAT_SIDE_SOURCE : LEAT_SIDE_NONE;
+}
+
 static struct move splice_move(struct transfer *t, uint64_t bytes, bool more)
 {
 	uint64_t to = t->out->position;
@@ -40,7 +48,7 @@ static struct move splice_move(struct transfer *t, uint64_t bytes, bool more)
 		return route_verdict(kind_is_file(t->base->facts.kind) || sys_readable_bytes(t->source_fd) > 0 ?
 				     VERDICT_WAIT_SINK : VERDICT_WAIT_SOURCE);
 	if (n < 0)
-		return route_error(t, LEAT_ROUTE_SPLICE, (int)n, n == -EPIPE ? LEAT_SIDE_SINK : LEAT_SIDE_NONE);
+		return route_error(t, LEAT_ROUTE_SPLICE, (int)n, side_of(t, (int)n));
 	return n ? route_moved(n) : route_verdict(VERDICT_END);
 }
 
