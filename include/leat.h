@@ -146,7 +146,7 @@ struct leat_event {
 	enum leat_side side;		/* of EVENT_WAIT */
 	uint64_t now_ns;
 	uint64_t bytes;			/* of EVENT_MOVED: just now; else so far, at this wrapper's place */
-	uint64_t total_bytes;		/* expected at this place, or LEAT_UNKNOWN */
+	uint64_t total_bytes;		/* of BEGIN: expected at this place, or LEAT_UNKNOWN; of END: what passed it */
 	const struct leat_report *report;	/* of BEGIN and END: the part's own when it is on a queue's part */
 };
 
@@ -444,7 +444,8 @@ struct leat_wrapper *leat_tee_init(struct leat_tee *tee, struct leat_sink *secon
 
 /*
  * Adds bytes around pieces, without seeing the payload. before(n) and after(n) write at most 40 bytes and return how many;
- * exactly n payload bytes come between. before may be asked again with a smaller n before the first byte of it is sent.
+ * exactly n payload bytes come between. Both are asked when a piece is opened, and may be asked again with a smaller n
+ * before the first byte of it is sent.
  * finish writes what stands at the very end. Embed struct leat_frame first in a struct of your own.
  */
 #define LEAT_FRAME_BYTES 40

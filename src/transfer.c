@@ -51,7 +51,7 @@ int transfer_fail(struct transfer *t, int error, enum leat_side side, const stru
 		reports[i]->error = error;
 		reports[i]->side = (uint8_t)side;
 		reports[i]->error_route = (uint8_t)(t->route ? t->route->id : LEAT_ROUTE_NONE);
-		reports[i]->ended_by = LEAT_ENDED_BY_ERROR;
+		reports[i]->ended_by = side == LEAT_SIDE_CALLER && error == -ECANCELED ? LEAT_ENDED_BY_CANCEL : LEAT_ENDED_BY_ERROR;
 		reports[i]->culprit = by ? wrapper_name(by) : NULL;
 	}
 	return error;
@@ -162,7 +162,8 @@ static int finish(struct transfer *t, struct leat_wrapper *first, const struct l
 		if (r < 0)
 			return transfer_fail(t, r, LEAT_SIDE_WRAPPER, w);
 		if (r == LEAT_WAIT) {
-			t->wake_at_ns = budget.wake_at_ns;
+			if (budget.wake_at_ns < t->wake_at_ns)	/* the deadlines asked before go on */
+				t->wake_at_ns = budget.wake_at_ns;
 			t->wrapper_wait = budget.wait;
 			return wait_for(t, LEAT_SIDE_WRAPPER);
 		}

@@ -18,6 +18,8 @@ const char *wrapper_name(const struct leat_wrapper *wrapper)
 {
 	if (wrapper->ops == &frame_ops)
 		return ((const struct leat_frame *)wrapper)->ops->name;
+	if (wrapper->ops == &hash_ops)
+		return ((const struct leat_hash *)wrapper)->ops->name;
 	return wrapper->ops->name;
 }
 

@@ -165,7 +165,8 @@ struct move sink_send(struct transfer *t, const void *data, uint64_t bytes, bool
 int64_t sink_write_now(struct leat_sink *sink, const void *bytes, size_t length, struct pollfd *wait)
 {
 	struct transfer t = { .out = sink, .sink_fd = sink->fd, .blocking = BLOCKING_SINK };
-	int64_t n = send_now(&t, bytes, length, false);
+	bool own = sink->own_offset && kind_is_file(sink->facts.kind);
+	int64_t n = own ? sys_write(sink->fd, bytes, length) : send_now(&t, bytes, length, false);
 
 	*wait = (struct pollfd){ .fd = sink->fd, .events = POLLOUT };
 	if (n == -EAGAIN && sink->kind == LEAT_KIND_CALLBACK)

@@ -93,7 +93,8 @@ int64_t tee_pipe_splice(struct leat_tee *tee, uint64_t bytes)
 {
 	struct leat_sink *second = tee->second;
 	uint64_t to = second->position;
-	int64_t n = sys_splice(tee->pipe[0], NULL, second->fd, kind_is_file(second->facts.kind) ? &to : NULL, bytes,
+	bool explicit = kind_is_file(second->facts.kind) && !second->own_offset;
+	int64_t n = sys_splice(tee->pipe[0], NULL, second->fd, explicit ? &to : NULL, bytes,
 			       SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
 	if (n > 0) {
