@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What ends leat_copy from outside: the stop flag, a signal, a deadline, an error of a wrapper; on every route, on blocking
+ * descriptors and others, with a stuck sink and with a silent source. In time, exactly, without a spin.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "check.h"
+#include "ends.h"
+
+#define SIZE (8 << 20)
+#define MS (LEAT_SECOND / 1000)
+/* The promise is 100 ms. The rest is for a machine that has other things to do. */
+#define LATE_MS 400
+
+struct pair {
+	enum from from;
+	enum to to;
+	bool hash;
+	enum leat_route route;
+};
+
+/* Sinks that get stuck. */
+static const struct pair pairs[] = {
+	{ FROM_FILE, TO_TCP, false, LEAT_ROUTE_SENDFILE },    { FROM_FILE, TO_UNIX, false, LEAT_ROUTE_SENDFILE },
+	{ FROM_FILE, TO_PTY, false, LEAT_ROUTE_SENDFILE },    { FROM_FILE, TO_PIPE, false, LEAT_ROUTE_SPLICE },
+	{ FROM_PIPE, TO_TCP, false, LEAT_ROUTE_SPLICE },      { FROM_TCP, TO_PIPE, false, LEAT_ROUTE_SPLICE },
+	{ FROM_PIPE, TO_PIPE, false, LEAT_ROUTE_SPLICE },     { FROM_TCP, TO_TCP, false, LEAT_ROUTE_SPLICE_PIPE },
+	{ FROM_UNIX, TO_UNIX, false, LEAT_ROUTE_SPLICE_PIPE }, { FROM_MEMORY, TO_TCP, false, LEAT_ROUTE_MEMORY },
+	{ FROM_MEMORY, TO_PIPE, false, LEAT_ROUTE_MEMORY },   { FROM_MEMORY, TO_PTY, false, LEAT_ROUTE_MEMORY },
+	{ FROM_FILE, TO_TCP, true, LEAT_ROUTE_COPY },	      { FROM_FILE, TO_PIPE, true, LEAT_ROUTE_COPY },
+	{ FROM_CALLBACK, TO_UNIX, false, LEAT_ROUTE_COPY },   { FROM_ZERO, TO_PTY, false, LEAT_ROUTE_COPY },
+};
+#define PAIRS (sizeof pairs / sizeof pairs[0])
+
+struct run {
+	const struct pair *pair;
+	struct from_end from;
+	struct to_end to;
+	struct leat_count count, outer;
+	struct leat_xxh3 hash;
+	struct leat_report report;
+	uint64_t begin_ns, took_ns, cpu_ns;
+	char note[80];
+};
+
+static volatile int stop;
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * LEAT_SECOND + (uint64_t)now.tv_nsec;
+}
+
+static void run_make(struct run *run, const struct pair *pair, bool blocking, const char *what)
+{
+	memset(run, 0, sizeof *run);
+	run->pair = pair;
+	snprintf(run->note, sizeof run->note, "%s: %s to %s%s, %s", what, from_names[pair->from], to_names[pair->to],
+		 pair->hash ? " with hash" : "", blocking ? "blocking" : "non-blocking");
+	ends_alarm(20, run->note);
+	test_note(run->note);
+	stop = 0;
+	from_make(&run->from, pair->from, SIZE, blocking);
+	to_make_slow(&run->to, pair->to, SIZE, blocking, 1000);
+	leat_wrap(&run->from.source, leat_count_init(&run->count));
+	if (pair->hash)
+		leat_wrap(&run->from.source, leat_xxh3_init(&run->hash));
+}
+
+static int64_t run_copy(struct run *run, const struct leat_options *options)
+{
+	uint64_t cpu = cpu_ns();
+	int64_t r;
+
+	run->begin_ns = leat_now_ns();
+	r = leat_copy(&run->to.sink, &run->from.source, options, &run->report);
+	run->took_ns = leat_now_ns() - run->begin_ns;
+	run->cpu_ns = cpu_ns() - cpu;
+	return r;
+}
+
+/* What the report says was accepted is what arrives, and the next byte of the source is the one after it. */
+static void run_check(struct run *run)
+{
+	unsigned char next[100];
+	uint64_t bytes = run->report.bytes;
+	const char *what = from_check(&run->from, bytes);
+
+	CHECK_SAY(!what, "%s", what);
+	what = to_check(&run->to, bytes);
+	CHECK_SAY(!what, "%s", what);
+	CHECK_EQ(run->count.bytes, bytes);
+	CHECK_SAY(bytes > 0 && bytes < SIZE, "%llu bytes went", (unsigned long long)bytes);
+	CHECK_SAY(run->report.route_bytes[run->pair->route], "%s carried nothing", leat_route_name(run->pair->route));
+	CHECK_LE(run->cpu_ns, 60 * MS + run->took_ns / 5);
+	to_finish(&run->to, bytes);
+	CHECK_EQ(run->to.got_size, bytes);
+	CHECK_BYTES(run->to.got, run->from.bytes, bytes);
+	CHECK_EQ(leat_read(&run->from.source, next, sizeof next, NULL) > 0, 1);
+	CHECK_EQ(next[0], run->from.bytes[bytes]);
+	from_close(&run->from);
+	to_close(&run->to);
+}
+
+/* ---- The stop flag ------------------------------------------------------------------------------------------------------------------ */
+
+static void *set_stop(void *arg)
+{
+	usleep(60000);
+	stop = 1;
+	return NULL;
+}
+
+static void stop_flag(void)
+{
+	static struct run run;
+	struct leat_options options = { .stop = &stop };
+	uint64_t longest = 0;
+	pthread_t thread;
+
+	ends_content(SIZE + 100);
+	for (unsigned i = 0; i < 2 * PAIRS; i++) {
+		run_make(&run, &pairs[i / 2], i % 2, "stop");
+		CHECK_EQ(pthread_create(&thread, NULL, set_stop, NULL), 0);
+		CHECK_EQ(run_copy(&run, &options), -ECANCELED);
+		pthread_join(thread, NULL);
+		CHECK_EQ(run.report.ended_by, LEAT_ENDED_BY_CANCEL);
+		CHECK_EQ(run.report.side, LEAT_SIDE_CALLER);
+		CHECK_GE(run.took_ns, 55 * MS);
+		CHECK_LE(run.took_ns, (60 + LATE_MS) * MS);
+		longest = run.took_ns > longest ? run.took_ns : longest;
+		run_check(&run);
+	}
+	printf("longest: %.1f ms after the flag\n", ((double)longest - 60e6) / 1e6);
+}
+
+static void stop_before_the_first_byte(void)
+{
+	struct leat_options options = { .stop = &stop };
+	struct leat_source source;
+	struct leat_sink sink;
+	struct leat_report report;
+
+	ends_alarm(20, __func__);
+	stop = 1;
+	leat_from_memory(&source, "abc", 3);
+	leat_to_nothing(&sink);
+	CHECK_EQ(leat_copy(&sink, &source, &options, &report), -ECANCELED);
+	CHECK_EQ(report.bytes, 0u);
+	stop = 0;
+	CHECK_EQ(leat_copy(&sink, &source, &options, &report), 3);
+	leat_close(&source);
+}
+
+/* ---- Signals ---------------------------------------------------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t signals;
+static pthread_t main_thread;
+
+static void on_signal(int signal)
+{
+	signals++;
+	stop = 1;
+}
+
+static void *send_signal(void *arg)
+{
+	usleep(60000);
+	pthread_kill(main_thread, SIGUSR1);
+	return NULL;
+}
+
+/* A handler's flag ends the call at once: the poll is interrupted, it need not come round by itself. */
+static void signal_and_stop_flag(void)
+{
+	static struct run run;
+	struct sigaction action = { .sa_handler = on_signal };
+	struct leat_options options = { .stop = &stop };
+	pthread_t thread;
+
+	main_thread = pthread_self();
+	sigaction(SIGUSR1, &action, NULL);
+	for (unsigned i = 0; i < PAIRS; i++) {
+		run_make(&run, &pairs[i], i % 2, "signal");
+		signals = 0;
+		CHECK_EQ(pthread_create(&thread, NULL, send_signal, NULL), 0);
+		CHECK_EQ(run_copy(&run, &options), -ECANCELED);
+		pthread_join(thread, NULL);
+		CHECK_EQ(signals, 1);
+		CHECK_LE(run.took_ns, (60 + LATE_MS) * MS);
+		run_check(&run);
+	}
+}
+
+struct asked {
+	struct leat_wrapper wrapper;
+	unsigned times;
+};
+
+static int ask_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
+{
+	((struct asked *)wrapper)->times++;
+	return stop ? -EINTR : 0;
+}
+
+static const struct leat_wrapper_ops ask_ops = { .name = "ask", .need = LEAT_NEED_NOTHING, .allow = ask_allow };
+
+/* Without a stop flag a signal asks every allow again, also where nothing else would ever happen. */
+static void signal_asks_the_wrappers(void)
+{
+	static const enum from silent[] = { FROM_PIPE, FROM_TCP, FROM_UNIX };
+	struct sigaction action = { .sa_handler = on_signal };
+	pthread_t thread;
+	int pair[2];
+
+	main_thread = pthread_self();
+	sigaction(SIGUSR1, &action, NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		struct asked asked = { .times = 0 };
+		struct leat_source source;
+		struct leat_report report;
+		struct to_end to;
+		uint64_t begin;
+
+		ends_alarm(20, __func__);
+		test_note(from_names[silent[i]]);
+		stop = 0;
+		if (silent[i] == FROM_PIPE)
+			CHECK_CALL(pipe2(pair, O_CLOEXEC));
+		else
+			ends_pair(silent[i] == FROM_TCP, pair);
+		leat_from_fd(&source, pair[0]);
+		to_make(&to, TO_TCP, SIZE, true);
+		leat_wrap(&source, leat_wrapper_init(&asked.wrapper, &ask_ops));
+		CHECK_EQ(pthread_create(&thread, NULL, send_signal, NULL), 0);
+		begin = leat_now_ns();
+		CHECK_EQ(leat_copy(&to.sink, &source, NULL, &report), -EINTR);
+		CHECK_LE(leat_now_ns() - begin, (60 + LATE_MS) * MS);
+		pthread_join(thread, NULL);
+		CHECK_EQ(report.side, LEAT_SIDE_WRAPPER);
+		CHECK_STR(report.culprit, "ask");
+		CHECK_SAY(asked.times < 50, "asked %u times", asked.times);
+		leat_close(&source);
+		to_close(&to);
+		close(pair[0]);
+		close(pair[1]);
+	}
+}
+
+/* ---- Deadlines -------------------------------------------------------------------------------------------------------------------------- */
+
+static void deadlines(void)
+{
+	static struct run run;
+	struct leat_deadline deadline;
+	uint64_t longest = 0;
+
+	for (unsigned i = 0; i < 4 * PAIRS; i++) {
+		bool total = i / 2 % 2;
+
+		run_make(&run, &pairs[i / 4], i % 2, total ? "total deadline" : "idle deadline");
+		leat_wrap_sink(&run.to.sink, leat_deadline_init(&deadline, total ? 0 : 60 * MS, total ? 60 * MS : 0));
+		CHECK_EQ(run_copy(&run, NULL), -ETIMEDOUT);
+		CHECK_EQ(run.report.side, LEAT_SIDE_WRAPPER);
+		CHECK_STR(run.report.culprit, "deadline");
+		CHECK_GE(run.took_ns, 60 * MS);
+		CHECK_LE(run.took_ns, (60 + LATE_MS) * MS);
+		longest = run.took_ns > longest ? run.took_ns : longest;
+		run_check(&run);
+	}
+	printf("longest: %.1f ms after the deadline\n", ((double)longest - 60e6) / 1e6);
+}
+
+/* ---- An error of a wrapper in the midst ---------------------------------------------------------------------------------------- */
+
+struct guard {
+	struct leat_wrapper wrapper;
+	uint64_t left, moved;
+};
+
+static int guard_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
+{
+	struct guard *guard = (struct guard *)wrapper;
+
+	if (!guard->left)
+		return -EDQUOT;
+	budget->bytes = budget->bytes < guard->left ? budget->bytes : guard->left;
+	return 0;
+}
+
+static void guard_moved(struct leat_wrapper *wrapper, uint64_t bytes, enum leat_route route)
+{
+	((struct guard *)wrapper)->left -= bytes;
+	((struct guard *)wrapper)->moved += bytes;
+}
+
+static const struct leat_wrapper_ops guard_ops = {
+	.name = "guard", .need = LEAT_NEED_COUNTS, .allow = guard_allow, .moved = guard_moved,
+};
+
+static void a_wrapper_fails_after_so_many_bytes(void)
+{
+	static struct run run;
+
+	for (unsigned i = 0; i < 2 * PAIRS; i++) {
+		struct guard guard = { .left = 300001 };
+
+		run_make(&run, &pairs[i / 2], i % 2, "guard");
+		to_allow(&run.to, UINT64_MAX);
+		if (i % 4 < 2)
+			leat_wrap(&run.from.source, leat_wrapper_init(&guard.wrapper, &guard_ops));
+		else
+			leat_wrap_sink(&run.to.sink, leat_wrapper_init(&guard.wrapper, &guard_ops));
+		CHECK_EQ(run_copy(&run, NULL), -EDQUOT);
+		CHECK_EQ(run.report.bytes, 300001u);
+		CHECK_EQ(guard.moved, 300001u);
+		CHECK_EQ(run.report.side, LEAT_SIDE_WRAPPER);
+		CHECK_STR(run.report.culprit, "guard");
+		CHECK_EQ(run.report.ended_by, LEAT_ENDED_BY_ERROR);
+		guard.left = UINT64_MAX;
+		run_check(&run);
+	}
+}
+
+static const struct test tests[] = {
+	TEST(stop_flag), TEST(stop_before_the_first_byte), TEST(signal_and_stop_flag), TEST(signal_asks_the_wrappers),
+	TEST(deadlines), TEST(a_wrapper_fails_after_so_many_bytes),
+};
+TEST_MAIN(tests)
