@@ -97,9 +97,9 @@ void chart_cpu(FILE *f, const struct bench *b, enum direction direction)
 		return;
 	step = grid_step(most);
 	begin(f, TOP + 8 + rows * ROW, "CPU of the serving process, milliseconds for each GiB");
-	for (double at = 0; at <= most; at += step) {
-		snprintf(text, sizeof text, "%g", at);
-		vertical(f, LEFT + at / most * plot, TOP + 8 + rows * ROW, "grid", text);
+	for (int i = 0; i * step <= most; i++) {
+		snprintf(text, sizeof text, "%g", i * step);
+		vertical(f, LEFT + i * step / most * plot, TOP + 8 + rows * ROW, "grid", text);
 	}
 	for (unsigned i = 0; i < b->runs_count; i++) {
 		if (b->runs[i].shape->direction != direction || !cpu_ms_per_gib(b, &b->runs[i]).n)
@@ -152,7 +152,7 @@ void chart_calls(FILE *f, const struct bench *b)
 	if (!rows)
 		return;
 	begin(f, TOP + 8 + rows * ROW, "transfer calls for each GiB, logarithmic");
-	for (double at = 1; at <= most; at *= 10)
+	for (unsigned at = 1; at <= most; at *= 10)
 		vertical(f, LEFT + calls_place(at, most) * plot, TOP + 8 + rows * ROW, "grid", page_number(at, text, sizeof text));
 	for (unsigned i = 0; i < b->runs_count; i++)
 		if (counted(&b->runs[i])) {
@@ -193,10 +193,13 @@ void chart_sweep(FILE *f, const struct sweep *s)
 		for (int way = 0; way < SWEEP_WAYS; way++)
 			most = fmax(most, fmin(sweep_value(&s->points[i], way), 2));
 	begin(f, SWEEP_HEIGHT + 30, "CPU of one transfer against that of a copy, by size");
-	for (double at = 0; at <= most; at += 0.25)
+	for (int quarter = 0; quarter <= most * 4; quarter++) {
+		double at = quarter / 4.0, y = sweep_y(at, most);
+
 		fprintf(f, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"tick\" x=\"%d\" "
-			   "y=\"%.1f\" text-anchor=\"end\">%.2f</text>\n", SWEEP_LEFT, WIDTH - SWEEP_RIGHT, sweep_y(at, most),
-			sweep_y(at, most), SWEEP_LEFT - 6, sweep_y(at, most) + 4, at);
+			   "y=\"%.1f\" text-anchor=\"end\">%.2f</text>\n", SWEEP_LEFT, WIDTH - SWEEP_RIGHT, y, y, SWEEP_LEFT - 6,
+			y + 4, at);
+	}
 	for (unsigned i = 0; i < s->points_count; i++)
 		fprintf(f, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", sweep_x(s, i),
 			SWEEP_HEIGHT + 20, out_size(s->points[i].bytes, text, sizeof text));

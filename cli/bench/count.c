@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,22 +11,27 @@
 #define COUNT_PATIENCE_NS 1000000000	/* and no further transfer after so long; --quick: an eighth of it */
 #define TRIES 3				/* while others are busy */
 
-/* Counts transfers of a run, the first with the planted read if plant. 0, or -errno with the reason in why.
- * *ret_foreign: how busy others were; a receiver that is kept waiting makes the server of a full socket ask more often. */
-static int count_run(struct bench *b, struct run *run, int plant, uint64_t bytes_wanted, struct counts *counts,
-		     double *ret_foreign, char *why, size_t size)
+struct attempt {
+	struct counts counts;
+	double foreign;		/* how busy others were: a receiver kept waiting makes the server of a full socket ask again */
+	char why[200];		/* it failed */
+};
+
+/* Counts transfers of a run until they come to bytes_wanted, the first with the planted read if plant. 0, or -errno. */
+static int count_run(struct bench *b, struct run *run, int plant, uint64_t bytes_wanted, struct attempt *a)
 {
 	uint64_t patience_ns = b->settings.quick ? COUNT_PATIENCE_NS / 8 : COUNT_PATIENCE_NS, began, helpers_ns = 0;
+	struct counts *counts = &a->counts;
 	struct marks from, to;
 	struct tracer tracer;
 	struct intake in;
 	int error;
 
-	memset(counts, 0, sizeof *counts);
+	memset(a, 0, sizeof *a);
 	if (plant && child_order(&run->child, ORDER_PLANT))
 		return -EPIPE;
 	measure_mark(b, run, &from);
-	error = tracer_start(&tracer, run->child.pid, b->cpu_server, why, size);
+	error = tracer_start(&tracer, run->child.pid, b->cpu_server, a->why, sizeof a->why);
 	if (error)
 		return error;
 	began = now_ns();
@@ -40,15 +44,13 @@ static int count_run(struct bench *b, struct run *run, int plant, uint64_t bytes
 		 now_ns() - began < patience_ns && !*b->stop);
 	tracer_stop(&tracer);
 	measure_mark(b, run, &to);
-	*ret_foreign = measure_foreign(b, &from, &to, helpers_ns + tracer.cpu_ns);
+	a->foreign = measure_foreign(b, &from, &to, helpers_ns + tracer.cpu_ns);
 	if (error) {
 		close(tracer.log);
-		snprintf(why, size, "%s", run->why);
+		snprintf(a->why, sizeof a->why, "%s", run->why);
 		return error;
 	}
 	counts->valid = counts_read(counts, tracer.log) == 0 && counts->transfer_calls > 0;
-	if (!counts->valid)
-		snprintf(why, size, "the log of strace says nothing of its payload");
 	return 0;
 }
 
@@ -56,49 +58,47 @@ static int count_run(struct bench *b, struct run *run, int plant, uint64_t bytes
 static void self_check(struct bench *b)
 {
 	struct run *run = bench_run(b, FILE_TCP, "wrapped");
-	struct counts *bare = calloc(2, sizeof *bare), *planted = bare + 1;
-	double foreign;
-	char why[200] = "";
+	struct attempt bare, planted;
 	int error;
 
-	if (!bare)
-		return;
 	for (unsigned i = 0; (!run || run->dropped) && i < b->runs_count; i++)
 		if (!b->runs[i].dropped && b->runs[i].shape->serve == serve_leat && b->runs[i].shape->arg & WITH_LOG)
 			run = &b->runs[i];
 	if (!run || run->dropped)
 		run = bench_floor(b, FILE_TCP);
-	if (run && !run->dropped) {
-		error = count_run(b, run, 0, 1, bare, &foreign, why, sizeof why);
-		if (!error)
-			error = count_run(b, run, 1, 1, planted, &foreign, why, sizeof why);
-		if (!error)
-			b->self_check = counts_of(planted, "read") == counts_of(bare, "read") + 1 &&
-					planted->user_in_bytes == bare->user_in_bytes + 1;
-		if (error && !*b->stop)
-			bench_note(b, "the counts could not be checked: %s", why);
-		else if (!b->self_check)
-			bench_note(b, "a planted read did not show in the counts of %s: they are not to be trusted",
-				   run->shape->name);
-	}
-	free(bare);
+	if (!run || run->dropped)
+		return;
+	error = count_run(b, run, 0, 1, &bare);
+	if (error)
+		planted = bare;
+	else
+		error = count_run(b, run, 1, 1, &planted);
+	if (!error)
+		b->self_check = counts_of(&planted.counts, "read") == counts_of(&bare.counts, "read") + 1 &&
+				planted.counts.user_in_bytes == bare.counts.user_in_bytes + 1;
+	if (error && !*b->stop)
+		bench_note(b, "the counts could not be checked: %s", planted.why);
+	else if (!b->self_check)
+		bench_note(b, "a planted read did not show in the counts of %s: they are not to be trusted", run->shape->name);
 }
 
 /* The least disturbed of a few counts. */
 static int count_quietly(struct bench *b, struct run *run, char *why, size_t size)
 {
 	int tries = b->settings.quick ? 1 : TRIES;
-	double foreign = 0, least = INFINITY;
-	struct counts counts;
+	double least = INFINITY;
+	struct attempt attempt;
 
 	for (int try = 0; try < tries && least > noise_limit && !*b->stop; try++) {
-		int error = count_run(b, run, 0, COUNT_BYTES, &counts, &foreign, why, size);
+		int error = count_run(b, run, 0, COUNT_BYTES, &attempt);
 
-		if (error)
+		if (error) {
+			snprintf(why, size, "%s", attempt.why);
 			return error;
-		if (foreign < least) {
-			least = foreign;
-			run->counts = counts;
+		}
+		if (attempt.foreign < least) {
+			least = attempt.foreign;
+			run->counts = attempt.counts;
 		}
 		b->noisy_repeated += try > 0;
 	}

@@ -185,7 +185,7 @@ void golang_exec(const struct bench *b, const struct shape *shape, int orders, i
 		return;
 	snprintf(skip, sizeof skip, "%u", shape->skip);
 	snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)(b->file.size - shape->skip - shape->cut));
-	snprintf(upstream, sizeof upstream, "127.0.0.1:%u", b->upstream >= 0 ? net_port(b->upstream) : 0);
+	snprintf(upstream, sizeof upstream, "127.0.0.1:%u", (unsigned)(b->upstream >= 0 ? net_port(b->upstream) : 0));
 	execl(b->go.binary, b->go.binary, shape->go_mode, skip, bytes, upstream, (char *)NULL);
 }
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 enum { BY_LEAT, BY_CALLS, BY_CALLS_AGAIN, WAYS };
+#define WHY_BYTES 200
 #define TURN 8			/* transfers in one turn: 32 KiB, which every receive buffer takes */
 #define TURNS 100		/* of every way in a round */
 #define ROUNDS_MAX 201
@@ -69,8 +70,9 @@ static void record_child(const struct bench *b, const struct same_calls *calls, 
 	_exit(0);
 }
 
-static int record(struct bench *b, const struct same_calls *calls, unsigned row, int way, struct same_calls *ret_calls, char *why,
-		  size_t size)
+/* Lists the calls of one way of one row. 0, or -errno with the reason in why. */
+static int record(struct bench *b, const struct same_calls *calls, unsigned row, int way, struct same_calls *ret_calls,
+		  char why[WHY_BYTES])
 {
 	int go[2], error, status = 0;
 	pid_t me = getpid(), pid;
@@ -83,14 +85,14 @@ static int record(struct bench *b, const struct same_calls *calls, unsigned row,
 		child_bind_to_parent(me);
 		record_child(b, calls, row, way, go[0]);
 	}
-	error = tracer_start(&tracer, pid, b->cpu_server, why, size);
+	error = tracer_start(&tracer, pid, b->cpu_server, why, WHY_BYTES);
 	if (!error) {
 		if (write(go[1], "g", 1) != 1)
 			error = -EPIPE;
 		waitpid(pid, &status, 0);
 		tracer_stop(&tracer);
 		if (calls_read(ret_calls, tracer.log) || status) {
-			snprintf(why, size, "the small transfer failed under strace");
+			snprintf(why, WHY_BYTES, "the small transfer failed under strace");
 			error = -EIO;
 		}
 	} else {
@@ -103,21 +105,21 @@ static int record(struct bench *b, const struct same_calls *calls, unsigned row,
 }
 
 /* Lists the calls of both rows, and looks whether the C program makes the same ones. 0, or -1 with the reason in why. */
-static int list_calls(struct bench *b, struct same_calls calls[OVERHEAD_ROWS], char *why, size_t size)
+static int list_calls(struct bench *b, struct same_calls calls[OVERHEAD_ROWS], char why[WHY_BYTES])
 {
 	struct same_calls again;
 
 	for (unsigned row = 0; row < OVERHEAD_ROWS; row++) {
-		if (record(b, calls, row, BY_LEAT, &calls[row], why, size))
+		if (record(b, calls, row, BY_LEAT, &calls[row], why))
 			return -1;
 		if (calls[row].unknown) {
-			snprintf(why, size, "it does not know how to make one of: %.150s", calls[row].text);
+			snprintf(why, WHY_BYTES, "it does not know how to make one of: %.150s", calls[row].text);
 			return -1;
 		}
-		if (record(b, calls, row, BY_CALLS, &again, why, size))
+		if (record(b, calls, row, BY_CALLS, &again, why))
 			return -1;
 		if (strcmp(again.text, calls[row].text)) {
-			snprintf(why, size, "it made other calls: %.150s", again.text);
+			snprintf(why, WHY_BYTES, "it made other calls: %.150s", again.text);
 			return -1;
 		}
 	}
@@ -222,7 +224,7 @@ int overhead_run(struct bench *b)
 {
 	struct same_calls *calls = calloc(OVERHEAD_ROWS, sizeof *calls);
 	struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	char why[200] = "";
+	char why[WHY_BYTES] = "";
 	int error = -1;
 
 	if (!calls || shared == MAP_FAILED) {
@@ -231,7 +233,7 @@ int overhead_run(struct bench *b)
 	}
 	out_progress(&b->out, 1, "measuring what leat adds to its calls");
 	pin_to(b->cpu_receiver);
-	if (list_calls(b, calls, why, sizeof why)) {
+	if (list_calls(b, calls, why)) {
 		memset(calls, 0, OVERHEAD_ROWS * sizeof *calls);
 		bench_note(b, "there is no C program to compare the small transfer with (%s): only a bare sendfile", why);
 	}

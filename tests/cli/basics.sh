@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# basics.sh: help and version everywhere; wrong words and options end with 2 and a sentence.
+set -u
+. "$(dirname "$0")/lib.sh"
+failed=0
+
+run 0 "$LEAT" --help
+says out '^usage: leat COMMAND'
+says out '^  bench '
+run 0 "$LEAT" bench --help
+says out '^usage: leat bench'
+for option in quick rounds size file shape receiver sink mss sweep overhead json html port budget; do
+	says out "^  --$option"
+done
+run 0 "$LEAT" --version
+says out '^leat [0-9]+\.[0-9]+\.[0-9]+$'
+[ "$(wc -l <out)" -eq 1 ] || fail '--version alone says more than the version'
+for order in '--version --verbose' '--verbose --version' '-V -v'; do
+	read -ra words <<<"$order"
+	run 0 "$LEAT" "${words[@]}"
+	for route in clone copy_file_range sendfile splice splice_pipe memory copy; do
+		says out "^  $route +(yes|no) "
+	done
+done
+says out '^  copy +yes '
+
+run 2 "$LEAT"
+says err '^usage: leat COMMAND'
+while read -ra words; do
+	run 2 "$LEAT" "${words[@]}"
+	says err '^leat: '
+	[ "$(wc -l <err)" -eq 1 ] || fail "leat ${words[*]} says $(wc -l <err) lines, not one sentence"
+	[ ! -s out ] || fail "leat ${words[*]} writes to standard output"
+done <<'END'
+nonsense
+--nonsense
+--verbose
+bench --nonsense
+bench nonsense
+bench --rounds
+bench --rounds 0
+bench --rounds x
+bench --rounds 1x
+bench --rounds -1
+bench --rounds 99999999999999999999
+bench --size 5q
+bench --size 1
+bench --size 99999999999t
+bench --receiver fast
+bench --sink
+bench --sink=maybe
+bench --mss 1
+bench --mss 100000
+bench --port 0
+bench --port 65535
+bench --quick=yes
+bench --file=
+bench --shape raw,nonsense
+bench --json /nonexistent/dir/file --shape raw
+bench --html /nonexistent/dir/file --shape raw
+END
+
+run 0 "$LEAT" bench --list
+for name in raw limit section wrapped rate framed hash opaque c-sendfile c-sendfile-cork c-copy-32k c-copy-256k c-splice-64k \
+	c-splice-1m go-raw go-wrapped go-limit go-section; do
+	says out "^file-tcp +$name "
+done
+for name in raw wrapped opaque c-splice-64k c-splice-1m; do says out "^tcp-tcp +$name "; done
+for name in plain wrapped sparse reflink; do says out "^file-file +$name "; done
+exit "$failed"

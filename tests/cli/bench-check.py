@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""bench-check.py FILE [strict]: looks at the JSON of `leat bench`. Exit status 1 with a line for each thing wrong;
+3 when only the counts of raw and wrapped differ by more than 5, which a receiver kept waiting by others can cause."""
+import json
+import sys
+
+wrong = []
+
+
+def check(what, message):
+    if not what:
+        wrong.append(message)
+
+
+def measured(value, where):
+    if value is None:
+        return
+    for key in ("median", "min", "max", "low95", "high95", "n"):
+        check(key in value, f"{where} has no {key}")
+    check(0 <= value["min"] <= value["low95"] <= value["median"] <= value["high95"] <= value["max"], f"{where} is out of order")
+
+
+data = json.load(open(sys.argv[1]))
+check(data["format"] == "leat-bench" and data["version"] == 1, "format or version")
+for key in ("leat", "when", "machine", "method", "rounds", "noisy_rounds_repeated", "control", "self_check", "shapes", "figures"):
+    check(key in data, f"no {key}")
+for key in ("cpu", "cpus", "memory_bytes", "kernel", "routes"):
+    check(data["machine"].get(key), f"machine has no {key}")
+for key in ("receiver", "sink", "congestion_control", "size_bytes", "floors"):
+    check(key in data["method"], f"method has no {key}")
+check(data["rounds"] >= 1, "no rounds")
+
+shapes = {}
+for shape in data["shapes"]:
+    name = f"{shape['direction']}/{shape['name']}"
+    check(name not in shapes, f"{name} is there twice")
+    shapes[name] = shape
+    for key in ("cpu_ms_per_gib", "ratio_to_floor", "gib_per_s", "calls_per_gib", "calls_counted_by", "user_space_bytes_per_gib",
+                "route", "reason", "verified"):
+        check(key in shape, f"{name} has no {key}")
+    if shape["left_out"]:
+        continue
+    check(shape["verified"] is True, f"{name} is not verified")
+    check(shape["cpu_ms_per_gib"], f"{name} was not measured")
+    for key in ("cpu_ms_per_gib", "ratio_to_floor", "gib_per_s"):
+        measured(shape[key], f"{name} {key}")
+    check(shape["ratio_to_floor"]["n"] == data["rounds"], f"{name} misses rounds")
+
+MIB = 1 << 20
+kernel = ("raw", "wrapped", "limit", "section", "rate", "framed")
+for name in kernel:
+    shape = shapes.get(f"file-tcp/{name}")
+    if shape:
+        check(shape["route"] == "sendfile" and shape["reason"] == "ok", f"{name} went by {shape['route']}, {shape['reason']}")
+for name, reason in (("hash", "needs-content:xxh3"), ("opaque", "opaque-source")):
+    shape = shapes.get(f"file-tcp/{name}")
+    if shape:
+        check(shape["route"] == "copy" and shape["reason"] == reason, f"{name} says {shape['route']}, {shape['reason']}")
+
+status = 0
+if data["method"]["calls_counted_by"]:
+    check(data["self_check"] is True, "the planted read did not show")
+    for name in ("raw", "wrapped", "limit", "section", "rate"):
+        shape = shapes.get(f"file-tcp/{name}")
+        if shape:
+            check(shape["payload_reads_writes_per_gib"] == 0, f"{name} reads or writes payload")
+            check(shape["user_space_bytes_per_gib"] == 0, f"{name} carries bytes")
+            check(not {"read", "write", "pread64", "sendto", "recvfrom"} & set(shape["calls_per_gib"]), f"{name} reads or writes")
+            check(shape["calls_per_gib"]["sendfile"] > 0, f"{name} makes no sendfile")
+    for name in ("hash", "opaque", "c-copy-32k"):
+        shape = shapes.get(f"file-tcp/{name}")
+        if shape:
+            check(abs(shape["user_space_bytes_per_gib"] - (1 << 30)) < MIB, f"{name} should carry every byte")
+    copy = shapes.get("file-tcp/c-copy-32k")
+    if copy:
+        check(abs(copy["calls_per_gib"]["read"] - 32768) < 40, "C read+write of 32 KiB makes another number of reads")
+    raw, wrapped = shapes.get("file-tcp/raw"), shapes.get("file-tcp/wrapped")
+    if raw and wrapped and abs(raw["transfer_calls_per_gib"] - wrapped["transfer_calls_per_gib"]) > 5:
+        status = 3
+sparse = shapes.get("file-file/sparse")
+if sparse and not sparse["left_out"]:
+    check("kept as holes" in sparse["explain"], "sparse keeps no holes")
+
+for line in wrong:
+    print("FAIL:", line)
+sys.exit(1 if wrong else status)
