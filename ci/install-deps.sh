@@ -8,7 +8,7 @@ set -eu
 needed='gcc=gcc libc6-dev=/usr/include/stdio.h pkg-config=pkg-config meson=meson ninja-build=ninja'
 needed="$needed libxxhash-dev=/usr/include/xxhash.h strace=strace"
 tests='g++=g++ python3=python3'
-gates='git=git clang=clang clang-format=clang-format clang-tidy=clang-tidy cppcheck=cppcheck mandoc=mandoc'
+gates='git=git clang=clang clang-format=clang-format clang-tidy=clang-tidy mandoc=mandoc'
 gates="$gates universal-ctags=ctags-universal shellcheck=shellcheck abigail-tools=abidiff valgrind=valgrind"
 case ${1:-demo} in
 demo) ;;

@@ -16,13 +16,14 @@ plant() {
 	local status=0
 	eval "$3" || { echo "plant.sh: could not plant: $3"; missed=$((missed + 1)); return; }
 	ninja -C "$BUILD" --quiet >"$dir/log" 2>&1
-	"ci/gates/$1" >"$dir/out" 2>&1 || status=$?
+	# shellcheck disable=SC2086 # a gate may have arguments
+	ci/gates/$1 >"$dir/out" 2>&1 || status=$?
 	if [ $status != 0 ] && [ $status != 77 ] && grep -qE -- "$2" "$dir/out"; then
 		seen=$((seen + 1))
 		printf 'seen    %-9s %s\n' "$1" "$(grep -m1 -E -- "$2" "$dir/out" | cut -c1-110)"
 	else
 		missed=$((missed + 1))
-		printf 'MISSED  %-9s %s (exit status %d)\n' "$1" "$3" $status
+		printf 'MISSED  %-9s %s (exit status %d)\n' "$1" "${3:0:80}" $status
 		head -5 "$dir/out"
 	fi
 	git checkout -q . && git clean -qfd
@@ -33,7 +34,7 @@ add() {
 }
 
 long=$(printf '\\tx++;\\n%.0s' {1..80})
-plant sizes 'long: .*f: ' "add src/plan.c 'int f(int x)\n{\n${long}return x;\n}\n'"
+plant sizes 'LONG: .*f: ' "add src/plan.c 'int f(int x)\n{\n${long}return x;\n}\n'"
 plant sizes 'nesting' "add src/plan.c 'int f(int x)\n{\n\tif (x)\n\t\tif (x)\n\t\t\tif (x)\n\t\t\t\tif (x)\n\t\t\t\t\tif (x)\n\t\t\t\t\t\tx++;\n}\n'"
 plant sizes 'TOO LONG: src/plan.c' "add src/plan.c '$(printf '\\n%.0s' {1..560})'"
 plant includes 'never each other' "sed -i '/types.h/a #include \"wrapper.h\"' src/plan.h"
@@ -54,7 +55,7 @@ plant exports 'exports other' "sed -i 's/^local:/\tplan_*;\nlocal:/' src/leat.ma
 plant abi 'interface changed' "sed -i 's/uint64_t begin_ns, end_ns;/uint64_t end_ns, begin_ns;/' include/leat.h"
 plant consumer 'not expected' "sed -i \"s|^install_headers.*|install_headers('include/leat.h', 'src/types.h')|\" meson.build"
 plant consumer 'fails|does not build' "sed -i 's/^Cflags//; s/leat_chunked_init;/&/; /leat_copy;/d' src/leat.map"
-plant lint 'NullDereference|nullPointer' "add src/plan.c 'int f(int *p);\nint f(int *p)\n{\n\tif (p)\n\t\treturn 0;\n\treturn *p;\n}\n'"
+plant 'lint src/plan.c' 'NullDereference|nullPointer' "add src/plan.c 'int f(int *p);\nint f(int *p)\n{\n\tif (p)\n\t\treturn 0;\n\treturn *p;\n}\n'"
 plant warnings 'something to say' "add src/plan.c 'static int unused;\n'"
 plant tree 'left in the source tree' "sed -i 's/^\\.PHONY/&/; s/^all: configured/&\n\t@touch planted/' Makefile; git -c user.name=x -c user.email=x commit -qam x"
 git reset -q --hard '@{1}'
