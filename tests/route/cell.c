@@ -332,7 +332,7 @@ static void check_refusals(struct run *run)
 			reason = LEAT_FS_DENIED;
 		EXPECT(run, r->refused[route] == reason, "%s was refused for %s, not %s", leat_route_name(route),
 		       leat_reason_name(r->refused[route]), leat_reason_name(reason));
-		EXPECT(run, reason != LEAT_NEEDS_CONTENT || (r->refused_by[route] && !strcmp(r->refused_by[route], "hash")),
+		EXPECT(run, reason != LEAT_NEEDS_CONTENT || (r->refused_by[route] && !strcmp(r->refused_by[route], "check")),
 		       "%s was refused by %s", leat_route_name(route), r->refused_by[route] ? r->refused_by[route] : "nobody");
 	}
 }
