@@ -263,6 +263,21 @@ static int dead_end(struct transfer *t)
 	return transfer_fail(t, error ? -error : poll.revents & POLLNVAL ? -EBADF : -EPIPE, LEAT_SIDE_SINK, NULL);
 }
 
+/*
+ * poll calls a TCP socket writable only when a third of its buffer is free. With a large buffer and a slow reader that is
+ * longer than an idle deadline may be, although bytes go all the time (hazard 48): so the sink is tried again half way to
+ * the next point in time that a wrapper waits for.
+ */
+#define TRY_AGAIN_NS (LEAT_SECOND / 10)
+
+static void try_half_way(struct transfer *t)
+{
+	if (t->waiting != LEAT_SIDE_SINK || t->wake_at_ns == LEAT_NEVER || !kind_is_socket(t->out->facts.kind))
+		return;
+	if (t->wake_at_ns > t->now_ns + TRY_AGAIN_NS)
+		t->wake_at_ns -= (t->wake_at_ns - t->now_ns) / 2;
+}
+
 static int waited(struct transfer *t, bool idle)
 {
 	struct leat_report *reports[] = { &t->report, &t->part_report };
@@ -282,6 +297,7 @@ static int waited(struct transfer *t, bool idle)
 		else
 			report->other_waits++;
 	}
+	try_half_way(t);
 	tell(t, LEAT_EVENT_WAIT, t->waiting);
 	return LEAT_WAIT;
 }

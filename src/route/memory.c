@@ -86,20 +86,23 @@ bool sink_room(const struct transfer *t, uint64_t *bytes)
 {
 	uint32_t info[SK_MEMINFO_VARS] = { 0 }, queued;
 	unsigned size = sizeof info;
+	bool writable;
 
 	if (!(t->blocking & BLOCKING_SINK))
 		return true;
-	if (!ready(t->sink_fd, POLLOUT))
-		return false;
+	writable = ready(t->sink_fd, POLLOUT);
 	if (!kind_is_socket(t->out->facts.kind)) {
 		*bytes = *bytes < BLOCKING_PIPE_BYTES ? *bytes : BLOCKING_PIPE_BYTES;
-		return true;
+		return writable;
 	}
 	if (sys_socket_option(t->sink_fd, SOL_SOCKET, SO_MEMINFO, info, &size) < 0)
-		return true;
+		return writable;
 	queued = info[SK_MEMINFO_WMEM_QUEUED] > info[SK_MEMINFO_WMEM_ALLOC] ? info[SK_MEMINFO_WMEM_QUEUED] :
 									      info[SK_MEMINFO_WMEM_ALLOC];
 	if (queued + 2 >= info[SK_MEMINFO_SNDBUF])
+		return false;
+	/* Not yet a third is free, as poll wants it: a fifth will do for who asks by the clock. What holds bytes is connected. */
+	if (!writable && (!queued || info[SK_MEMINFO_SNDBUF] - queued < info[SK_MEMINFO_SNDBUF] / 5))
 		return false;
 	if (*bytes > (info[SK_MEMINFO_SNDBUF] - queued) / 2)
 		*bytes = (info[SK_MEMINFO_SNDBUF] - queued) / 2;
