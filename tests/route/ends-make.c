@@ -356,7 +356,7 @@ static void *receive(void *arg)
 		ssize_t n = most ? read(end->peer, end->got + end->got_size, most) : -1;
 
 		if (!most)
-			usleep(500);
+			usleep(end->bytes_per_s ? 5000 : 500);
 		if (!most || (n < 0 && errno == EINTR))
 			continue;
 		if (n <= 0)

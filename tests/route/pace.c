@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A slow reader on a blocking descriptor: the deadline is kept, progress is told all the time, bytes keep moving. Each route
+ * in a process of its own, all at the same time.
+ */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "check.h"
+#include "ends.h"
+
+#define SIZE (64 << 20)
+#define MS (LEAT_SECOND / 1000)
+
+static const struct lane {
+	enum from from;
+	enum to to;
+	bool hash, blocking;
+	enum leat_route route;
+	bool idle;	/* an idle deadline, and nothing else that would wake */
+} lanes[] = {
+	{ FROM_FILE, TO_TCP, false, true, LEAT_ROUTE_SENDFILE },   { FROM_FILE, TO_TCP, true, true, LEAT_ROUTE_COPY },
+	{ FROM_MEMORY, TO_TCP, false, true, LEAT_ROUTE_MEMORY },   { FROM_TCP, TO_TCP, false, true, LEAT_ROUTE_SPLICE_PIPE },
+	{ FROM_FILE, TO_UNIX, false, true, LEAT_ROUTE_SENDFILE },  { FROM_FILE, TO_PIPE, false, true, LEAT_ROUTE_SPLICE },
+	{ FROM_PIPE, TO_TCP, false, true, LEAT_ROUTE_SPLICE },     { FROM_FILE, TO_PTY, false, true, LEAT_ROUTE_SENDFILE },
+	{ FROM_FILE, TO_TCP, false, false, LEAT_ROUTE_SENDFILE },  { FROM_FILE, TO_TCP, false, false, LEAT_ROUTE_SENDFILE, true },
+	{ FROM_TCP, TO_TCP, false, false, LEAT_ROUTE_SPLICE_PIPE, true }, { FROM_FILE, TO_TCP, false, true, LEAT_ROUTE_SENDFILE, true },
+};
+#define LANES (sizeof lanes / sizeof lanes[0])
+
+/* In memory that parent and child share. */
+struct result {
+	int64_t r;
+	uint64_t took_ns, bytes, route_bytes, told, tell_gap_ns, move_gap_ns, cpu_ns, last_told, last_moved;
+};
+
+static void on_progress(void *arg, const struct leat_progress_state *state)
+{
+	struct result *result = arg;
+	uint64_t now = leat_now_ns();
+
+	if (now - result->last_told > result->tell_gap_ns)
+		result->tell_gap_ns = now - result->last_told;
+	result->last_told = now;
+	result->told++;
+}
+
+static void on_event(void *arg, const struct leat_event *event)
+{
+	struct result *result = arg;
+	uint64_t now = leat_now_ns();
+
+	if (event->kind != LEAT_EVENT_MOVED && event->kind != LEAT_EVENT_END)
+		return;
+	if (now - result->last_moved > result->move_gap_ns)
+		result->move_gap_ns = now - result->last_moved;
+	result->last_moved = now;
+}
+
+static void run_lane(const struct lane *lane, struct result *result)
+{
+	static struct from_end from;
+	static struct to_end to;
+	struct leat_deadline deadline;
+	struct leat_progress progress;
+	struct leat_log log;
+	struct leat_xxh3 hash;
+	struct leat_report report;
+	struct timespec cpu;
+
+	from_make(&from, lane->from, SIZE, lane->blocking);
+	to_make_slow(&to, lane->to, SIZE, lane->blocking, 0);
+	to.bytes_per_s = 1000000;
+	leat_wrap(&from.source, leat_deadline_init(&deadline, lane->idle ? 600 * MS : 0, 2 * LEAT_SECOND));
+	leat_wrap(&from.source, leat_log_init(&log, on_event, result));
+	if (!lane->idle)
+		leat_wrap_sink(&to.sink, leat_progress_init(&progress, LEAT_SECOND / 4, on_progress, result));
+	if (lane->hash)
+		leat_wrap(&from.source, leat_xxh3_init(&hash));
+	to_allow(&to, UINT64_MAX);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+	result->cpu_ns = (uint64_t)cpu.tv_sec * LEAT_SECOND + (uint64_t)cpu.tv_nsec;
+	result->took_ns = result->last_told = result->last_moved = leat_now_ns();
+	result->r = leat_copy(&to.sink, &from.source, NULL, &report);
+	result->took_ns = leat_now_ns() - result->took_ns;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+	result->cpu_ns = (uint64_t)cpu.tv_sec * LEAT_SECOND + (uint64_t)cpu.tv_nsec - result->cpu_ns;
+	result->bytes = report.bytes;
+	result->route_bytes = report.route_bytes[lane->route];
+	_exit(0);
+}
+
+static void show_lane(const struct lane *lane, const struct result *result)
+{
+	char note[80];
+
+	snprintf(note, sizeof note, "%s to %s%s%s", from_names[lane->from], to_names[lane->to], lane->hash ? ", hash" : "",
+		 lane->idle ? ", idle" : lane->blocking ? "" : ", non-blocking");
+	printf("%-30s %-12s %4d ms, %9llu bytes, told %2d times, at most every %3d ms, moved at most every %3d ms, cpu %d ms\n",
+	       note, leat_route_name(lane->route), (int)(result->took_ns / MS), (unsigned long long)result->bytes,
+	       (int)result->told, (int)(result->tell_gap_ns / MS), (int)(result->move_gap_ns / MS), (int)(result->cpu_ns / MS));
+}
+
+static void check_lane(const struct lane *lane, const struct result *result)
+{
+	static char note[80];
+
+	snprintf(note, sizeof note, "%s to %s%s", from_names[lane->from], to_names[lane->to], lane->hash ? ", hash" : "");
+	test_note(note);
+	CHECK_EQ(result->r, -ETIMEDOUT);
+	CHECK_GE(result->took_ns, 2000 * MS);
+	CHECK_LE(result->took_ns, 2200 * MS + 200 * MS);	/* promised: 2.2 s; the rest is a busy machine's */
+	CHECK(lane->idle || result->told >= 6);
+	CHECK_LE(result->tell_gap_ns, 500 * MS);
+	CHECK_LE(result->move_gap_ns, 500 * MS + 100 * MS);
+	CHECK_GE(result->route_bytes, 1000u);
+	CHECK_LE(result->cpu_ns, 300 * MS);
+}
+
+static void a_slow_reader_and_a_deadline(void)
+{
+	struct result *results = mmap(NULL, sizeof *results * LANES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct from_end file;
+	pid_t pids[LANES];
+
+	CHECK(results != MAP_FAILED);
+	ends_alarm(30, __func__);
+	ends_content(SIZE);
+	from_make(&file, FROM_FILE, SIZE, true);	/* its file stays, and the children share it */
+	from_close(&file);
+	for (unsigned i = 0; i < LANES; i++) {
+		fflush(stdout);
+		pids[i] = CHECK_CALL(fork());
+		if (!pids[i])
+			run_lane(&lanes[i], &results[i]);
+	}
+	for (unsigned i = 0; i < LANES; i++) {
+		int status;
+
+		CHECK_CALL(waitpid(pids[i], &status, 0));
+		CHECK_EQ(status, 0);
+	}
+	for (unsigned i = 0; i < LANES; i++)
+		show_lane(&lanes[i], &results[i]);
+	for (unsigned i = 0; i < LANES; i++)
+		check_lane(&lanes[i], &results[i]);
+}
+
+static const struct test tests[] = { TEST(a_slow_reader_and_a_deadline) };
+TEST_MAIN(tests)
