@@ -51,7 +51,8 @@ static void leave_offset(const struct transfer *t)
 {
 	const struct leat_source *base = t->base;
 
-	if (base && base->own_offset && kind_is_file(base->facts.kind) && base->facts.known)
+	/* source_fd: it was looked at in full, so position says where it stands. */
+	if (base && t->source_fd >= 0 && base->own_offset && kind_is_file(base->facts.kind))
 		sys_seek(base->fd, base->position, SEEK_SET);
 }
 
@@ -224,8 +225,7 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 	}
 	leave_offset(t);
 	drop_source_fds(t);
-	if (t->out && t->out->own_offset && kind_is_file(t->out->facts.kind) && !(t->out->facts.open_flags & O_APPEND) &&
-	    t->out->facts.known)
+	if (t->sink_fd >= 0 && t->out->own_offset && kind_is_file(t->out->facts.kind) && !(t->out->facts.open_flags & O_APPEND))
 		sys_seek(t->out->fd, t->out->position, SEEK_SET);
 	if (t->blocking & OWN_SINK_FD)
 		sys_close(t->sink_fd);

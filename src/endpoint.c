@@ -167,6 +167,8 @@ void leat_promise(struct leat_source *source, enum leat_stability stability)
 		source->error = source->error ? source->error : LEAT_EWRAPPED;
 	else
 		source->stability = (uint8_t)stability;
+	if (stability == LEAT_SEALED && !source->error)
+		source->facts.known = 0;	/* to be checked, also when it was looked at before */
 }
 
 void leat_on_release(struct leat_source *source, void (*release)(void *, const struct leat_report *), void *arg)

@@ -149,9 +149,13 @@ static int prepare_leaf(struct transfer *t, struct plan *plan)
 		t->bits |= TRANSFER_BOUNDARIES;
 	if (t->base->facts.kind == LEAT_KIND_QUEUE)
 		return 0;
-	if (overlaps(t))
+	if (overlaps(t)) {
+		t->report.side = LEAT_SIDE_SINK;
 		return -EINVAL;
+	}
 	r = plan_leaf(t, &needs, plan);
+	if (r < 0)
+		t->report.side = r == LEAT_EDATAGRAM ? LEAT_SIDE_SINK : LEAT_SIDE_NONE;
 	report_plan(&t->part_report, plan);
 	t->part_report.by_reference = t->base->facts.kind == LEAT_KIND_FILE && t->base->stability == LEAT_UNSTABLE &&
 				      !kind_is_file(t->out->facts.kind) && t->part_report.route != LEAT_ROUTE_COPY;
@@ -315,6 +319,8 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 		r = transfer_next_leaf(t);
 	}
 	if (r < 0) {
+		if (r == -ENOMEM)
+			t->report.side = LEAT_SIDE_CALLER;
 		t->report.error = r;
 		t->report.ended_by = LEAT_ENDED_BY_ERROR;
 		t->result = r;

@@ -159,6 +159,10 @@ int source_look(struct leat_source *source)
 
 	if (source->error || source->kind != LEAT_KIND_NONE || source->state & END_VIEW)
 		return source->error;
+	if (!source->length && !source->exact) {	/* all-zero is valid and empty, and not descriptor 0 */
+		source->kind = source->facts.kind = LEAT_KIND_MEMORY;
+		return 0;
+	}
 	if (known && !changes(source))
 		return 0;
 	r = look(source->fd, &source->facts);
@@ -168,7 +172,16 @@ int source_look(struct leat_source *source)
 		r = check_seals(source);
 	if (!r && !source->own_offset && !kind_is_file(source->facts.kind))
 		r = -ESPIPE;
+	if (r < 0)	/* looked at in part: the next look starts anew */
+		source->facts.known = 0;
 	return r;
+}
+
+static int sink_fits(const struct leat_sink *sink)
+{
+	if (!sink->own_offset && !kind_is_file(sink->facts.kind))
+		return -ESPIPE;
+	return !sink->own_offset && sink->facts.open_flags & O_APPEND ? -EINVAL : 0;
 }
 
 int sink_look(struct leat_sink *sink)
@@ -178,17 +191,19 @@ int sink_look(struct leat_sink *sink)
 
 	if (sink->error || sink->kind != LEAT_KIND_NONE || sink->state & END_VIEW)
 		return sink->error;
+	if (!sink->length)	/* all-zero: nothing was attached, and it is not descriptor 0 */
+		return -EBADF;
 	if (sink->facts.known & KNOW_TYPE && !kind_is_file(sink->facts.kind))
 		return 0;
 	r = look(sink->fd, &sink->facts);
 	if (!r)
 		r = look_flags(sink->fd, &sink->facts, O_RDONLY);
-	if (r)
+	if (!r)
+		r = sink_fits(sink);
+	if (r < 0) {
+		sink->facts.known = 0;
 		return r;
-	if (!sink->own_offset && !kind_is_file(sink->facts.kind))
-		return -ESPIPE;
-	if (!sink->own_offset && sink->facts.open_flags & O_APPEND)
-		return -EINVAL;
+	}
 	if (sink->facts.kind == LEAT_KIND_TCP) {
 		sys_socket_option(sink->fd, IPPROTO_TCP, TCP_CORK, &corked, &size);
 		sink->facts.corked = corked != 0;
