@@ -44,7 +44,7 @@ int main(int argc, char **argv)
 	while ((state = leat_step(&transfer)) > 0) {
 		if (state == LEAT_AGAIN)
 			continue;
-		leat_wants(&transfer, &wait);	/* edge-triggered and both directions watched: only the time is news */
+		leat_wants(&transfer, &wait);	/* the socket is watched already: only the time is news */
 		epoll_wait(loop, &event, 1, leat_wait_ms(&wait, leat_now_ns()));
 	}
 	leat_end(&transfer, &report);

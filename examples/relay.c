@@ -17,9 +17,11 @@ struct way {
 static int way_begin(struct way *way, int from, int to)
 {
 	fcntl(from, F_SETFL, O_NONBLOCK);
+	fcntl(to, F_SETFL, O_NONBLOCK);
 	leat_from_fd(&way->source, from);
 	leat_to_fd(&way->sink, way->to = to);
-	return way->state = leat_begin(&way->transfer, &way->sink, &way->source, NULL);
+	way->state = LEAT_WAIT;
+	return leat_begin(&way->transfer, &way->sink, &way->source, NULL);
 }
 
 /* Steps until it waits or ends; the end of one way is passed on, the other way stays open. */
@@ -42,21 +44,17 @@ int main(int argc, char **argv)
 	int a = argc == 3 ? atoi(argv[1]) : -1, b = argc == 3 ? atoi(argv[2]) : -1;
 	struct way ways[2];
 	struct leat_wait wait;
-	struct pollfd fds[6];
+	struct pollfd fds[4];
 
-	fcntl(b, F_SETFL, O_NONBLOCK);
 	if (way_begin(&ways[0], a, b) < 0 || way_begin(&ways[1], b, a) < 0)
 		return fprintf(stderr, "relay FD FD: two connected sockets\n"), 1;
-	for (ways[0].state = ways[1].state = LEAT_WAIT; ways[0].state == LEAT_WAIT || ways[1].state == LEAT_WAIT;) {
-		for (int i = 0; i < 2; i++)
+	do {
+		for (int i = 0; i < 2; i++) {
 			if (ways[i].state == LEAT_WAIT)
 				way_step(&ways[i]);
-		for (int i = 0; i < 6; i++) {
-			leat_wants(&ways[i / 3].transfer, &wait);	/* one that has ended wants nothing */
-			fds[i] = wait.fds[i % 3];
+			leat_wants(&ways[i].transfer, &wait);	/* one that has ended wants nothing */
+			fds[2 * i] = wait.fds[0], fds[2 * i + 1] = wait.fds[1];	/* source and sink; nothing else waits */
 		}
-		if (ways[0].state == LEAT_WAIT || ways[1].state == LEAT_WAIT)
-			poll(fds, 6, -1);
-	}
+	} while ((ways[0].state == LEAT_WAIT || ways[1].state == LEAT_WAIT) && poll(fds, 4, -1) >= 0);
 	return ways[0].state || ways[1].state;
 }
