@@ -24,6 +24,8 @@
 static const struct fact facts[] = {
 	{ "change-by-write", "mtime ctime", "12: a write of the same length, one tick later: must be seen" },
 	{ "change-by-truncate", "size mtime ctime", "12: ftruncate" },
+	{ "change-by-append", "size mtime ctime",
+	  "14: appended to, as a log is: times move too, so source-grew cannot be told from a rewrite that also grew" },
 	{ "change-within-a-tick", NULL, "10: a write straight after statx; not always: changes inside a tick escape" },
 	{ "change-by-mapping-first-store", NULL, "10: first store through a mapping" },
 	{ "change-by-mapping-later-store", NULL, "10: a later store to the same page: escapes until it is written back" },
@@ -107,6 +109,10 @@ static void contents(int fd)
 	if (ftruncate(fd, 5000) < 0)
 		fact_die("ftruncate");
 	fact_say("change-by-truncate", "%s", moved(fd));
+	start(fd);
+	if (pwrite(fd, "more", 4, 5000) != 4)
+		fact_die("pwrite");
+	fact_say("change-by-append", "%s", moved(fd));
 	fact_fill(fd, 'A', SIZE);
 }
 

@@ -132,6 +132,7 @@ static void say_holes(const char *name, ssize_t n, int out)
 static void copies(void)
 {
 	int fd = make(), out = fact_file("out", 0, 0);
+	long long before;
 	char byte = 'x';
 	off_t at = 0;
 	ssize_t n;
@@ -157,9 +158,10 @@ static void copies(void)
 	say_holes("holes-clone", n, out);
 	close(out);
 	out = fact_file("out", 'B', 4 * MIB);
-	fsync(out);
+	before = blocks(out); /* XFS has some beyond the end */
 	n = fallocate(out, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4 * MIB - 4096);
-	fact_say("holes-punch-in-sink", "%s", n < 0 ? fact_result(n) : blocks(out) < MIB ? "frees" : "keeps blocks");
+	fact_say("holes-punch-in-sink", "%s",
+		 n < 0 ? fact_result(n) : blocks(out) <= before - 3 * MIB ? "frees" : "keeps blocks");
 	close(out);
 	out = fact_file("out", 'B', 4096);
 	if (ftruncate(out, 4 * MIB) < 0)

@@ -58,22 +58,33 @@ static bool here_is(const char *fs)
 	return strcmp(fact_here(), fs) == 0;
 }
 
-static void most_per_call(void)
+/* the limit is the system call's, whatever the file system: asked once */
+static void run(void)
 {
 	int source = fact_sparse("sparse", 5 * GIB), null = open("/dev/null", O_WRONLY | O_CLOEXEC), p[2];
-	int sink = fact_file("sink", 0, 0);
 	off_t at = 0;
-	struct statfs fs;
 
 	fact_pipe(p);
 	fact_say("max-per-call-splice-to-pipe", "%s", fact_result(splice(source, &at, p[1], NULL, 1 << 20, 0)));
 	at = 0;
 	/* tmpfs fills its holes with memory on some kernels */
-	if (here_is("tmpfs") || here_is("ramfs"))
+	if (strcmp(fact_fs(0), "tmpfs") == 0 || strcmp(fact_fs(0), "ramfs") == 0)
 		fact_skip("max-per-call-sendfile", "not on a file system in memory");
 	else
 		fact_say("max-per-call-sendfile", "%s", fact_result(sendfile(null, source, &at, 5 * GIB)));
-	/* without reflink 2 GiB are really written */
+	close(source);
+	close(null);
+	close(p[0]);
+	close(p[1]);
+	unlink("sparse");
+}
+
+/* without reflink 2 GiB would really be written */
+static void most_by_copy(void)
+{
+	int source = fact_sparse("sparse", 5 * GIB), sink = fact_file("sink", 0, 0);
+	struct statfs fs;
+
 	if (fstatfs(sink, &fs) < 0)
 		fact_die("fstatfs");
 	if (here_is("xfs") || here_is("btrfs") ||
@@ -83,9 +94,6 @@ static void most_per_call(void)
 		fact_skip("max-per-call-copy_file_range", "would write 2 GiB; LEAT_FACT_BIG=1 allows it");
 	close(source);
 	close(sink);
-	close(null);
-	close(p[0]);
-	close(p[1]);
 	unlink("sparse");
 	unlink("sink");
 }
@@ -168,14 +176,14 @@ static void size_limit(void)
 
 static void run_on(void)
 {
-	most_per_call();
+	most_by_copy();
 	ends();
 	size_limit();
 }
 
 int main(int argc, char **argv)
 {
-	static struct fact_set set = FACT_SET(facts, NULL, run_on);
+	static struct fact_set set = FACT_SET(facts, run, run_on);
 
 	set.limit_s = 240; /* 2 GiB of holes on an emulated processor */
 	return fact_main(argc, argv, &set);

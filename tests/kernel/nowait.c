@@ -35,7 +35,7 @@ static const struct fact facts[] = {
 	{ "nowait-hole", NULL, "37: in a hole never read" },
 	{ "nowait-at-end", "0|EAGAIN|EOPNOTSUPP", "37: at the end of the file" },
 	{ "evict-works", NULL, "37: pages left in memory after fsync and DONTNEED (by mincore)" },
-	{ "cachestat", NULL, "37: cachestat(2) on an own file: pages counted right, or why not" },
+	{ "cachestat", NULL, "37: cachestat(2) on an own file all in memory; on overlay it says nothing is" },
 	{ "cachestat-other-user", NULL, "37: as an ordinary user on another user's readable file" },
 };
 
@@ -85,47 +85,72 @@ static void evict(int fd, off_t at, off_t len)
 	posix_fadvise(fd, at, len, POSIX_FADV_DONTNEED);
 }
 
-static void say(const char *name, ssize_t n)
+static const char *part(ssize_t n)
 {
-	if (n <= 0)
-		fact_say(name, "%s", fact_result(n));
+	return n <= 0 ? fact_result(n) : n == SIZE ? "all" : n == SIZE / 2 ? "half" : n == 1 ? "1" : "some";
+}
+
+/*
+ * Where asking starts the read-ahead by itself, a fast disk may bring the page before the call looks for it. Then
+ * EAGAIN and success are both right, and which of them comes is chance.
+ */
+static void say_cold(const char *name, const char *answer, const char *cold, bool started)
+{
+	fact_note("%s: %s", name, answer);
+	if (started && (strcmp(answer, "EOPNOTSUPP") != 0))
+		fact_say(name, "%s, or read in time", cold);
 	else
-		fact_say(name, "%s", n == SIZE ? "all" : n == SIZE / 2 ? "half" : "some");
+		fact_say(name, "%s", answer);
+}
+
+static void warm(int fd, int hole)
+{
+	ssize_t n;
+
+	fact_say("nowait-cached", "%s", part(ask(fd, SIZE, 0)));
+	fact_say("nowait-at-end", "%s", fact_result(ask(fd, 4096, SIZE)));
+	fact_say("nowait-hole", "%s", fact_result(ask(hole, 4096, 0)));
+	n = cached_pages(fd);
+	if (n < 0)
+		fact_say("cachestat", "%s", fact_result(n));
+	else
+		fact_say("cachestat", "%zd of %d", n, SIZE / PAGE);
 }
 
 static void run_on(void)
 {
 	int fd = fact_file("f", 'A', SIZE), hole = fact_sparse("hole", SIZE);
+	const char *one, *whole, *half;
+	bool started;
 	ssize_t n;
 
-	say("nowait-cached", ask(fd, SIZE, 0));
-	fact_say("nowait-at-end", "%s", fact_result(ask(fd, 4096, SIZE)));
-	fact_say("nowait-hole", "%s", fact_result(ask(hole, 4096, 0)));
-	n = cached_pages(fd);
-	fact_say("cachestat", "%s", n < 0 ? fact_result(n) : n == SIZE / PAGE ? "right" : "wrong");
-	evict(fd, SIZE / 2, SIZE / 2);
-	say("nowait-half-cached", ask(fd, SIZE, 0));
+	warm(fd, hole);
 	evict(fd, 0, SIZE);
 	n = resident(fd);
 	fact_say("evict-works", "%s", n == 0 ? "0 left" : n == SIZE / PAGE ? "all left" : "some left");
-	fact_say("nowait-evicted-one-byte", "%s", fact_result(ask(fd, 1, SIZE / 2)));
+	one = fact_result(ask(fd, 1, SIZE / 2));
 	fact_sleep_ms(100);
-	n = resident(fd);
-	fact_note("%zd of %d pages in memory 100 ms after a probe of one byte", n, SIZE / PAGE);
-	if (n == SIZE / PAGE)
+	started = resident(fd) > 0 && n == 0;
+	fact_note("%d of %d pages in memory 100 ms after a probe of one byte", resident(fd), SIZE / PAGE);
+	say_cold("nowait-evicted-one-byte", one, "EAGAIN", started);
+	if (n > 0)
 		fact_skip("nowait-one-byte-starts-read-ahead", "cannot be evicted");
 	else
-		fact_say("nowait-one-byte-starts-read-ahead", "%s", n ? "yes" : "no");
+		fact_say("nowait-one-byte-starts-read-ahead", "%s", started ? "yes" : "no");
 	evict(fd, 0, SIZE);
-	say("nowait-evicted", ask(fd, SIZE, 0));
+	whole = part(ask(fd, SIZE, 0));
+	say_cold("nowait-evicted", whole, "EAGAIN", started);
 	fact_sleep_ms(100);
 	fact_note("%d of %d pages in memory 100 ms after asking", resident(fd), SIZE / PAGE);
-	say("nowait-evicted-later", ask(fd, SIZE, 0));
+	fact_say("nowait-evicted-later", "%s", part(ask(fd, SIZE, 0)));
 	evict(fd, 0, SIZE);
 	posix_fadvise(fd, 0, SIZE, POSIX_FADV_WILLNEED);
 	fact_sleep_ms(100);
 	fact_note("%d of %d pages in memory 100 ms after WILLNEED", resident(fd), SIZE / PAGE);
-	say("nowait-willneed-later", ask(fd, SIZE, 0));
+	fact_say("nowait-willneed-later", "%s", part(ask(fd, SIZE, 0)));
+	evict(fd, SIZE / 2, SIZE / 2);
+	half = part(ask(fd, SIZE, 0));
+	say_cold("nowait-half-cached", half, "half", started);
 	close(fd);
 	close(hole);
 }

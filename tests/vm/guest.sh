@@ -26,6 +26,7 @@ else
 	exit 1
 fi
 status=0
+export LEAT_EMULATED=1 # a test that measures time or CPU may be lenient here, or skip
 
 if [ -d /t/facts ]; then
 	# shellcheck disable=SC2086 # a list
@@ -43,7 +44,8 @@ for program in /t/tests/*; do
 	0) ;;
 	77) grep -i skip /run/out | head -3 ;;
 	*)
-		tail -40 /run/out
+		grep -m 12 -E 'WRONG|FAIL' /run/out
+		tail -12 /run/out
 		status=1
 		;;
 	esac
