@@ -20,15 +20,22 @@ static bool stuck(const struct leat_wait *wait)
 	return !any;
 }
 
-static int wait_for(const struct transfer *t, struct leat_wait *wait)
+/* Waits for what a transfer wants. 0, or an error, *ret_side's. */
+static int wait_for(const struct transfer *t, struct leat_wait *wait, enum leat_side *ret_side)
 {
 	int ms = leat_wait_ms(wait, transfer_clock(t)), r;
 
+	*ret_side = LEAT_SIDE_CALLER;
 	if (stuck(wait))
 		return LEAT_ESTUCK;
 	if (t->options.stop && (ms < 0 || ms > STOP_MS))
 		ms = STOP_MS;
 	r = sys_poll(wait->fds, 3, ms);
+	for (int i = 0; r > 0 && i < 3; i++)
+		if (wait->fds[i].revents & POLLNVAL) {	/* a callback's or wrapper's: waiting for it would spin */
+			*ret_side = (enum leat_side)(LEAT_SIDE_SOURCE + i);
+			return -EBADF;
+		}
 	return r < 0 && r != -EINTR ? r : 0;	/* a signal: every allow is asked again */
 }
 
@@ -38,6 +45,7 @@ int64_t leat_copy(struct leat_sink *sink, struct leat_source *source, const stru
 	struct leat_report mine;
 	struct transfer transfer, *t = &transfer;
 	struct leat_wait wait;
+	enum leat_side side;
 	int r;
 
 	report = report ? report : &mine;
@@ -55,11 +63,11 @@ int64_t leat_copy(struct leat_sink *sink, struct leat_source *source, const stru
 		if (r != LEAT_WAIT)
 			continue;
 		transfer_wants(t, &wait);
-		r = wait_for(t, &wait);
+		r = wait_for(t, &wait, &side);
 		if (r < 0) {
 			t->result = r;
 			t->report.error = r;
-			t->report.side = LEAT_SIDE_CALLER;
+			t->report.side = (uint8_t)side;
 			t->report.ended_by = LEAT_ENDED_BY_ERROR;
 		}
 	}
@@ -71,6 +79,7 @@ int64_t leat_copy(struct leat_sink *sink, struct leat_source *source, const stru
 static int read_some(struct transfer *t, struct leat_wait *wait)
 {
 	struct leat_wait own;
+	enum leat_side side;
 	int r;
 
 	while ((r = transfer_step(t)) > 0) {
@@ -81,7 +90,7 @@ static int read_some(struct transfer *t, struct leat_wait *wait)
 		transfer_wants(t, wait ? wait : &own);
 		if (wait)
 			return -EAGAIN;
-		r = wait_for(t, &own);
+		r = wait_for(t, &own, &side);
 		if (r < 0)
 			return r;
 	}

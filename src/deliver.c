@@ -194,6 +194,7 @@ static int deliver_datagram(struct transfer *t, struct extent *x, uint64_t *ret_
 
 int transfer_deliver(struct transfer *t, struct extent *x, uint64_t *ret_bytes)
 {
+	const struct leat_wrapper *by;
 	enum leat_route route;
 	struct move move;
 	uint64_t asked;
@@ -204,8 +205,8 @@ int transfer_deliver(struct transfer *t, struct extent *x, uint64_t *ret_bytes)
 	if (x->fill_only || flow_needs_fill(t, x))
 		return fill(t, x);
 	if (x->target) {
-		r = flow_change(t, x);
-		return r < 0 ? transfer_fail(t, r, LEAT_SIDE_WRAPPER, x->target) : LEAT_AGAIN;
+		r = flow_change(t, x, &by);
+		return r < 0 ? transfer_fail(t, r, LEAT_SIDE_WRAPPER, by) : LEAT_AGAIN;
 	}
 	if (t->out->facts.kind == LEAT_KIND_DATAGRAM)
 		return deliver_datagram(t, x, ret_bytes);

@@ -90,6 +90,8 @@ static int take_answer(struct walk *walk, const struct leat_wrapper *w, int answ
 	struct head *head = &walk->head;
 
 	walk->t->wake_at_ns = least(walk->t->wake_at_ns, budget->wake_at_ns);
+	if (answer > 0 && answer != LEAT_WAIT && answer != LEAT_END)
+		answer = LEAT_ECONTRACT;
 	if (answer < 0) {
 		walk->by = w;
 		return walk->error = answer;
@@ -427,20 +429,20 @@ int flow_charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum
 	return first_error;
 }
 
-int flow_change(struct transfer *t, const struct extent *x)
+int flow_change(struct transfer *t, const struct extent *x, const struct leat_wrapper **ret_by)
 {
 	struct leat_wrapper *w = x->target;
 	struct leat_change change = {
 		.in = x->data, .in_bytes = x->bytes < SIZE_MAX ? (size_t)x->bytes : SIZE_MAX, .out = change_slot(t, w),
 		.out_bytes = FLOW_CHANGE_BYTES, .last = x->last,
 	};
-	const struct leat_wrapper *by = NULL;
 	int r = w->ops->change(w, &change);
 
+	*ret_by = w;
 	if (r < 0)
 		return r;
-	if (change.consumed > change.in_bytes || change.produced > change.out_bytes || (r == LEAT_END && !x->last) ||
-	    (r != LEAT_END && !change.consumed && !change.produced))
+	if (change.consumed > change.in_bytes || change.produced > change.out_bytes || (r && r != LEAT_END) ||
+	    (r == LEAT_END && !x->last) || (r != LEAT_END && !change.consumed && !change.produced))
 		return LEAT_ECONTRACT;
 	if (r == LEAT_END)
 		w->state |= WRAPPER_ENDED;
@@ -449,7 +451,10 @@ int flow_change(struct transfer *t, const struct extent *x)
 	w->owed_origin = x->origin;
 	w->owed_data = x->data;
 	w->owed_bytes = change.consumed;
-	return w->out_len ? 0 : charge_owed(t, w, LEAT_ROUTE_COPY, &by);	/* swallowed for now: nothing waits for the sink */
+	if (w->out_len)
+		return 0;
+	*ret_by = NULL;
+	return charge_owed(t, w, LEAT_ROUTE_COPY, ret_by);	/* swallowed for now: nothing waits for the sink */
 }
 
 int flow_keep_changed(struct transfer *t, uint64_t *ret_bytes)

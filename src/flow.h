@@ -24,8 +24,8 @@ enum flow flow_next(struct transfer *t, struct extent *extent, const struct leat
 int flow_charge(struct transfer *t, const struct extent *extent, uint64_t bytes, enum leat_route route,
 		const struct leat_wrapper **ret_by);
 
-/* The changer at extent->target takes what it will. 0 or an error. */
-int flow_change(struct transfer *t, const struct extent *extent);
+/* The changer at extent->target takes what it will. 0, or an error and whose it is. */
+int flow_change(struct transfer *t, const struct extent *extent, const struct leat_wrapper **ret_by);
 
 /* The transfer ends: what changers made and the sink did not take stays with them, comes first next time, and what they
  * consumed for it is charged now. *ret_bytes: added. 0, -ENOMEM, or the error of a wrapper. */

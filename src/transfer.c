@@ -130,6 +130,17 @@ static int wait_for(struct transfer *t, enum leat_side side)
 	return LEAT_WAIT;
 }
 
+static int move_failed(struct transfer *t, const struct move *move)
+{
+	transfer_fail(t, move->error, move->side, NULL);
+	if (move->error == LEAT_ECONTRACT && move->side == LEAT_SIDE_SOURCE && t->base->kind == LEAT_KIND_CALLBACK)
+		t->report.culprit = ((const struct leat_source_ops *)t->base->base)->name;
+	if (move->error == LEAT_ECONTRACT && move->side == LEAT_SIDE_SINK && t->out->kind == LEAT_KIND_CALLBACK)
+		t->report.culprit = ((const struct leat_sink_ops *)t->out->base)->name;
+	t->part_report.culprit = t->report.culprit;
+	return move->error;
+}
+
 /* What a fill or a move came to, once its bytes are accounted for. */
 int transfer_judge(struct transfer *t, const struct move *move)
 {
@@ -145,7 +156,7 @@ int transfer_judge(struct transfer *t, const struct move *move)
 	case VERDICT_DECLINED:
 		return next_route(t, move->reason, move->error);
 	default:
-		return transfer_fail(t, move->error, move->side, NULL);
+		return move_failed(t, move);
 	}
 }
 

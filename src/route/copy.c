@@ -5,6 +5,7 @@
 #include "sys.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ static int64_t read_callback(struct transfer *t, void *bytes, uint64_t size)
 
 	t->end_wait = (struct pollfd){ .fd = -1 };
 	n = ops->read(t->base->arg, bytes, size, &t->end_wait);
-	return n > (int64_t)size ? LEAT_ECONTRACT : n;
+	return n > (int64_t)size || n < INT_MIN ? LEAT_ECONTRACT : n;
 }
 
 static int64_t read_source(struct transfer *t, void *bytes, uint64_t size)

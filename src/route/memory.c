@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sock_diag.h>
 #include <string.h>
 
@@ -128,7 +129,7 @@ static int64_t send_callback(struct transfer *t, const void *data, uint64_t byte
 	t->end_wait = (struct pollfd){ .fd = -1 };
 	n = ops->write(t->out->arg, data, bytes, more, &t->end_wait);
 	t->out->length = n == -EAGAIN ? bytes : LEAT_UNKNOWN;	/* it gets at least as many again */
-	return n > (int64_t)bytes || n == 0 ? LEAT_ECONTRACT : n;
+	return n > (int64_t)bytes || n == 0 || n < INT_MIN ? LEAT_ECONTRACT : n;
 }
 
 static int64_t send_now(struct transfer *t, const void *data, uint64_t bytes, bool more)
