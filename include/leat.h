@@ -191,7 +191,7 @@ enum leat_stability {		/* what the caller knows about a file source */
 struct leat_facts {
 	uint64_t dev, ino, size, blocks, mtime_ns, ctime_ns;
 	uint32_t fs_magic, open_flags;
-	uint8_t kind, known, corked, spare;
+	uint8_t kind, known, corked, links;
 	uint32_t block_bytes;
 };
 

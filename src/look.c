@@ -86,6 +86,7 @@ static void take_stat(struct leat_facts *facts, const struct stat *stat)
 	facts->block_bytes = (uint32_t)stat->st_blksize;
 	facts->mtime_ns = time_ns(&stat->st_mtim);
 	facts->ctime_ns = time_ns(&stat->st_ctim);
+	facts->links = (uint8_t)stat->st_nlink;
 	facts->known |= KNOW_STAT;
 }
 
@@ -233,7 +234,10 @@ enum leat_reason source_compare(const struct leat_source *source)
 	take_stat(&now, &stat);
 	if (now.size > source->facts.size)
 		return LEAT_SOURCE_GREW;	/* an append moves mtime too; what it hides is in the manual */
-	if (now.size != source->facts.size || now.mtime_ns != source->facts.mtime_ns || now.ctime_ns != source->facts.ctime_ns)
+	if (now.size != source->facts.size || now.mtime_ns != source->facts.mtime_ns)
+		return LEAT_SOURCE_CHANGED;
+	/* Another file renamed onto this one, or this one unlinked, moves ctime too, and leaves the bytes alone (hazard 12). */
+	if (now.ctime_ns != source->facts.ctime_ns && now.links == source->facts.links)
 		return LEAT_SOURCE_CHANGED;
 	return LEAT_OK;
 }
