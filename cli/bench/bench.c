@@ -84,9 +84,9 @@ uint64_t now_ns(void)
 	return leat_now_ns();
 }
 
-int out_of_time(const struct bench *b)
+int out_of_time(const struct bench *b, double part)
 {
-	return !b->settings.rounds && now_ns() - b->began_ns > b->settings.budget_s * 1000000000;
+	return !b->settings.rounds && (double)(now_ns() - b->began_ns) > part * (double)b->settings.budget_s * 1e9;
 }
 
 void bench_note(struct bench *b, const char *format, ...)

@@ -144,7 +144,8 @@ struct golang {
 	pid_t builder;		/* 0: not building */
 	int usable;		/* the program stands in binary */
 	char dir[4096], binary[4096 + 16], version[64];
-	const char *missing;	/* why not usable */
+	int log;		/* what the build says on stderr */
+	char missing[160];	/* why not usable */
 };
 
 void golang_begin(struct golang *go, const char *tmp_dir);	/* starts `go build` beside us, when go is there */
@@ -180,7 +181,8 @@ void digest_init(struct digest *d);
 void digest_update(struct digest *d, const void *bytes, size_t length);
 uint64_t digest_result(const struct digest *d);
 /* Of what this shape should deliver. 0, or -errno. */
-int digest_expected(int file, uint64_t size, const struct shape *shape, uint64_t *ret_digest, uint64_t *ret_bytes);
+struct expected { uint64_t digest, bytes; uint32_t skip, cut; int file, framed; };
+int digest_expected(int file, uint64_t size, const struct shape *shape, struct expected *ret_expected);
 
 /* ---- receive.c ----------------------------------------------------------------------------------------------------- */
 
@@ -269,6 +271,7 @@ struct figure {
 };
 struct verdict { const struct figure *figure; int known, holds; struct stat3 ratio; double value; };
 #define VERDICTS 16
+#define ROUNDS_TO_JUDGE 21
 unsigned figures_judge(const struct bench *b, struct verdict verdicts[VERDICTS]);
 /* CPU per GiB of a run over that of another, round by round. */
 struct stat3 ratio_of(const struct bench *b, const struct run *run, const struct run *over);
@@ -346,6 +349,8 @@ struct bench {
 	struct overhead *overhead;
 	struct sweep *sweep;
 	const volatile sig_atomic_t *stop;	/* the signal that asked us to */
+	unsigned expected_count;	/* content digests, made once */
+	struct expected expected[8];
 	unsigned notes_count;
 	char notes[24][240];		/* sentences for the reader of the results */
 };
@@ -363,7 +368,8 @@ void bench_note(struct bench *b, const char *format, ...) __attribute__((format(
 void bench_drop(struct bench *b, struct run *run, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Why its last transfer failed. */
 const char *run_error_text(const struct run *run);
-int out_of_time(const struct bench *b);
+/* More than this part of the budget is spent. Never so when the rounds are given: then they take what they take. */
+int out_of_time(const struct bench *b, double part);
 uint64_t now_ns(void);
 
 /* ---- results ---------------------------------------------------------------------------------------------------------- */

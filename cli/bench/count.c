@@ -10,6 +10,7 @@
 #define COUNT_BYTES GIB			/* the counts are for each GiB, so count one where it takes no time */
 #define COUNT_PATIENCE_NS 1000000000	/* and no further transfer after so long; --quick: an eighth of it */
 #define TRIES 3				/* while others are busy */
+#define ENOUGH 0.4			/* of the budget: each shape is counted once, over one transfer */
 
 struct attempt {
 	struct counts counts;
@@ -41,7 +42,7 @@ static int count_run(struct bench *b, struct run *run, int plant, uint64_t bytes
 		counts->transfers++;
 		helpers_ns += in.helper_cpu_ns;
 	} while (!error && run->shape->direction != FILE_FILE && counts->bytes < bytes_wanted &&
-		 now_ns() - began < patience_ns && !*b->stop);
+		 now_ns() - began < patience_ns && !out_of_time(b, ENOUGH) && !*b->stop);
 	tracer_stop(&tracer);
 	measure_mark(b, run, &to);
 	a->foreign = measure_foreign(b, &from, &to, helpers_ns + tracer.cpu_ns);
@@ -89,7 +90,7 @@ static int count_quietly(struct bench *b, struct run *run, char *why, size_t siz
 	double least = INFINITY;
 	struct attempt attempt;
 
-	for (int try = 0; try < tries && least > noise_limit && !*b->stop; try++) {
+	for (int try = 0; try < tries && least > noise_limit && !*b->stop && !(try && out_of_time(b, ENOUGH)); try++) {
 		int error = count_run(b, run, 0, COUNT_BYTES, &attempt);
 
 		if (error) {

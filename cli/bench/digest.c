@@ -69,7 +69,7 @@ uint64_t digest_result(const struct digest *d)
 	return result ^ result >> 32;
 }
 
-int digest_expected(int file, uint64_t size, const struct shape *shape, uint64_t *ret_digest, uint64_t *ret_bytes)
+int digest_expected(int file, uint64_t size, const struct shape *shape, struct expected *ret_expected)
 {
 	int framed = shape->family == FAMILY_LEAT && shape->arg & AS_FRAMED;
 	uint64_t at = shape->skip, end = size - shape->cut;
@@ -95,7 +95,7 @@ int digest_expected(int file, uint64_t size, const struct shape *shape, uint64_t
 	if (framed)
 		digest_update(&d, framed_trailer, strlen(framed_trailer));
 	free(buffer);
-	*ret_digest = digest_result(&d);
-	*ret_bytes = d.bytes;
+	*ret_expected = (struct expected){ .digest = digest_result(&d), .bytes = d.bytes, .skip = shape->skip,
+					   .cut = shape->cut, .file = file, .framed = framed };
 	return error;
 }

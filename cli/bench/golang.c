@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -104,37 +105,58 @@ static void say_version(struct golang *go)
 		pclose(f);
 }
 
-void golang_begin(struct golang *go, const char *tmp_dir)
+/* Never asks the network, and needs no module; its cache is the user's own where that can be written. */
+static void exec_build(const struct golang *go)
 {
 	char cache[sizeof go->dir + 16];
-	pid_t me = getpid();
+	const char *home = getenv("HOME");
 
-	say_version(go);
-	if (!go->version[0]) {
-		go->missing = "there is no `go` on the PATH";
-		return;
-	}
-	if (write_program(go, tmp_dir)) {
-		go->missing = "no room for the Go program";
-		return;
-	}
-	go->builder = fork();
-	if (go->builder)
-		return;
-	child_bind_to_parent(me);
-	setpgid(0, 0);	/* the compilers it starts end with it */
 	setenv("GOTOOLCHAIN", "local", 1);
 	setenv("GOPROXY", "off", 1);
 	setenv("GOFLAGS", "", 1);
 	setenv("GO111MODULE", "off", 1);
 	setenv("CGO_ENABLED", "0", 1);
-	if (!getenv("HOME") && !getenv("XDG_CACHE_HOME") && !getenv("GOCACHE")) {
+	if (!getenv("GOCACHE") && !getenv("XDG_CACHE_HOME") && !(home && access(home, W_OK) == 0)) {
 		snprintf(cache, sizeof cache, "%s/cache", go->dir);
 		setenv("GOCACHE", cache, 1);
 	}
 	if (chdir(go->dir) == 0)
 		execlp("go", "go", "build", "-o", "serve", "main.go", (char *)NULL);
+}
+
+void golang_begin(struct golang *go, const char *tmp_dir)
+{
+	pid_t me = getpid();
+
+	say_version(go);
+	if (!go->version[0]) {
+		snprintf(go->missing, sizeof go->missing, "there is no `go` on the PATH");
+		return;
+	}
+	if (write_program(go, tmp_dir)) {
+		snprintf(go->missing, sizeof go->missing, "the Go program could not be written: %s", strerror(errno));
+		return;
+	}
+	go->log = memfd_create("leat-bench-go", MFD_CLOEXEC);
+	go->builder = fork();
+	if (go->builder)
+		return;
+	child_bind_to_parent(me);
+	setpgid(0, 0);	/* the compilers it starts end with it */
+	dup2(go->log, STDERR_FILENO);
+	exec_build(go);
 	_exit(1);
+}
+
+/* The first line of what the build said. */
+static void say_failed(struct golang *go)
+{
+	char said[100] = "";
+	ssize_t n = go->log < 0 ? 0 : pread(go->log, said, sizeof said - 1, 0);
+
+	said[n > 0 ? n : 0] = 0;
+	said[strcspn(said, "\n")] = 0;
+	snprintf(go->missing, sizeof go->missing, "`go build` failed%s%s", *said ? ": " : "", said);
 }
 
 void golang_finish(struct golang *go, int timeout_ms)
@@ -148,7 +170,7 @@ void golang_finish(struct golang *go, int timeout_ms)
 			kill(-go->builder, SIGKILL);
 			kill(go->builder, SIGKILL);
 			waitpid(go->builder, &status, 0);
-			go->missing = "`go build` took too long";
+			snprintf(go->missing, sizeof go->missing, "`go build` took longer than %d s", timeout_ms / 1000);
 			go->builder = 0;
 			return;
 		}
@@ -158,7 +180,7 @@ void golang_finish(struct golang *go, int timeout_ms)
 	go->builder = 0;
 	go->usable = status == 0 && access(go->binary, X_OK) == 0;
 	if (!go->usable)
-		go->missing = "`go build` failed";
+		say_failed(go);
 }
 
 /* Puts descriptors where the program looks for them; taken high first, so that none is overwritten on the way. */
@@ -181,11 +203,12 @@ void golang_exec(const struct bench *b, const struct shape *shape, int orders, i
 {
 	char skip[24], bytes[24], upstream[32];
 
-	if (place((int[]){ orders, answers, STDERR_FILENO, listener, b->file.fd }, 5))
-		return;
 	snprintf(skip, sizeof skip, "%u", shape->skip);
 	snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)(b->file.size - shape->skip - shape->cut));
 	snprintf(upstream, sizeof upstream, "127.0.0.1:%u", (unsigned)(b->upstream >= 0 ? net_port(b->upstream) : 0));
+	/* From here on the numbers of other descriptors may mean something else. */
+	if (place((int[]){ orders, answers, STDERR_FILENO, listener, b->file.fd }, 5))
+		return;
 	execl(b->go.binary, b->go.binary, shape->go_mode, skip, bytes, upstream, (char *)NULL);
 }
 

@@ -226,7 +226,11 @@ static void figures_section(FILE *f, const struct bench *b)
 	}
 	fputs("</table></div>\n<p class=\"small soft\">In brackets the bootstrap 95&nbsp;% interval of the median. "
 	      "A ratio holds when its "
-	      "median does, or when its interval contains the figure and that of the control is no narrower.</p>\n", f);
+	      "median does, or when its interval contains the figure and that of the control is no narrower.", f);
+	if (b->rounds < ROUNDS_TO_JUDGE)
+		fprintf(f, " %u rounds show where it stands; to judge by, take <code>--rounds %d</code>.", b->rounds,
+			ROUNDS_TO_JUDGE);
+	fputs("</p>\n", f);
 }
 
 static void overhead_section(FILE *f, const struct overhead *o)

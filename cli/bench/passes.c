@@ -202,11 +202,16 @@ static int start_go(struct bench *b)
 
 static void say_limits(struct bench *b)
 {
-	unsigned limited = 0;
+	unsigned limited = 0, samples = 0;
 
-	for (unsigned i = 0; i < b->runs_count; i++)
+	for (unsigned i = 0; i < b->runs_count; i++) {
+		samples += b->runs[i].dropped ? 0 : b->rounds;
 		if (!b->runs[i].dropped && b->rounds && b->runs[i].receiver_limits * 2 > (int)b->rounds)
 			limited++;
+	}
+	if (b->noisy_kept * 10 > samples)
+		bench_note(b, "others kept these CPUs busy: %u of %u samples are noisy, so all figures are rough (see the A/A "
+			   "control)", b->noisy_kept, samples);
 	if (limited)
 		bench_note(b, "in %u of %u shapes the server stood idle for more than a fifth of the time: there the receiver was "
 			      "the limit, so trust CPU per GiB and not GiB/s", limited, b->runs_count);

@@ -141,6 +141,12 @@ static void calls_table(const struct bench *b)
 		       "did NOT show in the counts");
 }
 
+static void rounds_needed(const struct bench *b)
+{
+	if (b->rounds < ROUNDS_TO_JUDGE)
+		printf("  (%u rounds show where it stands; to judge by, take --rounds %d)\n", b->rounds, ROUNDS_TO_JUDGE);
+}
+
 static void figures_table(const struct bench *b)
 {
 	struct verdict verdicts[VERDICTS];
@@ -160,6 +166,8 @@ static void figures_table(const struct bench *b)
 		printf("  %-50s %-32s at most %-5g %s%s%s\n", v->figure->what, value, v->figure->at_most,
 		       v->holds ? c->good : c->bad, v->holds ? "holds" : "MISSED", c->off);
 	}
+	if (n)
+		rounds_needed(b);
 }
 
 static void controls(const struct bench *b)
@@ -180,8 +188,8 @@ static void how(const struct bench *b)
 
 	if (b->seen_mss)
 		snprintf(mss, sizeof mss, "%d", b->seen_mss);
-	printf("\n%u rounds of %s%s, %s receiver, %s sink of leat, %s, segments of %s\n", b->rounds,
-	       out_size(s->size, size, sizeof size), b->file.generated ? "" : " (your file)",
+	printf("\n%u round%s of %s%s, %s receiver, %s sink of leat, %s, segments of %s\n", b->rounds,
+	       b->rounds == 1 ? "" : "s", out_size(s->size, size, sizeof size), b->file.generated ? "" : " (your file)",
 	       s->receiver == RECEIVER_WIRE ? "wire" : "ordinary", s->sink == SINK_BLOCKING ? "blocking" : "non-blocking",
 	       b->net.congestion ? b->net.congestion : "the system's congestion control", mss);
 	printf("  CPU is the serving process's, on CPU %d; the receiver had CPU %d. Ratios are of the same round: median "
