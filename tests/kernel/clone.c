@@ -30,7 +30,7 @@ static const struct fact facts[] = {
 	{ "clone-unaligned-tail", "0|EOPNOTSUPP|ENOTTY", "25: the partial last block up to the end of a file of 10000" },
 	{ "clone-tail-into-middle", NULL, "25: that partial block into the middle of a longer sink" },
 	{ "clone-past-end", NULL, "25: a range that begins at the end" },
-	{ "clone-unwritten-source", NULL, "29: source written just now, not on disk: same content" },
+	{ "clone-unwritten-source", "same content", "29: source written just now, not on disk: same content" },
 	{ "clone-same-file-overlap", "EINVAL|EOPNOTSUPP|ENOTTY", "33: overlap inside one file" },
 	{ "clone-into-read-only-descriptor", "EBADF|EOPNOTSUPP|EINVAL", "35: sink not open for writing" },
 	{ "copy_file_range-same-fs", "262144|EOPNOTSUPP|EXDEV|EINVAL", "25: within one file system" },

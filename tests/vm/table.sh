@@ -58,7 +58,7 @@ one_table() {
 			}
 			if (!((name, label) in seen)) {
 				seen[name, label] = 1
-				labels[name] = labels[name] "\t" label
+				labels[name] = labels[name] "\t=" label
 			}
 		}
 		# file systems that agree on every kernel share a row
@@ -67,6 +67,7 @@ one_table() {
 			count = 0
 			delete of
 			for (i = 1; i <= n; i++) {
+				list[i] = substr(list[i], 2)
 				row = ""
 				for (k = 1; k <= columns; k++) {
 					key = list[i] == "" ? name : name "@" list[i]
