@@ -9,8 +9,8 @@ static struct move clone_move(struct transfer *t, uint64_t bytes, bool more)
 	int r;
 
 	(void)more;
-	/* Only the end of the file may stand inside a block. */
-	if (from + bytes < t->base->facts.size && block)
+	/* Only the end of the file may stand inside a block, and only where the other file ends with it. */
+	if ((from + bytes < t->base->facts.size || to + bytes < t->out->facts.size) && block)
 		bytes -= bytes % block;
 	if (!bytes)
 		return (struct move){ .verdict = VERDICT_DECLINED, .reason = LEAT_FS_DENIED };
