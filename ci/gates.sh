@@ -26,7 +26,7 @@ for gate in $order; do
 	*) failed+=("$gate") word=FAILED ;;
 	esac
 	printf '%-8s %-10s %4d s\n' "$word" "$gate" $((SECONDS - start))
-	if [ "$word" = FAILED ]; then sed 's/^/    /' "$out"; else grep -E '^(SKIP|long|note)' "$out" | sed 's/^/    /'; fi
+	if [ "$word" = FAILED ]; then tail -60 "$out" | sed 's/^/    /'; else grep -E '^(SKIP|long|note)' "$out" | sed 's/^/    /'; fi
 done
 for gate in "${failed[@]}"; do
 	echo "FAILED   run ci/gates/$gate by itself"
