@@ -292,6 +292,9 @@ int sys_set_cork(int fd, int on)
 	return (int)result(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on));
 }
 
+/* OURS: to be unblocked. BLOCKED: by the program, but none pending. PENDING: one that is the program's own. */
+enum { PIPE_OURS, PIPE_BLOCKED, PIPE_PENDING };
+
 int sys_mask_pipe(void)
 {
 	sigset_t pipe, before;
@@ -300,22 +303,28 @@ int sys_mask_pipe(void)
 	sigemptyset(&pipe);
 	sigaddset(&pipe, SIGPIPE);
 	error = pthread_sigmask(SIG_BLOCK, &pipe, &before);
-	return error ? -error : sigismember(&before, SIGPIPE);
+	if (error)
+		return -error;
+	if (!sigismember(&before, SIGPIPE))
+		return PIPE_OURS;
+	sigpending(&before);
+	return sigismember(&before, SIGPIPE) ? PIPE_PENDING : PIPE_BLOCKED;
 }
 
 void sys_unmask_pipe(int masked, bool raised)
 {
 	sigset_t pipe;
 
-	if (masked)
+	if (masked == PIPE_PENDING)
 		return;
 	sigemptyset(&pipe);
 	sigaddset(&pipe, SIGPIPE);
-	/* SIGPIPE of a write is directed at this thread; it was not blocked before, so a pending one is ours. */
+	/* SIGPIPE of a write is directed at this thread; none was pending before, so this one is ours. */
 	if (raised)
 		while (sigtimedwait(&pipe, NULL, &(struct timespec){ 0, 0 }) < 0 && errno == EINTR)
 			;
-	pthread_sigmask(SIG_UNBLOCK, &pipe, NULL);
+	if (masked == PIPE_OURS)
+		pthread_sigmask(SIG_UNBLOCK, &pipe, NULL);
 }
 
 /* A call that exists says EBADF to descriptor -1; a kernel without it says ENOSYS, a sandbox often EPERM. */

@@ -66,7 +66,7 @@ int sys_thread(pthread_t *thread, void *(*body)(void *), void *arg);
 void sys_name_thread(const char *name);			/* the calling one, as top and ps show it */
 int sys_pid(void);
 
-/* SIGPIPE of this thread. mask_pipe returns what unmask_pipe needs: 1 it was masked already, 0 we did, or -errno. */
+/* SIGPIPE of this thread. mask_pipe returns what unmask_pipe needs, or -errno. raised: a write may have raised it. */
 int sys_mask_pipe(void);
 void sys_unmask_pipe(int masked, bool raised);
 
