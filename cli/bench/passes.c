@@ -258,4 +258,6 @@ void passes_end(struct bench *b)
 			close(fd);
 	}
 	free(b->runs);
+	free(b->overhead);
+	free(b->sweep);
 }
