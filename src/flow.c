@@ -2,6 +2,7 @@
 #include "flow.h"
 #include "holes.h"
 #include "queue.h"
+#include "room.h"
 #include "route/route.h"
 #include "wrap/frame.h"
 #include "wrap/wrap.h"
@@ -17,6 +18,7 @@ struct head {
 	uint64_t bytes;		/* that may go now in one piece */
 	uint64_t ready;		/* that certainly come and may go, this piece included */
 	bool hole, ended;
+	bool cut;		/* ended, because by, further down, has no room for a piece: nothing above by is over */
 	const struct leat_wrapper *by;	/* that ended it */
 };
 
@@ -66,11 +68,6 @@ static struct head base_head(struct transfer *t)
 			head.bytes = holes_limit(t, head.bytes, &head.data, &head.hole);
 	}
 	return head;
-}
-
-static int (*allow_of(const struct leat_wrapper *w))(struct leat_wrapper *, struct leat_budget *)
-{
-	return w->ops == &frame_ops ? ((const struct leat_frame *)w)->ops->allow : w->ops->allow;
 }
 
 static struct leat_budget *budget_for(struct walk *walk, uint64_t bytes, uint64_t at_least)
@@ -135,38 +132,48 @@ static int ask(struct walk *walk, struct leat_wrapper *w)
 	return take_answer(walk, w, answer, budget);
 }
 
-/*
- * How much a frame may announce in all, so that neither its header nor its payload is cut by what stands below it. Each
- * frame below may add a header and a trailer of its own.
- */
-static int room_below(struct walk *walk, const struct leat_wrapper *frame, uint64_t *ret_room)
+/* What the nearest frame above still brings of its piece, if it comes here whole. */
+static uint64_t promised(const struct walk *walk, const struct leat_frame *frame)
 {
-	uint64_t room = UINT64_MAX / 2;
+	uint64_t bytes = 0;
 
-	for (struct leat_wrapper *w = frame->down; w; w = w->down) {
-		int (*allow)(struct leat_wrapper *, struct leat_budget *) = allow_of(w);
-		struct leat_budget *budget = budget_for(walk, room, 2 * LEAT_FRAME_BYTES + 1);
-		int answer;
-
-		if (w->ops->need == LEAT_NEED_CHANGE)
-			break;
-		if (walk->t->bits & TRANSFER_QUIET && !w->down)	/* leat_read's own limit: the next one goes on in the header */
-			break;
-		if (w->ops == &frame_ops && !((struct leat_frame *)w)->open)
-			room -= least(room, UINT64_C(2) * LEAT_FRAME_BYTES);
-		if (!allow || (w->ops == &section_ops && ((struct leat_limit *)w)->skip))
-			continue;
-		answer = allow(w, budget);
-		if (answer) {
-			take_answer(walk, w, answer, budget);
-			return 1;
-		}
-		if (budget->bytes < room)
-			walk->by = w;
-		room = least(room, budget->bytes);
+	for (const struct leat_wrapper *w = walk->t->first; w != &frame->wrapper; w = w->down) {
+		if (w->ops->need == LEAT_NEED_CHANGE || (w->ops == &section_ops && ((const struct leat_limit *)w)->skip))
+			bytes = 0;
+		else if (w->ops == &frame_ops)
+			bytes = ((const struct leat_frame *)w)->open ? frame_left((const struct leat_frame *)w) : 0;
 	}
-	*ret_room = room;
-	return 0;
+	return bytes;
+}
+
+/* What fits below a frame. False: somebody there waits or failed, and the head is taken back. */
+static bool ask_below(struct walk *walk, const struct leat_frame *frame, uint64_t of_use, uint64_t *ret_room,
+		      struct leat_wrapper **ret_by)
+{
+	int answer = room_below(walk->t, frame, of_use, &walk->budget, ret_room, ret_by);
+
+	if (!answer)
+		return true;
+	walk->head = (struct head){ 0 };
+	walk->blocked = true;
+	take_answer(walk, *ret_by, answer, &walk->budget);
+	return false;
+}
+
+/* Nothing more of this frame fits, further down at by. A frame above that has promised bytes cannot keep its word. */
+static void cut_at(struct walk *walk, const struct leat_frame *frame, const struct leat_wrapper *by)
+{
+	int error = 0;
+
+	for (const struct leat_wrapper *w = walk->t->first; w != &frame->wrapper; w = w->down) {
+		if (w->ops->need == LEAT_NEED_CHANGE)
+			error = 0;
+		else if (w->ops == &frame_ops && ((const struct leat_frame *)w)->open)
+			error = LEAT_ESHORT;
+	}
+	walk->head = (struct head){ .ended = true, .cut = true, .by = by };
+	walk->error = error;
+	walk->by = by;
 }
 
 static void head_is(struct head *head, struct leat_wrapper *origin, const unsigned char *data, uint64_t bytes, uint64_t ready)
@@ -174,27 +181,50 @@ static void head_is(struct head *head, struct leat_wrapper *origin, const unsign
 	*head = (struct head){ .origin = origin, .data = data, .bytes = bytes, .ready = ready };
 }
 
+/* What stands at the very end goes whole, or not at all. */
+static void frame_finish(struct walk *walk, struct leat_frame *frame)
+{
+	struct leat_wrapper *by = &frame->wrapper;
+	uint64_t room;
+
+	if (frame->ended || walk->head.cut)
+		return;
+	walk->error = frame_finish_open(frame);
+	walk->by = by;
+	if (walk->error || !frame->open)
+		return;
+	if (ask_below(walk, frame, 0, &room, &by)) {
+		if (room >= frame->head_len)
+			return;
+		cut_at(walk, frame, by);
+	}
+	frame->open = frame->ended = 0;	/* not now, or never */
+}
+
 /* A frame with no piece open: opens one if bytes are certain. True when the walk ends here, to learn how many there are. */
 static bool frame_start(struct walk *walk, struct leat_frame *frame, struct extent *extent)
 {
 	struct head *head = &walk->head;
-	uint64_t room;
+	struct leat_wrapper *by;
+	uint64_t room, sure;
 	int r;
 
 	if (head->ready) {
-		walk->by = NULL;
-		if (room_below(walk, &frame->wrapper, &room))
+		/* Pieces within a promised piece are not made smaller by what may pass just now: more of them need more room. */
+		sure = promised(walk, frame);
+		if (!ask_below(walk, frame, sure, &room, &by))
 			return false;
-		r = frame_open(frame, head->ready, room);
-		if (r == -ENOBUFS)
-			*head = (struct head){ .ended = true, .by = walk->by };
-		else
+		r = frame_open(frame, head->ready > sure ? head->ready : sure, room);
+		if (r == -ENOBUFS) {
+			cut_at(walk, frame, by);
+		} else if (r < 0) {
 			walk->error = r;
+			walk->by = &frame->wrapper;
+		}
 		return false;
 	}
 	if (head->ended) {
-		if (!frame->ended)
-			walk->error = frame_finish_open(frame);
+		frame_finish(walk, frame);
 		return false;
 	}
 	if (!head->bytes)
@@ -210,9 +240,7 @@ static bool pass_frame(struct walk *walk, struct leat_frame *frame, struct exten
 	if (!frame->open && frame_start(walk, frame, extent))
 		return true;
 	if (!frame->open || walk->error) {
-		if (walk->error)
-			walk->by = &frame->wrapper;
-		else if (!head->ended)
+		if (!head->ended)
 			head->bytes = head->ready = 0;
 		return false;
 	}
@@ -279,6 +307,8 @@ static bool pass_section(struct walk *walk, struct leat_limit *section, struct e
 /* One wrapper. True: the walk ends here, with *extent. */
 static bool pass(struct walk *walk, struct leat_wrapper *w, struct extent *extent)
 {
+	if (walk->head.by == w)
+		walk->head.cut = false;
 	if (w->ops == &section_ops && ((struct leat_limit *)w)->skip)
 		return pass_section(walk, (struct leat_limit *)w, extent);
 	if (ask(walk, w) < 0)
@@ -330,7 +360,7 @@ enum flow flow_next(struct transfer *t, struct extent *extent, const struct leat
 		if (here)
 			return FLOW_READY;
 		*ret_by = walk.head.by;
-		if (w == t->part_last && walk.head.ended)
+		if (w == t->part_last && walk.head.ended && !walk.head.cut)
 			return FLOW_PART_OVER;
 	}
 	*ret_by = walk.head.by;

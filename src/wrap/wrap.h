@@ -32,6 +32,12 @@ static inline uint64_t add_capped(uint64_t a, uint64_t b)
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
+/* The allow of a wrapper, or of the frame that it is; NULL: none. */
+static inline int (*allow_of(const struct leat_wrapper *w))(struct leat_wrapper *, struct leat_budget *)
+{
+	return w->ops == &frame_ops ? ((const struct leat_frame *)w)->ops->allow : w->ops->allow;
+}
+
 static inline void wake_by(struct leat_budget *budget, uint64_t at_ns)
 {
 	if (at_ns < budget->wake_at_ns)

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "room.h"
+#include "wrap/frame.h"
+#include "wrap/wrap.h"
+
+#define OWN_BYTES (UINT64_C(2) * LEAT_FRAME_BYTES)
+#define NO_LIMIT (UINT64_MAX / 2)
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The payload that certainly fits through a frame into room bytes, whatever its headers and trailers take. */
+static uint64_t payload_in(const struct leat_frame *frame, uint64_t room)
+{
+	uint64_t left = frame->open ? frame_left(frame) : 0, piece = add_capped(frame->piece_max_bytes, OWN_BYTES), rest;
+
+	if (room < left)
+		return 0;
+	room -= left;
+	rest = room % piece;
+	return (frame->open ? frame->piece_left : 0) + room / piece * frame->piece_max_bytes +
+	       (rest > OWN_BYTES ? rest - OWN_BYTES : 0);
+}
+
+/* The room that payload may need behind a frame. */
+static uint64_t framed(const struct leat_frame *frame, uint64_t payload)
+{
+	uint64_t left = frame->open ? frame_left(frame) : 0, pieces;
+
+	payload -= least(payload, frame->open ? frame->piece_left : 0);
+	pieces = payload / frame->piece_max_bytes + (payload % frame->piece_max_bytes > 0);
+	return pieces > NO_LIMIT / OWN_BYTES ? NO_LIMIT : least(add_capped(left, payload + pieces * OWN_BYTES), NO_LIMIT);
+}
+
+struct below {
+	const struct transfer *t;
+	struct leat_budget *budget;
+	struct leat_wrapper *by;
+};
+
+static int ask(struct below *below, struct leat_wrapper *w, uint64_t of_use, uint64_t *room)
+{
+	int (*allow)(struct leat_wrapper *, struct leat_budget *) = allow_of(w);
+	int answer;
+
+	if (!*room || !allow || w->ops == &tee_ops)	/* a tee delays, it does not end */
+		return 0;
+	below->budget->bytes = *room;
+	below->budget->at_least = of_use;
+	below->budget->wake_at_ns = LEAT_NEVER;
+	below->budget->wait.fd = -1;
+	answer = allow(w, below->budget);
+	if (answer != LEAT_END && (answer || !below->budget->bytes)) {
+		below->by = w;
+		return answer ? answer : LEAT_WAIT;
+	}
+	if (answer == LEAT_END)
+		below->budget->bytes = 0;
+	if (below->budget->bytes < *room) {
+		*room = below->budget->bytes;
+		below->by = w;
+	}
+	return 0;
+}
+
+/* From w on down; fewer than of_use bytes are of no use there. */
+static int room_from(struct below *below, struct leat_wrapper *w, uint64_t of_use, uint64_t *ret_room)
+{
+	const struct leat_frame *frame = w && w->ops == &frame_ops ? (const struct leat_frame *)w : NULL;
+	uint64_t room = NO_LIMIT;
+	int answer;
+
+	/* leat_read's own limit, the last of all, cuts nothing: the next leat_read goes on in the header. */
+	if (!w || w->ops->need == LEAT_NEED_CHANGE || (below->t->bits & TRANSFER_QUIET && !w->down)) {
+		*ret_room = room;
+		return 0;
+	}
+	answer = room_from(below, w->down, frame ? framed(frame, of_use) : of_use, &room);
+	if (answer)
+		return answer;
+	if (frame)
+		room = payload_in(frame, room);
+	answer = ask(below, w, of_use, &room);
+	if (w->ops == &section_ops)
+		room += ((const struct leat_limit *)w)->skip;
+	*ret_room = room;
+	return answer;
+}
+
+int room_below(const struct transfer *t, const struct leat_frame *frame, uint64_t of_use, struct leat_budget *budget,
+	       uint64_t *ret_room, struct leat_wrapper **ret_by)
+{
+	struct below below = { .t = t, .budget = budget };
+	int answer = room_from(&below, frame->wrapper.down, framed(frame, of_use ? of_use : 1), ret_room);
+
+	*ret_by = below.by;
+	return answer;
+}
