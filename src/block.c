@@ -23,7 +23,7 @@ static bool stuck(const struct leat_wait *wait)
 /* Waits for what a transfer wants. 0, or an error, *ret_side's. */
 static int wait_for(const struct transfer *t, struct leat_wait *wait, enum leat_side *ret_side)
 {
-	int ms = leat_wait_ms(wait, transfer_clock(t)), r;
+	int ms = leat_wait_ms(wait, sys_clock(&t->options)), r;
 
 	*ret_side = LEAT_SIDE_CALLER;
 	if (stuck(wait))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One extent on its way: filled into a buffer, given to a changer, dropped by a section, or moved to the sink; then charged. */
-#include "transfer.h"
+#include "deliver.h"
 #include "datagram.h"
 #include "endpoint.h"
 #include "flow.h"
@@ -19,7 +19,7 @@
 
 static void resize_calls(struct transfer *t, uint64_t asked, uint64_t took_ns)
 {
-	uint64_t most = kind_is_file(t->out->facts.kind) ? GIB : TRANSFER_CALL_BYTES;
+	uint64_t most = kind_is_file(t->out->facts.kind) ? GIB : ROUTE_CALL_BYTES;
 
 	if (took_ns > t->report.longest_call_ns)
 		t->report.longest_call_ns = took_ns;
@@ -74,7 +74,7 @@ static uint64_t call_bytes(const struct transfer *t, const struct extent *x, uin
 static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t bytes, enum leat_route *ret_route)
 {
 	bool own = x->origin || (x->data && t->base->kept_len);	/* bytes of a wrapper, or kept: sent from memory */
-	uint64_t before = transfer_clock(t);
+	uint64_t before = sys_clock(&t->options);
 	bool more = x->more || bytes < x->bytes || (!x->hole && x->bytes == t->end - t->base->position && part_follows(t));
 	struct move move;
 
@@ -84,6 +84,11 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 	if (x->hole)
 		return holes_make(t, x->bytes);
 	t->bits &= (uint16_t)~TRANSFER_TAIL_HOLE;
+	/* Blocking ends: asked by poll first, and no call is made, or counted, that could wait. send has MSG_DONTWAIT. */
+	if (!(x->data && kind_is_socket(t->out->facts.kind)) && !sink_room(t, &bytes))
+		return route_verdict(VERDICT_WAIT_SINK);
+	if (!x->data && !t->route->fill && !source_has(t))
+		return route_verdict(VERDICT_WAIT_SOURCE);
 	if (!x->data) {
 		cork(t, x->bytes);
 		move = t->route->move(t, bytes, more);
@@ -96,7 +101,7 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 		if (more && (x->data || t->route->id != LEAT_ROUTE_SENDFILE))
 			t->bits |= TRANSFER_MORE_SENT;
 	}
-	resize_calls(t, bytes, transfer_clock(t) - before);
+	resize_calls(t, bytes, sys_clock(&t->options) - before);
 	return move;
 }
 
@@ -121,78 +126,94 @@ static uint64_t fill_room(const struct transfer *t, uint64_t bytes)
 	return bytes < room ? bytes : room;
 }
 
-static int fill(struct transfer *t, const struct extent *x)
+/* Bytes that are now in a pipe or buffer of ours, not at the sink. */
+static struct move held(struct move move, uint64_t *ret_filled)
 {
+	*ret_filled = move.bytes;
+	move.bytes = 0;
+	return move;
+}
+
+static struct move failed(int error, enum leat_side side, const struct leat_wrapper *by)
+{
+	return (struct move){ .verdict = VERDICT_FAILED, .error = error, .side = side, .by = by };
+}
+
+static struct move fill(struct transfer *t, const struct extent *x, uint64_t *ret_filled)
+{
+	uint64_t drained;
 	struct move move;
 
-	if (t->pipe.bytes) {
-		move = pipe_to_buffer(t);
-		return transfer_judge(t, &move);
-	}
+	if (t->pipe.bytes)
+		return held(pipe_to_buffer(t), &drained);
 	if (t->bits & TRANSFER_DRAINED)
-		return transfer_judge(t, &(struct move){ .verdict = VERDICT_WAIT_SOURCE });
-	if (!t->route->fill) {
-		move = source_probe(t);
-		return transfer_judge(t, &move);
-	}
+		return route_verdict(VERDICT_WAIT_SOURCE);
+	if (!t->route->fill)
+		return source_probe(t);
+	if (!source_has(t))
+		return route_verdict(VERDICT_WAIT_SOURCE);
 	count_call(t, t->route->id);
 	move = t->route->fill(t, x->bytes);
 	if (t->options.level_triggered && kind_waits(t->base->facts.kind) && move.bytes && move.bytes < fill_room(t, x->bytes))
 		t->bits |= TRANSFER_DRAINED;
-	transfer_adapt(t, move.bytes);
-	return transfer_judge(t, &move);
+	return held(move, ret_filled);
 }
 
-static int charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum leat_route route)
+static struct move charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum leat_route route)
 {
 	const struct leat_wrapper *by = NULL;
 	int r = flow_charge(t, x, bytes, route, &by);
 
-	return r < 0 ? transfer_fail(t, r, LEAT_SIDE_WRAPPER, by) : LEAT_AGAIN;
+	return r < 0 ? failed(r, LEAT_SIDE_WRAPPER, by) : route_verdict(VERDICT_MORE);
 }
 
 /* A section drops what stands before its start: a seekable source just starts later. */
-static int drop(struct transfer *t, struct extent *x)
+static struct move drop(struct transfer *t, struct extent *x)
 {
-	if (!x->origin && t->pipe.bytes && !x->data) {
-		struct move move = pipe_to_buffer(t);
+	uint64_t filled;
 
-		return transfer_judge(t, &move);
-	}
-	if (!x->origin && !x->data && !source_seekable(t->base)) {
-		struct move move = route_copy.fill(t, x->bytes);
-
-		return transfer_judge(t, &move);
-	}
+	if (!x->origin && t->pipe.bytes && !x->data)
+		return held(pipe_to_buffer(t), &filled);
+	if (!x->origin && !x->data && !source_seekable(t->base))
+		return held(route_copy.fill(t, x->bytes), &filled);
 	return charge(t, x, x->bytes, LEAT_ROUTE_NONE);
 }
 
-/* Several extents, accepted together or not at all. */
-static int deliver_datagram(struct transfer *t, struct extent *x, uint64_t *ret_bytes)
+/* What the sink accepted of an extent, in the reports and to the wrappers. The charge's error, or the move's own verdict. */
+static struct move settle(struct transfer *t, const struct extent *x, uint64_t bytes, enum leat_route route, struct move move)
 {
-	const struct leat_wrapper *by = NULL;
-	enum leat_route route = t->route->id;
-	struct datagram d;
-	struct move move;
-	int error = 0, flow = datagram_gather(t, x, &d, &by, &error), r;
+	struct move charged;
 
-	if (flow != FLOW_READY)
-		return flow == FLOW_WAIT ? LEAT_WAIT : transfer_fail(t, error ? error : LEAT_ESHORT, LEAT_SIDE_SINK, by);
-	if (!d.count)
-		return transfer_deliver(t, &d.parts[0], ret_bytes);
-	count_call(t, route);
-	move = datagram_send(t, &d);
-	for (unsigned i = 0; move.bytes && i < d.count; i++) {
-		*ret_bytes += d.parts[i].bytes;
-		account(t, &d.parts[i], d.parts[i].bytes, route);
-		r = charge(t, &d.parts[i], d.parts[i].bytes, route);
-		if (r < 0)
-			return r;
-	}
-	return transfer_judge(t, &move);
+	account(t, x, bytes, route);
+	charged = charge(t, x, bytes, route);
+	if (charged.verdict != VERDICT_FAILED)
+		return move;
+	charged.bytes = move.bytes;
+	return charged;
 }
 
-int transfer_deliver(struct transfer *t, struct extent *x, uint64_t *ret_bytes)
+/* Several extents, accepted together or not at all. */
+static struct move deliver_datagram(struct transfer *t, struct extent *x, uint64_t *ret_filled)
+{
+	const struct leat_wrapper *by = NULL;
+	struct datagram d;
+	struct move move;
+	int error = 0, flow = datagram_gather(t, x, &d, &by, &error);
+
+	if (flow == FLOW_WAIT)
+		return route_verdict(VERDICT_WAIT);
+	if (flow != FLOW_READY)
+		return failed(error ? error : LEAT_ESHORT, LEAT_SIDE_SINK, by);
+	if (!d.count)	/* its payload is not in one run yet */
+		return deliver(t, &d.parts[0], 0, ret_filled);
+	count_call(t, t->route->id);
+	move = datagram_send(t, &d);
+	for (unsigned i = 0; move.bytes && i < d.count; i++)
+		move = settle(t, &d.parts[i], d.parts[i].bytes, t->route->id, move);
+	return move;
+}
+
+struct move deliver(struct transfer *t, struct extent *x, uint64_t step_done, uint64_t *ret_filled)
 {
 	const struct leat_wrapper *by;
 	enum leat_route route;
@@ -203,23 +224,18 @@ int transfer_deliver(struct transfer *t, struct extent *x, uint64_t *ret_bytes)
 	if (x->target && x->target->ops == &section_ops)
 		return drop(t, x);
 	if (x->fill_only || flow_needs_fill(t, x))
-		return fill(t, x);
+		return fill(t, x, ret_filled);
 	if (x->target) {
 		r = flow_change(t, x, &by);
-		return r < 0 ? transfer_fail(t, r, LEAT_SIDE_WRAPPER, by) : LEAT_AGAIN;
+		return r < 0 ? failed(r, LEAT_SIDE_WRAPPER, by) : route_verdict(VERDICT_MORE);
 	}
 	if (t->out->facts.kind == LEAT_KIND_DATAGRAM)
-		return deliver_datagram(t, x, ret_bytes);
-	asked = call_bytes(t, x, *ret_bytes);
+		return deliver_datagram(t, x, ret_filled);
+	asked = call_bytes(t, x, step_done);
 	move = move_to_sink(t, x, asked, &route);
 	if (!move.bytes)
-		return transfer_judge(t, &move);
-	*ret_bytes += move.bytes;
-	account(t, x, move.bytes, route);
-	r = charge(t, x, move.bytes, route);
-	if (r < 0)
-		return r;
+		return move;
 	if (t->options.level_triggered && kind_waits(t->out->facts.kind) && move.bytes < asked)
 		move.verdict = VERDICT_WAIT_SINK;
-	return transfer_judge(t, &move);
+	return settle(t, x, move.bytes, route, move);
 }

@@ -194,7 +194,7 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 
 	if (!(t->bits & TRANSFER_RUNS))
 		return -EINVAL;
-	t->now_ns = transfer_clock(t);
+	t->now_ns = sys_clock(&t->options);
 	if (r == LEAT_WAIT) {
 		r = t->report.error = t->part_report.error = -ECANCELED;
 		t->report.ended_by = t->part_report.ended_by = LEAT_ENDED_BY_CANCEL;

@@ -97,14 +97,20 @@ static int look_at_range(struct transfer *t)
 	return 0;
 }
 
+static bool same_file(const struct transfer *t)
+{
+	const struct leat_facts *from = &t->base->facts, *to = &t->out->facts;
+
+	return from->kind == LEAT_KIND_FILE && to->kind == LEAT_KIND_FILE && from->ino == to->ino && from->dev == to->dev;
+}
+
 /* A transfer of a file onto itself would read what it wrote (hazard 33). */
 static bool overlaps(const struct transfer *t)
 {
 	const struct leat_source *from = t->base;
 	const struct leat_sink *to = t->out;
 
-	if (from->facts.kind != LEAT_KIND_FILE || to->facts.kind != LEAT_KIND_FILE || from->facts.ino != to->facts.ino ||
-	    from->facts.dev != to->facts.dev || to->facts.open_flags & O_APPEND)
+	if (!same_file(t) || to->facts.open_flags & O_APPEND)
 		return false;
 	return from->position < t->end && to->position < t->end && from->position < to->position + (t->end - from->position);
 }
@@ -265,9 +271,9 @@ int transfer_next_leaf(struct transfer *t)
 	t->route_index = 0;
 	if (plan.begins_with_copy) {
 		t->bits |= TRANSFER_AUTO;
-		transfer_use_route(t, LEAT_ROUTE_COPY);
+		route_use(t, LEAT_ROUTE_COPY);
 	} else {
-		transfer_use_route(t, plan.count ? plan.routes[0] : LEAT_ROUTE_MEMORY);
+		route_use(t, plan.count ? plan.routes[0] : LEAT_ROUTE_MEMORY);
 	}
 	tee_use_kernel(t, t->report.content_wrappers && t->route->id == LEAT_ROUTE_SPLICE_PIPE);
 	tell_begin(t);
@@ -281,6 +287,8 @@ int transfer_compare(struct transfer *t)
 	if (t->options.ignore_changes || t->base->kind != LEAT_KIND_NONE)
 		return 0;
 	changed = source_compare(t->base);
+	if (changed == LEAT_SOURCE_CHANGED && same_file(t))
+		return 0;	/* by what we wrote */
 	if (changed)
 		t->report.noted = t->part_report.noted = (uint8_t)changed;
 	return changed == LEAT_SOURCE_CHANGED ? LEAT_ECHANGED : 0;
@@ -295,7 +303,7 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 	t->sink = sink;
 	t->source = source;
 	t->blocking = (uint8_t)blocking;
-	t->bits = (uint16_t)(TRANSFER_RUNS | bits);
+	t->bits = (uint16_t)(TRANSFER_RUNS | TRANSFER_IN_STEP | bits);
 	t->pipe.fd[0] = t->pipe.fd[1] = t->holes_fd = t->source_fd = t->sink_fd = -1;
 	t->wake_at_ns = LEAT_NEVER;
 	set_options(t, options);
@@ -304,7 +312,7 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 		t->report = report_misuse(LEAT_EWRAPPED);
 		return LEAT_EWRAPPED;
 	}
-	t->now_ns = transfer_clock(t);
+	t->now_ns = sys_clock(&t->options);
 	t->report.begin_ns = t->now_ns;
 	for (struct leat_sink *s = sink; s; s = s->state & END_VIEW ? (struct leat_sink *)s->base : NULL)
 		s->state |= END_BUSY;
@@ -318,6 +326,7 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 		t->report.side = LEAT_SIDE_SOURCE;
 		r = transfer_next_leaf(t);
 	}
+	t->bits &= (uint16_t)~TRANSFER_IN_STEP;
 	if (r < 0) {
 		if (r == -ENOMEM)
 			t->report.side = LEAT_SIDE_CALLER;

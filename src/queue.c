@@ -4,15 +4,33 @@
 #include <errno.h>
 #include <string.h>
 
+static struct leat_queue *queue_of(const struct leat_source *source)
+{
+	return source->kind == LEAT_KIND_QUEUE ? (struct leat_queue *)source->base : NULL;
+}
+
 void leat_queue_init(struct leat_queue *queue)
 {
 	if (queue)
 		memset(queue, 0, sizeof *queue);
 }
 
+/* A queue in itself, at whatever depth, would be walked for ever. */
+static bool holds(const struct leat_source *source, const struct leat_queue *queue)
+{
+	while (source->state & END_VIEW)
+		source = (const struct leat_source *)source->base;
+	if (!queue_of(source) || queue_of(source) == queue)
+		return queue_of(source) != NULL;
+	for (const struct leat_source *part = queue_of(source)->first; part; part = part->next)
+		if (holds(part, queue))
+			return true;
+	return false;
+}
+
 int leat_queue_add(struct leat_queue *queue, struct leat_source *part)
 {
-	if (!queue || !part || queue->owner == part)
+	if (!queue || !part || queue->owner == part || holds(part, queue))
 		return -EINVAL;
 	if (queue->ended)
 		return -EPIPE;
@@ -32,11 +50,6 @@ void leat_queue_end(struct leat_queue *queue)
 {
 	if (queue)
 		queue->ended = 1;
-}
-
-static struct leat_queue *queue_of(const struct leat_source *source)
-{
-	return source->kind == LEAT_KIND_QUEUE ? (struct leat_queue *)source->base : NULL;
 }
 
 /* The source below this one, which is linked to it; NULL at a leaf. */

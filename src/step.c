@@ -16,6 +16,9 @@ int leat_begin(struct leat_transfer *transfer, struct leat_sink *sink, struct le
 
 	if (!t)
 		return -EINVAL;
+	/* It runs already: left alone. (Only a busy source says that *transfer holds anything at all.) */
+	if (sink && source && source->state & END_BUSY && t->bits & TRANSFER_RUNS && t->source == source && t->sink == sink)
+		return LEAT_EWRAPPED;
 	t->bits = 0;
 	t->report = report_misuse(-EINVAL);
 	if (!sink || !source)

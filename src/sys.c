@@ -187,6 +187,11 @@ uint64_t sys_now_ns(void)
 	return (uint64_t)now.tv_sec * LEAT_SECOND + (uint64_t)now.tv_nsec;
 }
 
+uint64_t sys_clock(const struct leat_options *options)
+{
+	return options->clock_ns ? options->clock_ns(options->clock_arg) : sys_now_ns();
+}
+
 int64_t sys_seek(int fd, uint64_t offset, int whence)
 {
 	return result(lseek(fd, (off_t)offset, whence));

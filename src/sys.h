@@ -40,6 +40,7 @@ int64_t sys_readable_bytes(int fd);			/* FIONREAD */
 int64_t sys_resident(int fd, uint64_t offset);		/* 1-byte preadv2(RWF_NOWAIT): 1, 0 at the end, -EAGAIN cold */
 int sys_poll(struct pollfd *fds, unsigned count, int timeout_ms);
 uint64_t sys_now_ns(void);
+uint64_t sys_clock(const struct leat_options *options);	/* the caller's clock, or sys_now_ns */
 
 /* Positions, holes, sizes. */
 int64_t sys_seek(int fd, uint64_t offset, int whence);

@@ -5,6 +5,7 @@
  */
 #include "transfer.h"
 #include "cold.h"
+#include "deliver.h"
 #include "endpoint.h"
 #include "flow.h"
 #include "holes.h"
@@ -18,32 +19,11 @@
 
 #include <errno.h>
 
-static const struct route *const routes[LEAT_ROUTES] = {
-	[LEAT_ROUTE_CLONE] = &route_clone,
-	[LEAT_ROUTE_COPY_FILE_RANGE] = &route_copy_file_range,
-	[LEAT_ROUTE_SENDFILE] = &route_sendfile,
-	[LEAT_ROUTE_SPLICE] = &route_splice,
-	[LEAT_ROUTE_SPLICE_PIPE] = &route_splice_pipe,
-	[LEAT_ROUTE_MEMORY] = &route_memory,
-	[LEAT_ROUTE_COPY] = &route_copy,
-};
-
 /* auto: eight fills in a row below 4 KiB say that splice does not pay. */
 #define SMALL_FILL_BYTES 4096
 #define SMALL_FILLS 8
 
-uint64_t transfer_clock(const struct transfer *t)
-{
-	return t->options.clock_ns ? t->options.clock_ns(t->options.clock_arg) : sys_now_ns();
-}
-
-void transfer_use_route(struct transfer *t, enum leat_route route)
-{
-	t->route = routes[route];
-	t->call_bytes = TRANSFER_CALL_BYTES;
-}
-
-int transfer_fail(struct transfer *t, int error, enum leat_side side, const struct leat_wrapper *by)
+static int fail(struct transfer *t, int error, enum leat_side side, const struct leat_wrapper *by)
 {
 	struct leat_report *reports[] = { &t->report, &t->part_report };
 
@@ -76,9 +56,9 @@ static int next_route(struct transfer *t, enum leat_reason reason, int error)
 	while (t->route_index < t->route_count && t->routes[t->route_index] != left)
 		t->route_index++;
 	if (++t->route_index >= t->route_count)
-		return transfer_fail(t, t->options.policy == LEAT_REQUIRE ? LEAT_EREFUSED : error ? error : -EOPNOTSUPP, LEAT_SIDE_NONE,
+		return fail(t, t->options.policy == LEAT_REQUIRE ? LEAT_EREFUSED : error ? error : -EOPNOTSUPP, LEAT_SIDE_NONE,
 			    NULL);
-	transfer_use_route(t, t->routes[t->route_index]);
+	route_use(t, t->routes[t->route_index]);
 	tee_use_kernel(t, false);
 	event.route = t->route->id;
 	way_event(t->first, NULL, &event);
@@ -86,7 +66,7 @@ static int next_route(struct transfer *t, enum leat_reason reason, int error)
 }
 
 /* Two streams under auto: the choice is made anew before each fill, when nothing is held (hazard 69). */
-void transfer_adapt(struct transfer *t, uint64_t filled)
+static void adapt(struct transfer *t, uint64_t filled)
 {
 	enum leat_route was = t->route->id;
 	struct leat_event event = { .kind = LEAT_EVENT_ROUTE, .reason = LEAT_OK, .now_ns = t->now_ns, .total_bytes = LEAT_UNKNOWN };
@@ -95,12 +75,12 @@ void transfer_adapt(struct transfer *t, uint64_t filled)
 		return;
 	if (was == LEAT_ROUTE_COPY && (filled >= ROUTE_AUTO_BYTES || filled == t->buffer.size)) {
 		t->small_fills = 0;
-		transfer_use_route(t, LEAT_ROUTE_SPLICE_PIPE);
+		route_use(t, LEAT_ROUTE_SPLICE_PIPE);
 	} else if (was == LEAT_ROUTE_SPLICE_PIPE && filled >= SMALL_FILL_BYTES) {
 		t->small_fills = 0;
 	} else if (was == LEAT_ROUTE_SPLICE_PIPE && ++t->small_fills >= SMALL_FILLS) {
 		event.reason = LEAT_SMALL;
-		transfer_use_route(t, LEAT_ROUTE_COPY);
+		route_use(t, LEAT_ROUTE_COPY);
 	}
 	if (t->route->id == was)
 		return;
@@ -121,7 +101,7 @@ static int source_is_empty(struct transfer *t)
 	if (t->route->id != LEAT_ROUTE_COPY && sys_pread(t->source_fd, &byte, 1, t->base->position) == 1)
 		return next_route(t, LEAT_SRC_GENERATED, -EIO);
 	t->report.noted = t->part_report.noted = LEAT_SOURCE_SHORT;
-	return transfer_fail(t, LEAT_ESHORT, LEAT_SIDE_SOURCE, NULL);
+	return fail(t, LEAT_ESHORT, LEAT_SIDE_SOURCE, NULL);
 }
 
 static int wait_for(struct transfer *t, enum leat_side side)
@@ -132,7 +112,7 @@ static int wait_for(struct transfer *t, enum leat_side side)
 
 static int move_failed(struct transfer *t, const struct move *move)
 {
-	transfer_fail(t, move->error, move->side, NULL);
+	fail(t, move->error, move->side, move->by);
 	if (move->error == LEAT_ECONTRACT && move->side == LEAT_SIDE_SOURCE && t->base->kind == LEAT_KIND_CALLBACK)
 		t->report.culprit = ((const struct leat_source_ops *)t->base->base)->name;
 	if (move->error == LEAT_ECONTRACT && move->side == LEAT_SIDE_SINK && t->out->kind == LEAT_KIND_CALLBACK)
@@ -142,7 +122,7 @@ static int move_failed(struct transfer *t, const struct move *move)
 }
 
 /* What a fill or a move came to, once its bytes are accounted for. */
-int transfer_judge(struct transfer *t, const struct move *move)
+static int judge(struct transfer *t, const struct move *move)
 {
 	switch (move->verdict) {
 	case VERDICT_MORE:
@@ -153,6 +133,8 @@ int transfer_judge(struct transfer *t, const struct move *move)
 		return wait_for(t, LEAT_SIDE_SOURCE);
 	case VERDICT_WAIT_SINK:
 		return wait_for(t, LEAT_SIDE_SINK);
+	case VERDICT_WAIT:
+		return LEAT_WAIT;
 	case VERDICT_DECLINED:
 		return next_route(t, move->reason, move->error);
 	default:
@@ -171,7 +153,7 @@ static int finish(struct transfer *t, struct leat_wrapper *first, const struct l
 		int r = w->ops->finish ? w->ops->finish(w, &budget) : 0;
 
 		if (r < 0)
-			return transfer_fail(t, r, LEAT_SIDE_WRAPPER, w);
+			return fail(t, r, LEAT_SIDE_WRAPPER, w);
 		if (r == LEAT_WAIT) {
 			if (budget.wake_at_ns < t->wake_at_ns)	/* the deadlines asked before go on */
 				t->wake_at_ns = budget.wake_at_ns;
@@ -198,7 +180,7 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 	int r = transfer_compare(t);
 
 	if (r < 0)
-		return transfer_fail(t, r, LEAT_SIDE_SOURCE, NULL);
+		return fail(t, r, LEAT_SIDE_SOURCE, NULL);
 	/* leat_read is full: its own limit, the last of the way, ends this transfer, and nothing else. */
 	if (t->bits & TRANSFER_QUIET && by && !by->down)
 		return LEAT_DONE;
@@ -209,11 +191,11 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 	ended_by(t, by, part);
 	if (!part) {
 		r = holes_finish(t);
-		return r < 0 ? transfer_fail(t, r, LEAT_SIDE_SINK, NULL) : LEAT_DONE;
+		return r < 0 ? fail(t, r, LEAT_SIDE_SINK, NULL) : LEAT_DONE;
 	}
 	transfer_part_over(t, 0);
 	r = transfer_next_leaf(t);
-	return r < 0 ? transfer_fail(t, r, LEAT_SIDE_SOURCE, NULL) : LEAT_AGAIN;
+	return r < 0 ? fail(t, r, LEAT_SIDE_SOURCE, NULL) : LEAT_AGAIN;
 }
 
 /* An empty open queue got its next part: go on, with the deadlines' clock moved past the gap. */
@@ -231,6 +213,16 @@ static int wake_starved(struct transfer *t)
 	return transfer_next_leaf(t);
 }
 
+static int go(struct transfer *t, struct extent *x, uint64_t *bytes)
+{
+	uint64_t filled = 0;
+	struct move move = deliver(t, x, *bytes, &filled);
+
+	*bytes += move.bytes;
+	adapt(t, filled);
+	return judge(t, &move);
+}
+
 static int turn(struct transfer *t, uint64_t *ret_bytes)
 {
 	const struct leat_wrapper *by = NULL;
@@ -238,11 +230,11 @@ static int turn(struct transfer *t, uint64_t *ret_bytes)
 	int error = wake_starved(t), cold;
 
 	if (error < 0)
-		return transfer_fail(t, error, LEAT_SIDE_SOURCE, NULL);
+		return fail(t, error, LEAT_SIDE_SOURCE, NULL);
 	switch (flow_next(t, &x, &by, &error)) {
 	case FLOW_READY:
 		cold = cold_check(t, &x);
-		return cold ? cold : transfer_deliver(t, &x, ret_bytes);
+		return cold ? cold : go(t, &x, ret_bytes);
 	case FLOW_PART_OVER:
 		return stream_over(t, by, true);
 	case FLOW_END:
@@ -254,7 +246,7 @@ static int turn(struct transfer *t, uint64_t *ret_bytes)
 		}
 		return LEAT_WAIT;
 	default:
-		return transfer_fail(t, error, LEAT_SIDE_WRAPPER, by);
+		return fail(t, error, LEAT_SIDE_WRAPPER, by);
 	}
 }
 
@@ -271,7 +263,7 @@ static int dead_end(struct transfer *t)
 		return LEAT_WAIT;
 	if (kind_is_socket(t->out->facts.kind))
 		sys_socket_option(t->sink_fd, SOL_SOCKET, SO_ERROR, &error, &size);
-	return transfer_fail(t, error ? -error : poll.revents & POLLNVAL ? -EBADF : -EPIPE, LEAT_SIDE_SINK, NULL);
+	return fail(t, error ? -error : poll.revents & POLLNVAL ? -EBADF : -EPIPE, LEAT_SIDE_SINK, NULL);
 }
 
 /*
@@ -324,10 +316,10 @@ static int turns(struct transfer *t)
 	int r = LEAT_AGAIN;
 
 	while (r == LEAT_AGAIN) {
-		t->now_ns = transfer_clock(t);
+		t->now_ns = sys_clock(&t->options);
 		begin_ns = begin_ns ? begin_ns : t->now_ns;
 		if (stopped(t))
-			return transfer_fail(t, -ECANCELED, LEAT_SIDE_CALLER, NULL);
+			return fail(t, -ECANCELED, LEAT_SIDE_CALLER, NULL);
 		if (bytes >= t->options.step_bytes || t->now_ns - begin_ns >= t->options.step_ns)
 			return LEAT_AGAIN;
 		if (t->now_ns >= t->wake_at_ns) {

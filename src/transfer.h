@@ -21,22 +21,8 @@ void transfer_part_over(struct transfer *t, int error);
 int transfer_compare(struct transfer *t);
 int transfer_end(struct transfer *t, struct leat_report *report);
 
-/* What a call of a route begins with. 4 MiB cost no more than 64 MiB (DESIGN.md 16); at 8 MiB the calls that end short
- * because the socket is full leave the sum below 300 a GiB. About 1 ms on loopback. */
-#define TRANSFER_CALL_BYTES (8 * MIB)
-
-/* deliver.c: the extent goes where it has to. LEAT_AGAIN, LEAT_WAIT or an error; *ret_bytes: added, what the sink took. */
-int transfer_deliver(struct transfer *t, struct extent *x, uint64_t *ret_bytes);
-
-/* transfer.c. What a fill or a move came to, once its bytes are accounted for: LEAT_AGAIN, LEAT_WAIT, or an error. */
-int transfer_judge(struct transfer *t, const struct move *move);
-/* Two streams under auto: the choice is made anew after each fill. */
-void transfer_adapt(struct transfer *t, uint64_t filled);
-/* Writes the error into the reports, and returns it. */
-int transfer_fail(struct transfer *t, int error, enum leat_side side, const struct leat_wrapper *by);
+/* transfer.c */
 int transfer_step(struct transfer *t);
-void transfer_use_route(struct transfer *t, enum leat_route route);
 void transfer_wants(const struct transfer *t, struct leat_wait *wait);
-uint64_t transfer_clock(const struct transfer *t);
 
 #endif

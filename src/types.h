@@ -20,6 +20,7 @@ enum verdict {
 	VERDICT_END,		/* the source has no more */
 	VERDICT_WAIT_SOURCE,
 	VERDICT_WAIT_SINK,
+	VERDICT_WAIT,		/* transfer.waiting says for whom */
 	VERDICT_DECLINED,	/* this route is not for this pair: take the next one */
 	VERDICT_FAILED,
 };
@@ -30,6 +31,7 @@ struct move {
 	int error;		/* DECLINED, FAILED: negative */
 	enum leat_side side;	/* FAILED: whose error, as far as the kernel tells */
 	enum leat_reason reason;	/* DECLINED */
+	const struct leat_wrapper *by;	/* FAILED: the wrapper whose error it is, or NULL */
 };
 
 /* A pipe of ours. It knows its count; only an empty one goes back to the pool (invariant 8). */

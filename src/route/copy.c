@@ -40,7 +40,7 @@ static int64_t read_source(struct transfer *t, void *bytes, uint64_t size)
 	case LEAT_KIND_TCP: case LEAT_KIND_UNIX: case LEAT_KIND_STREAM: case LEAT_KIND_DATAGRAM:
 		return sys_recv(t->source_fd, bytes, size, MSG_DONTWAIT);
 	default:
-		return source_has(t) ? sys_read(t->source_fd, bytes, size) : -EAGAIN;
+		return sys_read(t->source_fd, bytes, size);
 	}
 }
 

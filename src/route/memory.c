@@ -89,7 +89,7 @@ bool sink_room(const struct transfer *t, uint64_t *bytes)
 	unsigned size = sizeof info;
 	bool writable;
 
-	if (!(t->blocking & BLOCKING_SINK))
+	if (!(t->blocking & BLOCKING_SINK) || !kind_waits(t->out->facts.kind))
 		return true;
 	writable = ready(t->sink_fd, POLLOUT);
 	if (!kind_is_socket(t->out->facts.kind)) {
@@ -148,7 +148,7 @@ static int64_t send_now(struct transfer *t, const void *data, uint64_t bytes, bo
 			return sys_pwrite(t->sink_fd, data, bytes, t->out->position);
 		return sys_write(t->sink_fd, data, bytes);
 	default:
-		return sink_room(t, &bytes) ? sys_write(t->sink_fd, data, bytes) : -EAGAIN;
+		return sys_write(t->sink_fd, data, bytes);
 	}
 }
 
@@ -170,8 +170,13 @@ int64_t sink_write_now(struct leat_sink *sink, const void *bytes, size_t length,
 {
 	struct transfer t = { .out = sink, .sink_fd = sink->fd, .blocking = BLOCKING_SINK };
 	bool own = sink->own_offset && kind_is_file(sink->facts.kind);
-	int64_t n = own ? sys_write(sink->fd, bytes, length) : send_now(&t, bytes, length, false);
+	uint64_t room = length;
+	int64_t n = -EAGAIN;
 
+	if (own)
+		n = sys_write(sink->fd, bytes, length);
+	else if (kind_is_socket(sink->facts.kind) || sink_room(&t, &room))
+		n = send_now(&t, bytes, room, false);
 	*wait = (struct pollfd){ .fd = sink->fd, .events = POLLOUT };
 	if (n == -EAGAIN && sink->kind == LEAT_KIND_CALLBACK)
 		*wait = t.end_wait;

@@ -11,6 +11,13 @@
 extern const struct route route_clone, route_copy_file_range, route_sendfile, route_splice, route_splice_pipe, route_memory,
 	route_copy;
 
+/* What a call of a route begins with. 4 MiB cost no more than 64 MiB (DESIGN.md 16); at 8 MiB the calls that end short
+ * because the socket is full leave the sum below 300 a GiB. About 1 ms on loopback. */
+#define ROUTE_CALL_BYTES (8 * MIB)
+
+/* The transfer goes by this route from here on. */
+void route_use(struct transfer *t, enum leat_route route);
+
 /* What a stream is read by while auto finds out whether splice pays: a read that fills up says it does (a gain from about
  * 16 KiB, envoyproxy/envoy#5620). */
 #define ROUTE_AUTO_BYTES 16384

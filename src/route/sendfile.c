@@ -13,8 +13,6 @@ static struct move sendfile_move(struct transfer *t, uint64_t bytes, bool more)
 	int64_t n;
 
 	(void)more;
-	if (!sink_room(t, &bytes))
-		return route_verdict(VERDICT_WAIT_SINK);
 	if (kind_is_file(t->out->facts.kind)) {
 		n = sys_seek(t->sink_fd, t->out->position, SEEK_SET);
 		if (n < 0)

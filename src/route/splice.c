@@ -39,10 +39,6 @@ static struct move splice_move(struct transfer *t, uint64_t bytes, bool more)
 	uint64_t to = t->out->position;
 	int64_t n;
 
-	if (!sink_room(t, &bytes))
-		return route_verdict(VERDICT_WAIT_SINK);
-	if (!source_has(t))
-		return route_verdict(VERDICT_WAIT_SOURCE);
 	n = from_source(t, t->sink_fd, offset_of(t->out->facts.kind, &to), bytes, more ? SPLICE_F_MORE : 0);
 	if (n == -EAGAIN)	/* two causes: a source that has bytes means the sink is full */
 		return route_verdict(kind_is_file(t->base->facts.kind) || sys_readable_bytes(t->source_fd) > 0 ?
@@ -62,8 +58,6 @@ static struct move pipe_fill(struct transfer *t, uint64_t bytes)
 		if (n < 0)
 			return (struct move){ .verdict = VERDICT_DECLINED, .error = (int)n, .reason = LEAT_PIPE_BUDGET };
 	}
-	if (!source_has(t))
-		return route_verdict(VERDICT_WAIT_SOURCE);
 	n = from_source(t, t->pipe.fd[1], NULL, bytes < t->pipe.size ? bytes : t->pipe.size, SPLICE_F_MOVE);
 	if (n == -EAGAIN)
 		return route_verdict(VERDICT_WAIT_SOURCE);
@@ -83,8 +77,6 @@ static struct move pipe_move(struct transfer *t, uint64_t bytes, bool more)
 	uint64_t to = t->out->position;
 	int64_t n;
 
-	if (!sink_room(t, &bytes))
-		return route_verdict(VERDICT_WAIT_SINK);
 	n = sys_splice(t->pipe.fd[0], NULL, t->sink_fd, offset_of(t->out->facts.kind, &to), bytes,
 		       SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0));
 	if (n == -EAGAIN)

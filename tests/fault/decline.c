@@ -6,12 +6,13 @@
  */
 #include "decline.h"
 #include "lab.h"
+#include "route/route.h"
 #include "seam.h"
 #include "transfer.h"
 
 #define BYTES ((size_t)300007)
-#define CLONE_BYTES ((size_t)(2 * TRANSFER_CALL_BYTES) + 7)	/* two whole calls, and the rest */
-#define CLONE_REST ((size_t)TRANSFER_CALL_BYTES + 1)		/* the third call is the first after so much */
+#define CLONE_BYTES ((size_t)(2 * ROUTE_CALL_BYTES) + 7)	/* two whole calls, and the rest */
+#define CLONE_REST ((size_t)ROUTE_CALL_BYTES + 1)		/* the third call is the first after so much */
 #define OFF(route) ROUTE_BIT(LEAT_ROUTE_##route)
 
 /* The ways a kernel route is taken, and the call that fails. */
