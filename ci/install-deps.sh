@@ -7,9 +7,10 @@ set -eu
 # package=what shows that it is there: a command, or a file
 needed='gcc=gcc libc6-dev=/usr/include/stdio.h pkg-config=pkg-config meson=meson ninja-build=ninja'
 needed="$needed libxxhash-dev=/usr/include/xxhash.h strace=strace"
-tests='g++=g++ python3=python3'
+tests='g++=g++ python3=python3 procps=pgrep'
 gates='git=git clang=clang clang-format=clang-format clang-tidy=clang-tidy mandoc=mandoc'
 gates="$gates universal-ctags=ctags-universal shellcheck=shellcheck abigail-tools=abidiff valgrind=valgrind"
+gates="$gates xfsprogs=/usr/sbin/mkfs.xfs btrfs-progs=/usr/sbin/mkfs.btrfs"
 case ${1:-demo} in
 demo) ;;
 test) needed="$needed $tests" ;;
