@@ -194,6 +194,7 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 
 	if (!(t->bits & TRANSFER_RUNS))
 		return -EINVAL;
+	t->bits |= TRANSFER_IN_STEP;	/* for callbacks that are told of the end */
 	t->now_ns = sys_clock(&t->options);
 	if (r == LEAT_WAIT) {
 		r = t->report.error = t->part_report.error = -ECANCELED;
@@ -217,6 +218,7 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 		holes_finish(t);
 	tee_use_kernel(t, false);
 	queue_set_busy(t->source, false);
+	t->source->state |= END_BUSY;	/* its parts may be used again now, it only when all are told */
 	if (t->part && t->base && t->part_report.begin_ns) {
 		if (r == 0 || r == -ECANCELED)
 			part_stays(t);
@@ -231,6 +233,7 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 		sys_close(t->sink_fd);
 	report_close(&t->report, t->now_ns);
 	tell_end(t, NULL, &t->report);
+	t->source->state &= (uint8_t)~END_BUSY;
 	for (struct leat_sink *s = t->sink; s; s = s->state & END_VIEW ? (struct leat_sink *)s->base : NULL)
 		s->state &= (uint8_t)~END_BUSY;
 	if (report)

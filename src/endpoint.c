@@ -78,10 +78,11 @@ void leat_from_queue(struct leat_source *source, struct leat_queue *queue)
 	if (!source)
 		return;
 	source_start(source, LEAT_KIND_QUEUE, -1);
-	source->base = queue;
 	source->error = !queue ? -EINVAL : queue->owner ? LEAT_EWRAPPED : 0;
-	if (!source->error)
-		queue->owner = source;
+	if (source->error)
+		return;
+	source->base = queue;
+	queue->owner = source;
 }
 
 void leat_from_source(struct leat_source *source, struct leat_source *below)

@@ -344,10 +344,10 @@ int transfer_step(struct transfer *t)
 	bool mask;
 	int masked = 0, r;
 
-	if (t->result != LEAT_WAIT)
-		return t->result;
 	if (t->bits & TRANSFER_IN_STEP)
 		return -EBUSY;
+	if (t->result != LEAT_WAIT)
+		return t->result;
 	t->bits = (t->bits | TRANSFER_IN_STEP) & (uint16_t)~TRANSFER_DRAINED;
 	mask = may_raise(t) || t->source->kind == LEAT_KIND_QUEUE || t->bits & TRANSFER_AUTO;
 	if (mask)
@@ -376,7 +376,7 @@ void transfer_wants(const struct transfer *t, struct leat_wait *wait)
 
 	wait->fds[0] = wait->fds[1] = wait->fds[2] = nothing;
 	wait->wake_at_ns = t->wake_at_ns;
-	if (t->result != LEAT_WAIT || t->bits & TRANSFER_COLD)
+	if (t->result != LEAT_WAIT || t->bits & TRANSFER_COLD || !t->base)	/* none: asked by the release of a part */
 		return;
 	if (t->waiting == LEAT_SIDE_SINK) {
 		callback = t->out->facts.kind == LEAT_KIND_CALLBACK;

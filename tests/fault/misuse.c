@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Right functions at the wrong time: wrappers on two chains, anything while busy, ends that are the same file, transfers that
+ * are zeroed, ended or begun twice, and stepping or ending from inside a callback.
+ */
+#include "lab.h"
+
+#include <netinet/in.h>
+
+#define BYTES ((size_t)300007)
+
+static struct leat_report report;
+
+/* ---- one thing in two places ------------------------------------------------------------------------------------------- */
+
+static void one_wrapper_on_two_chains(void)
+{
+	struct leat_source first, second;
+	struct leat_sink sink;
+	struct leat_count count;
+
+	leat_from_memory(&first, "abc", 3);
+	leat_from_memory(&second, "def", 3);
+	leat_to_nothing(&sink);
+	leat_wrap(&first, leat_count_init(&count));
+	leat_wrap(&second, &count.wrapper);
+	CHECK_EQ(leat_copy(&sink, &second, NULL, &report), LEAT_EWRAPPED);
+	CHECK_EQ(report.side, LEAT_SIDE_SOURCE);
+	leat_wrap_sink(&sink, &count.wrapper);
+	CHECK_EQ(leat_copy(&sink, &first, NULL, &report), LEAT_EWRAPPED);
+	CHECK_EQ(report.side, LEAT_SIDE_SINK);
+	leat_close_sink(&sink);
+	leat_to_nothing(&sink);
+	CHECK_EQ(leat_copy(&sink, &first, NULL, NULL), 3);	/* where it was first, it works */
+	CHECK_EQ(count.bytes, 3);
+	leat_close(&second);
+	CHECK_EQ(count.wrapper.state != 0, 1);			/* and closing the other took nothing away */
+	leat_close(&first);
+	leat_from_memory(&first, "abc", 3);
+	leat_wrap(&first, &count.wrapper);			/* closed, it is free again */
+	CHECK_EQ(leat_copy(&sink, &first, NULL, NULL), 3);
+	CHECK_EQ(count.bytes, 6);
+	leat_close(&first);
+}
+
+static void one_wrapper_twice_on_a_chain(void)
+{
+	struct leat_source source;
+	struct leat_sink sink;
+	struct leat_count count;
+
+	leat_from_memory(&source, "abc", 3);
+	leat_to_nothing(&sink);
+	leat_wrap(&source, leat_count_init(&count));
+	leat_wrap(&source, &count.wrapper);
+	leat_wrap(&source, NULL);				/* the first misuse is what comes out */
+	CHECK_EQ(leat_plan(&sink, &source, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(count.bytes, 0);
+	leat_close(&source);
+	leat_close_sink(&sink);
+}
+
+static void one_part_in_two_queues(void)
+{
+	struct leat_queue first, second;
+	struct leat_source part, top, other, view;
+	struct leat_sink sink;
+
+	leat_queue_init(&first);
+	leat_queue_init(&second);
+	leat_from_memory(&part, "abc", 3);
+	leat_from_queue(&top, &first);
+	leat_from_queue(&other, &first);
+	leat_to_nothing(&sink);
+	CHECK_EQ(leat_copy(&sink, &other, NULL, NULL), LEAT_EWRAPPED);	/* a queue has one source */
+	CHECK_EQ(leat_queue_add(&first, &top), -EINVAL);		/* nor is it in itself */
+	CHECK_EQ(leat_queue_add(&first, &part), 0);
+	CHECK_EQ(leat_queue_add(&first, &part), LEAT_EWRAPPED);
+	CHECK_EQ(leat_queue_add(&second, &part), LEAT_EWRAPPED);
+	CHECK_EQ(leat_copy(&sink, &part, NULL, NULL), LEAT_EWRAPPED);
+	leat_from_source(&view, &part);
+	CHECK_EQ(leat_copy(&sink, &view, NULL, NULL), LEAT_EWRAPPED);
+	leat_queue_end(&first);
+	leat_close(&other);
+	CHECK_EQ(leat_queue_add(&first, &other), -EPIPE);
+	CHECK_EQ(leat_copy(&sink, &top, NULL, NULL), 3);
+	leat_close(&top);
+	leat_close(&part);
+	leat_close(&view);
+}
+
+static void two_views_of_one_source(void)
+{
+	struct leat_source source, view, second;
+	struct leat_sink sink, out, other;
+
+	leat_from_memory(&source, "abc", 3);
+	leat_to_nothing(&sink);
+	leat_from_source(&view, &source);
+	leat_from_source(&second, &source);
+	leat_to_sink(&out, &sink);
+	leat_to_sink(&other, &sink);
+	CHECK_EQ(leat_copy(&out, &second, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_copy(&other, &view, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_copy(&out, &source, NULL, NULL), LEAT_EWRAPPED);	/* what is viewed is used by its view */
+	CHECK_EQ(leat_copy(&sink, &view, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_copy(&out, &view, NULL, NULL), 3);
+	leat_close(&second);
+	leat_close(&view);
+	leat_close_sink(&other);
+	leat_close_sink(&out);
+	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), 0);
+	leat_close(&source);
+}
+
+/* Queues in each other: found where the ring is closed, not by a walk that never ends. */
+static void a_ring_of_queues(void)
+{
+	struct leat_queue queues[3];
+	struct leat_source tops[3];
+	struct leat_sink sink;
+	int closing;
+
+	for (int i = 0; i < 3; i++) {
+		leat_queue_init(&queues[i]);
+		leat_from_queue(&tops[i], &queues[i]);
+	}
+	CHECK_EQ(leat_queue_add(&queues[0], &tops[1]), 0);
+	CHECK_EQ(leat_queue_add(&queues[1], &tops[2]), 0);
+	closing = leat_queue_add(&queues[2], &tops[0]);
+	leat_to_nothing(&sink);
+	CHECK_EQ(closing, -EINVAL);
+	for (int i = 0; i < 3; i++)
+		leat_queue_end(&queues[i]);
+	CHECK_EQ(leat_copy(&sink, &tops[0], NULL, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		leat_close(&tops[i]);
+}
+
+/* ---- while it runs ------------------------------------------------------------------------------------------------------ */
+
+struct running {
+	struct lab_source from;
+	struct lab_sink to;
+	struct leat_transfer transfer;
+};
+
+static void run_begin(struct running *run)
+{
+	lab_nonblocking = lab_held = true;
+	lab_source_open(&run->from, LAB_TCP, BYTES);
+	lab_sink_open(&run->to, LAB_UNIX, BYTES + 1);
+	lab_nonblocking = lab_held = false;
+	CHECK_EQ(leat_begin(&run->transfer, &run->to.sink, &run->from.source, NULL), 0);
+	CHECK(leat_step(&run->transfer) > 0);
+}
+
+static void run_end(struct running *run)
+{
+	lab_sink_go(&run->to);
+	CHECK_EQ(lab_step_all(&run->transfer), LEAT_DONE);
+	CHECK_EQ(leat_end(&run->transfer, &report), 0);
+	CHECK_EQ(report.bytes, BYTES);
+	lab_sink_finish(&run->to);
+	lab_arrived(&run->to, BYTES);
+	lab_source_close(&run->from);
+	lab_sink_close(&run->to);
+}
+
+static void nothing_is_changed_while_busy(void)
+{
+	struct running run;
+	struct leat_source idle, view;
+	struct leat_sink nothing, out;
+	struct leat_transfer second;
+	struct leat_queue queue;
+	unsigned char byte;
+
+	run_begin(&run);
+	leat_queue_init(&queue);
+	leat_from_memory(&idle, "x", 1);
+	leat_to_nothing(&nothing);
+	CHECK_EQ(leat_unread(&run.from.source, "x", 1), LEAT_EWRAPPED);
+	CHECK_EQ(leat_queue_add(&queue, &run.from.source), LEAT_EWRAPPED);
+	CHECK_EQ(leat_read(&run.from.source, &byte, 1, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_copy(&nothing, &run.from.source, NULL, &report), LEAT_EWRAPPED);
+	CHECK_EQ(report.error, LEAT_EWRAPPED);
+	CHECK_EQ(report.side, LEAT_SIDE_CALLER);
+	CHECK_EQ(leat_copy(&run.to.sink, &idle, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_begin(&second, &run.to.sink, &idle, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_begin(&second, &nothing, &run.from.source, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_step(&second), -EINVAL);
+	CHECK_EQ(leat_plan(&nothing, &run.from.source, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_plan(&run.to.sink, &idle, NULL, NULL), LEAT_EWRAPPED);
+	leat_from_source(&view, &run.from.source);
+	CHECK_EQ(leat_copy(&nothing, &view, NULL, NULL), LEAT_EWRAPPED);
+	leat_to_sink(&out, &run.to.sink);
+	CHECK_EQ(leat_copy(&out, &idle, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_begin(&run.transfer, &run.to.sink, &run.from.source, NULL), LEAT_EWRAPPED);	/* it runs on */
+	CHECK_EQ(leat_copy(&nothing, &idle, NULL, NULL), 1);	/* what only stood beside is as it was */
+	run_end(&run);
+}
+
+static void wrapping_while_busy_is_kept_for_later(void)
+{
+	struct leat_count on_source, on_sink;
+	struct leat_source source;
+	struct leat_sink sink;
+	struct running run;
+
+	run_begin(&run);
+	leat_wrap(&run.from.source, leat_count_init(&on_source));
+	leat_wrap_sink(&run.to.sink, leat_count_init(&on_sink));
+	leat_promise(&run.from.source, LEAT_IMMUTABLE);
+	lab_sink_go(&run.to);
+	CHECK_EQ(lab_step_all(&run.transfer), LEAT_DONE);
+	CHECK_EQ(leat_end(&run.transfer, &report), 0);
+	CHECK_EQ(report.bytes, BYTES);
+	CHECK_EQ(report.wrappers, 0);
+	CHECK_EQ(on_source.bytes + on_sink.bytes, 0);
+	leat_from_memory(&source, "x", 1);
+	leat_to_nothing(&sink);
+	CHECK_EQ(leat_copy(&sink, &run.from.source, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_copy(&run.to.sink, &source, NULL, NULL), LEAT_EWRAPPED);
+	leat_wrap(&source, &on_source.wrapper);			/* it was not taken */
+	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), 1);
+	CHECK_EQ(on_source.bytes, 1);
+	leat_close(&source);
+	lab_sink_finish(&run.to);
+	lab_source_close(&run.from);
+	lab_sink_close(&run.to);
+}
+
+static void transfers_that_do_not_run(void)
+{
+	struct leat_transfer transfer;
+	struct leat_wait wait;
+	struct leat_source source;
+	struct leat_sink sink;
+
+	memset(&transfer, 0, sizeof transfer);
+	CHECK_EQ(leat_step(&transfer), -EINVAL);
+	CHECK_EQ(leat_end(&transfer, &report), -EINVAL);
+	leat_so_far(&transfer, &report);
+	CHECK_EQ(report.bytes, 0);
+	leat_from_memory(&source, "abc", 3);
+	leat_to_nothing(&sink);
+	CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);
+	CHECK_EQ(leat_step(&transfer), LEAT_DONE);
+	CHECK_EQ(leat_step(&transfer), LEAT_DONE);		/* for good */
+	CHECK_EQ(leat_end(&transfer, &report), 0);
+	CHECK_EQ(leat_end(&transfer, &report), -EINVAL);
+	CHECK_EQ(report.bytes, 3);				/* and the report is left as it was */
+	CHECK_EQ(leat_step(&transfer), -EINVAL);
+	leat_so_far(&transfer, &report);
+	CHECK_EQ(report.bytes, 3);
+	leat_wants(&transfer, &wait);
+	CHECK(wait.fds[0].fd == -1 && wait.fds[1].fd == -1 && wait.fds[2].fd == -1 && wait.wake_at_ns == LEAT_NEVER);
+	CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);	/* the struct serves again */
+	CHECK_EQ(leat_step(&transfer), LEAT_DONE);
+	CHECK_EQ(leat_end(&transfer, &report), 0);
+	CHECK_EQ(report.bytes, 0);
+	leat_close(&source);
+}
+
+/* ---- all-zero ends, and ends that are one thing ------------------------------------------------------------------------ */
+
+static void all_zero_is_valid_and_empty(void)
+{
+	static struct leat_source no_source;
+	static struct leat_sink no_sink;
+	struct leat_source source;
+	struct leat_sink sink;
+	unsigned char byte;
+	int input = CHECK_CALL(dup(0)), file = lab_file(100);
+
+	CHECK_CALL(dup2(file, 0));			/* descriptor 0 is what an all-zero fd would mean */
+	leat_to_memory(&sink, &byte, 1);
+	CHECK_EQ(leat_plan(&sink, &no_source, NULL, NULL), 0);
+	CHECK_EQ(leat_copy(&sink, &no_source, NULL, NULL), 0);
+	CHECK_EQ(leat_read(&no_source, &byte, 1, NULL), 0);
+	leat_from_memory(&source, "abc", 3);
+	CHECK_EQ(leat_copy(&no_sink, &source, NULL, &report), -EBADF);
+	CHECK_EQ(report.side, LEAT_SIDE_SINK);
+	leat_close(&source);
+	leat_close_sink(&sink);
+	leat_to_nothing(&sink);
+	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), 0);	/* closed is all-zero */
+	leat_close(&no_source);
+	leat_close_sink(&no_sink);
+	CHECK_EQ(fstat(0, &(struct stat){ 0 }), 0);
+	leat_from_file(&source, 0, 0);			/* but 0 is a descriptor like any other */
+	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), 100);
+	CHECK_CALL(dup2(input, 0));
+	close(input);
+	close(file);
+}
+
+/* Hazard 33: whatever two descriptors of a file say, it is not copied over itself. */
+static void a_file_over_itself_is_refused(void)
+{
+	static const struct {
+		uint64_t from, length, to;
+		int64_t n;
+	} rows[] = {
+		{ 0, 100000, 0, -EINVAL }, { 0, 100000, 50000, -EINVAL }, { 50000, 100000, 0, -EINVAL },
+		{ 0, 100000, 99999, -EINVAL }, { 0, 100000, 100000, 100000 }, { 200000, 100000, 0, 100000 },
+		{ 0, 0, 0, 0 }, { 299999, 1, 299998, 1 },
+	};
+
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int fd = lab_file(300000), again = i % 2 ? dup(fd) : fd;
+		unsigned char got[100000];
+		struct leat_source source;
+		struct leat_sink sink;
+
+		leat_from_range(&source, fd, rows[i].from, rows[i].length);
+		leat_to_file(&sink, again, rows[i].to);
+		CHECK_EQ(leat_copy(&sink, &source, NULL, &report), rows[i].n);
+		if (rows[i].n < 0) {
+			CHECK_EQ(report.bytes, 0);
+			CHECK_EQ(report.side, LEAT_SIDE_SINK);
+			CHECK_EQ(pread(fd, got, 100000, (off_t)rows[i].to), 100000);	/* not touched */
+			CHECK(lab_differs(got, rows[i].to, 100000) < 0);
+		} else {
+			CHECK_EQ(pread(fd, got, rows[i].length, (off_t)rows[i].to), (ssize_t)rows[i].length);
+			CHECK(lab_differs(got, rows[i].from, rows[i].length) < 0);
+		}
+		leat_close(&source);
+		leat_close_sink(&sink);
+		close(fd);
+		if (again != fd)
+			close(again);
+	}
+}
+
+/* Growing while it is read, it would never end: the range is that of the begin. */
+static void a_file_appended_to_itself_ends(void)
+{
+	char path[96];
+	struct lab_sink to = { .room = 2 * BYTES + 1 };
+	struct leat_source source;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/self", lab_dir());
+	fd = CHECK_CALL(open(path, O_CREAT | O_RDWR | O_APPEND | O_CLOEXEC, 0600));
+	to.fd = lab_file(BYTES);
+	leat_from_fd(&source, to.fd);
+	leat_to_fd(&to.sink, fd);
+	CHECK_EQ(leat_copy(&to.sink, &source, NULL, NULL), (int64_t)BYTES);
+	leat_close(&source);
+	leat_from_file(&source, fd, 0);
+	CHECK_EQ(leat_copy(&to.sink, &source, NULL, &report), (int64_t)BYTES);
+	CHECK_EQ(report.noted, LEAT_SOURCE_GREW);
+	CHECK_EQ(lseek(fd, 0, SEEK_END), (off_t)(2 * BYTES));
+	leat_close(&source);
+	close(fd);
+	close(to.fd);
+}
+
+/* An echo: one socket is both ends, and that is fine. */
+static void a_socket_may_be_both_ends(void)
+{
+	unsigned char got[100];
+	struct leat_source source;
+	struct leat_sink sink;
+	struct leat_limit limit;
+	int fds[2];
+
+	lab_pair(LAB_UNIX, fds);
+	CHECK_EQ(write(fds[1], "echo", 4), 4);
+	leat_from_fd(&source, fds[0]);
+	leat_to_fd(&sink, fds[0]);
+	leat_wrap(&source, leat_limit_init(&limit, 4));
+	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), 4);
+	CHECK_EQ(read(fds[1], got, sizeof got), 4);
+	CHECK_BYTES(got, "echo", 4);
+	leat_close(&source);
+	leat_close_sink(&sink);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static const struct test tests[] = {
+	TEST(one_wrapper_on_two_chains),
+	TEST(one_wrapper_twice_on_a_chain),
+	TEST(one_part_in_two_queues),
+	TEST(two_views_of_one_source),
+	TEST(a_ring_of_queues),
+	TEST(nothing_is_changed_while_busy),
+	TEST(wrapping_while_busy_is_kept_for_later),
+	TEST(transfers_that_do_not_run),
+	TEST(all_zero_is_valid_and_empty),
+	TEST(a_file_over_itself_is_refused),
+	TEST(a_file_appended_to_itself_ends),
+	TEST(a_socket_may_be_both_ends),
+};
+TEST_MAIN(tests)
