@@ -111,7 +111,6 @@ static void account(struct transfer *t, const struct extent *x, uint64_t bytes, 
 
 	for (int i = 0; i < 2; i++) {
 		reports[i]->bytes += bytes;
-		reports[i]->source_bytes += x->origin ? 0 : bytes;
 		*(x->hole ? &reports[i]->hole_bytes : &reports[i]->route_bytes[route]) += bytes;
 	}
 	t->out->position += bytes;

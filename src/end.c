@@ -130,11 +130,12 @@ static void add_to_parts_around(const struct transfer *t)
 void transfer_part_over(struct transfer *t, int error)
 {
 	struct leat_source *part = t->part;
-	struct leat_report report = t->part_report;
-	int r;
+	struct leat_report report;
+	uint64_t by_changers = 0;
+	int changed = flow_keep_changed(t, true, &by_changers), r = keep_held(t);
 
-	r = keep_held(t);
-	error = error ? error : r;
+	error = error ? error : r < 0 ? r : changed;
+	report = t->part_report;
 	leave_offset(t);
 	drop_source_fds(t);
 	add_to_parts_around(t);
@@ -143,7 +144,7 @@ void transfer_part_over(struct transfer *t, int error)
 		report_shows(&report, part->so_far);
 	}
 	report.error = error;
-	report.kept_bytes = t->base->kept_len;
+	report.kept_bytes = by_changers + t->base->kept_len;
 	report_close(&report, t->now_ns);
 	report_shows(&t->report, &t->part_report);
 	tell_end(t, t->part_last ? t->part_last->down : t->first, &report);
@@ -191,6 +192,7 @@ static void part_stays(struct transfer *t)
 int transfer_end(struct transfer *t, struct leat_report *report)
 {
 	int r = t->result, kept, changed;
+	uint64_t by_changers = 0;
 
 	if (!(t->bits & TRANSFER_RUNS))
 		return -EINVAL;
@@ -202,9 +204,9 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 	}
 	if (t->options.helper)
 		helper_forget(t->options.helper, t);
+	changed = flow_keep_changed(t, false, &by_changers);
 	kept = keep_held(t);
-	t->report.kept_bytes = t->base ? t->base->kept_len : 0;
-	changed = flow_keep_changed(t, &t->report.kept_bytes);
+	t->report.kept_bytes = by_changers + (t->base ? t->base->kept_len : 0);
 	if (changed < 0)
 		t->source->error = changed;
 	kept = kept < 0 ? kept : changed;

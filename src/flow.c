@@ -433,6 +433,10 @@ int flow_charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum
 
 	if (!x->origin)
 		base_took(t, bytes);
+	if (!x->origin && !dropped) {
+		t->report.source_bytes += bytes;
+		t->part_report.source_bytes += bytes;
+	}
 	for (struct leat_wrapper *w = x->origin ? x->origin : t->first; w != x->target; w = w->down) {
 		r = 0;
 		if (w == x->origin && w->ops == &frame_ops) {
@@ -487,19 +491,22 @@ int flow_change(struct transfer *t, const struct extent *x, const struct leat_wr
 	return charge_owed(t, w, LEAT_ROUTE_COPY, ret_by);	/* swallowed for now: nothing waits for the sink */
 }
 
-int flow_keep_changed(struct transfer *t, uint64_t *ret_bytes)
+int flow_keep_changed(struct transfer *t, bool part, uint64_t *ret_bytes)
 {
-	struct leat_wrapper *w = t->first;
+	struct leat_wrapper *w = part ? t->part_last : t->first;
 	const struct leat_wrapper *by = NULL;
 	int first_error = 0, r = 0;
 
-	while (w && w->down)
+	while (!part && w && w->down)
 		w = w->down;
-	for (; w; w = w->up, r = 0) {	/* from the sink: one changer's input is another's output */
+	for (; w; w = w == t->first ? NULL : w->up, r = 0) {	/* from the sink: one changer's input is another's output */
 		uint32_t left = w->out_len - w->out_off;
 		unsigned char *kept;
 
-		if (w->ops->need != LEAT_NEED_CHANGE || !left || w->state & WRAPPER_KEPT)
+		if (w->ops->need != LEAT_NEED_CHANGE || !left)
+			continue;
+		*ret_bytes += left;
+		if (w->state & WRAPPER_KEPT)
 			continue;
 		kept = malloc(left);
 		if (kept)
@@ -512,7 +519,6 @@ int flow_keep_changed(struct transfer *t, uint64_t *ret_bytes)
 		w->out_off = 0;
 		w->out_len = kept ? left : 0;
 		w->state |= kept ? WRAPPER_KEPT : 0;
-		*ret_bytes += w->out_len;
 		first_error = first_error ? first_error : r;
 	}
 	return first_error;

@@ -177,6 +177,7 @@ static void ended_by(struct transfer *t, const struct leat_wrapper *by, bool par
 static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool part)
 {
 	struct leat_wrapper *behind = t->part_last ? t->part_last->down : t->first;
+	uint64_t kept_bytes = 0;	/* reported by transfer_end */
 	int r = transfer_compare(t);
 
 	if (r < 0)
@@ -184,6 +185,10 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 	/* leat_read is full: its own limit, the last of the way, ends this transfer, and nothing else. */
 	if (t->bits & TRANSFER_QUIET && by && !by->down)
 		return LEAT_DONE;
+	/* Cut behind a changer: what it took is charged before anybody is asked to finish. */
+	r = flow_keep_changed(t, part, &kept_bytes);
+	if (r < 0)
+		return fail(t, r, LEAT_SIDE_WRAPPER, NULL);
 	/* A part that a wrapper behind its queue cuts is not over: it goes on in the next transfer. */
 	r = part ? finish(t, t->first, behind) : finish(t, t->part ? behind : t->first, NULL);
 	if (r != LEAT_DONE)
