@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls as the kernel sees them: this program runs itself under strace, does one transfer between two marks, and compares
+ * the log with the report. Only the thread that transfers is traced; the peers are others.
+ */
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+
+#include "check.h"
+#include "counts.h"
+
+struct count_of {
+	const char *name;
+	uint64_t calls, bytes, most;	/* most: bytes of one call */
+};
+
+struct log {
+	struct count_of of[64];
+	unsigned names, set_flags;
+	uint64_t total;
+	char list[4000];		/* all calls in order, while they fit */
+};
+
+static uint64_t number_after(const char *line, const char *what)
+{
+	const char *at = strstr(line, what);
+
+	return at && at[strlen(what)] != '-' ? strtoull(at + strlen(what), NULL, 10) : 0;
+}
+
+static void take_line(struct log *log, const char *line)
+{
+	size_t length = strcspn(line, "(");
+	const char *result = strrchr(line, '=');
+	uint64_t bytes = result ? number_after(result, "= ") : 0;
+	struct count_of *of = log->of;
+
+	if (!line[length])
+		return;
+	while (of < log->of + log->names && (strlen(of->name) != length || memcmp(of->name, line, length) != 0))
+		of++;
+	if (of == log->of + log->names) {
+		CHECK(log->names < 64);
+		of->name = strndup(line, length);
+		log->names++;
+	}
+	of->calls++;
+	of->bytes += bytes;
+	of->most = bytes > of->most ? bytes : of->most;
+	log->total++;
+	log->set_flags += strstr(line, "F_SETFL") != NULL;
+	if (strlen(log->list) + strlen(line) + 8 < sizeof log->list)
+		sprintf(log->list + strlen(log->list), "        %s\n", line);
+}
+
+static const struct count_of *of(const struct log *log, const char *name)
+{
+	static const struct count_of none;
+
+	for (unsigned i = 0; i < log->names; i++)
+		if (!strcmp(log->of[i].name, name))
+			return &log->of[i];
+	return &none;
+}
+
+static uint64_t calls(const struct log *log, const char *a, const char *b)
+{
+	return of(log, a)->calls + (b ? of(log, b)->calls : 0);
+}
+
+static void read_log(const char *path, struct log *log)
+{
+	static char line[2000];
+	FILE *file = fopen(path, "r");
+	bool inside = false, ended = false;
+
+	memset(log, 0, sizeof *log);
+	CHECK(file != NULL);
+	while (fgets(line, sizeof line, file)) {
+		line[strcspn(line, "\n")] = 0;
+		if (strstr(line, COUNTS_BEGIN_TEXT))
+			inside = true;
+		else if (strstr(line, COUNTS_END_TEXT)) {
+			ended = true;
+			inside = false;
+		} else if (inside) {
+			take_line(log, line);
+		}
+	}
+	fclose(file);
+	CHECK_SAY(ended, "the log has no end mark");
+}
+
+/* Runs a scenario under strace. The report comes through a file of its own. */
+static void trace(const char *scenario, struct log *log, struct leat_report *report)
+{
+	char self[300], path[300], out[300];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	int fd, status;
+	pid_t pid;
+
+	CHECK(n > 0);
+	self[n] = 0;
+	ends_alarm(100, scenario);
+	test_note(scenario);
+	snprintf(path, sizeof path, "%s/log", ends_dir());
+	snprintf(out, sizeof out, "%s/report", ends_dir());
+	fflush(stdout);
+	pid = CHECK_CALL(fork());
+	if (!pid) {
+		execlp("strace", "strace", "-qq", "-s0", "-o", path, self, "--move", scenario, out, NULL);
+		_exit(127);
+	}
+	CHECK_CALL(waitpid(pid, &status, 0));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		test_skip("strace is not installed");
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 1 && access(out, F_OK) < 0)
+		test_skip("strace may not trace here");
+	CHECK_EQ(status, 0);
+	fd = CHECK_CALL(open(out, O_RDONLY | O_CLOEXEC));
+	CHECK_EQ(read(fd, report, sizeof *report), (ssize_t)sizeof *report);
+	close(fd);
+	unlink(out);
+	read_log(path, log);
+	CHECK_SAY(log->set_flags == 0, "F_SETFL was called:\n%s", log->list);
+	CHECK_EQ(calls(log, "rt_sigaction", "vmsplice"), 0u);
+}
+
+static void print_log(const char *what, const struct log *log)
+{
+	printf("%s:", what);
+	for (unsigned i = 0; i < log->names; i++)
+		printf(" %s %llu", log->of[i].name, (unsigned long long)log->of[i].calls);
+	putchar('\n');
+}
+
+/* Payload in user space: any read or write of more than the one byte of a residency probe. */
+static void no_payload(const struct log *log)
+{
+	static const char *const names[] = { "read", "write", "pread64", "pwrite64", "readv", "writev", "preadv2", "pwritev2",
+					     "recvfrom", "recvmsg", "sendto", "sendmsg", "preadv", "pwritev" };
+
+	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+		CHECK_SAY(of(log, names[i])->most <= 1, "%s carried %llu bytes", names[i],
+			  (unsigned long long)of(log, names[i])->bytes);
+}
+
+/* ---- The report tells what the kernel saw -------------------------------------------------------------------------------------- */
+
+static void as_the_report_says(void)
+{
+	struct leat_report r;
+	struct log log;
+
+	trace("file-tcp", &log, &r);
+	CHECK_EQ(calls(&log, "sendfile", NULL), r.route_calls[LEAT_ROUTE_SENDFILE]);
+	CHECK_EQ(of(&log, "sendfile")->bytes, r.bytes);
+	no_payload(&log);
+	trace("file-tcp-hash", &log, &r);
+	CHECK_EQ(calls(&log, "pread64", "sendto"), r.route_calls[LEAT_ROUTE_COPY]);
+	CHECK_EQ(of(&log, "sendto")->bytes, r.bytes);
+	CHECK_EQ(calls(&log, "sendfile", "splice"), 0u);
+	trace("file-tcp-frame", &log, &r);
+	CHECK_EQ(calls(&log, "sendfile", NULL), r.route_calls[LEAT_ROUTE_SENDFILE]);
+	CHECK_EQ(calls(&log, "sendto", NULL), r.route_calls[LEAT_ROUTE_MEMORY]);
+	CHECK_EQ(of(&log, "sendto")->bytes, r.bytes - r.source_bytes);
+	CHECK_LE(of(&log, "sendto")->most, 40u);
+	trace("memory-tcp", &log, &r);
+	CHECK_EQ(calls(&log, "sendto", NULL), r.route_calls[LEAT_ROUTE_MEMORY]);
+	trace("file-pipe", &log, &r);
+	CHECK_EQ(calls(&log, "splice", NULL), r.route_calls[LEAT_ROUTE_SPLICE]);
+	no_payload(&log);
+	trace("pipe-tcp", &log, &r);
+	CHECK_EQ(calls(&log, "splice", NULL), r.route_calls[LEAT_ROUTE_SPLICE]);
+	no_payload(&log);
+	trace("tcp-tcp", &log, &r);
+	CHECK_EQ(calls(&log, "splice", NULL), r.route_calls[LEAT_ROUTE_SPLICE_PIPE]);
+	CHECK_EQ(calls(&log, "recvfrom", "sendto"), r.route_calls[LEAT_ROUTE_COPY]);
+	CHECK(r.route_bytes[LEAT_ROUTE_SPLICE_PIPE] > r.route_bytes[LEAT_ROUTE_COPY]);
+	trace("file-file", &log, &r);
+	CHECK_EQ(calls(&log, "copy_file_range", NULL), r.route_calls[LEAT_ROUTE_COPY_FILE_RANGE]);
+	CHECK_EQ(calls(&log, "ioctl", NULL), r.route_calls[LEAT_ROUTE_CLONE]);
+	no_payload(&log);
+	trace("file-null", &log, &r);
+	CHECK_EQ(calls(&log, "sendfile", NULL), r.route_calls[LEAT_ROUTE_SENDFILE]);
+}
+
+/* ---- How many for a GiB ------------------------------------------------------------------------------------------------------------ */
+
+static void pair_per_gib(const char *scenario, const char *call, uint64_t most, bool exact)
+{
+	struct leat_report r;
+	struct log raw, wrapped;
+	uint64_t a, b;
+	char name[60];
+
+	trace(scenario, &raw, &r);
+	CHECK_EQ(calls(&raw, call, NULL), r.route_calls[r.route]);
+	print_log(scenario, &raw);
+	no_payload(&raw);
+	snprintf(name, sizeof name, "%s-wrapped", scenario);
+	trace(name, &wrapped, &r);
+	print_log(name, &wrapped);
+	no_payload(&wrapped);
+	a = calls(&raw, call, NULL);
+	b = calls(&wrapped, call, NULL);
+	CHECK_SAY(a <= most && b <= most, "%llu and %llu calls for a GiB, not at most %llu", (unsigned long long)a,
+		  (unsigned long long)b, (unsigned long long)most);
+	if (exact)
+		CHECK_SAY(a == b, "%llu calls raw, %llu wrapped", (unsigned long long)a, (unsigned long long)b);
+}
+
+static void need_gib(uint64_t memory, uint64_t disk)
+{
+	struct sysinfo info;
+	struct statvfs fs;
+
+	CHECK_CALL(sysinfo(&info));
+	CHECK_CALL(statvfs(ends_dir(), &fs));
+	if ((uint64_t)info.totalram * info.mem_unit < memory << 30)
+		test_skip("needs %llu GiB of memory", (unsigned long long)memory);
+	if ((uint64_t)fs.f_bavail * fs.f_frsize < disk << 30)
+		test_skip("needs %llu GiB of disk", (unsigned long long)disk);
+}
+
+/* A device takes at once whatever it is given: the same calls to the last one. */
+static void a_gib_to_a_device(void)
+{
+	need_gib(3, 1);
+	pair_per_gib("gib-null", "sendfile", 300, true);
+}
+
+/* How much one call is asked for follows from how long the last ones took. */
+static void a_gib_to_a_file(void)
+{
+	need_gib(4, 4);
+	pair_per_gib("gib-file", "copy_file_range", 300, false);
+}
+
+/* A socket takes what its peer has left room for. */
+static void a_gib_to_a_socket(void)
+{
+	need_gib(3, 1);
+	pair_per_gib("gib-tcp", "sendfile", 300, false);
+	pair_per_gib("gib-tcp-blocking", "sendfile", 1100, false);
+}
+
+/* ---- A small body -------------------------------------------------------------------------------------------------------------------- */
+
+static void small(const char *scenario, uint64_t most)
+{
+	struct leat_report r;
+	struct log log;
+
+	trace(scenario, &log, &r);
+	printf("%s: %llu calls\n%s", scenario, (unsigned long long)log.total, log.list);
+	CHECK_EQ(r.bytes, 4096u);
+	CHECK_EQ(r.wrappers, 6);
+	CHECK_LE(log.total, most);
+}
+
+static void four_kib_with_six_wrappers(void)
+{
+	small("small-immutable", 4);
+	small("small-watched", 6);
+}
+
+static const struct test tests[] = {
+	TEST(as_the_report_says), TEST(a_gib_to_a_device), TEST(a_gib_to_a_file),
+	TEST(a_gib_to_a_socket), TEST(four_kib_with_six_wrappers),
+};
+
+int main(int argc, char **argv)
+{
+	if (argc == 4 && !strcmp(argv[1], "--move"))
+		return counts_move(argv[2], argv[3]);
+	return check_main(tests, sizeof tests / sizeof tests[0], argc, argv);
+}
