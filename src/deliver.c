@@ -144,7 +144,7 @@ static struct move fill(struct transfer *t, const struct extent *x, uint64_t *re
 	struct move move;
 
 	if (t->pipe.bytes)
-		return held(pipe_to_buffer(t), &drained);
+		return held(pipe_to_buffer(t, t->pipe.bytes), &drained);
 	if (t->bits & TRANSFER_DRAINED)
 		return route_verdict(VERDICT_WAIT_SOURCE);
 	if (!t->route->fill)
@@ -172,7 +172,7 @@ static struct move drop(struct transfer *t, struct extent *x)
 	uint64_t filled;
 
 	if (!x->origin && t->pipe.bytes && !x->data)
-		return held(pipe_to_buffer(t), &filled);
+		return held(pipe_to_buffer(t, x->bytes), &filled);
 	if (!x->origin && !x->data && !source_seekable(t->base))
 		return held(route_copy.fill(t, x->bytes), &filled);
 	return charge(t, x, x->bytes, LEAT_ROUTE_NONE);

@@ -25,8 +25,8 @@ void route_use(struct transfer *t, enum leat_route route);
 /* Sends bytes of our memory to the sink, whatever it is, as much as it takes now: frames, kept bytes, routes memory and copy. */
 struct move sink_send(struct transfer *t, const void *data, uint64_t bytes, bool more);
 
-/* Empties a pipe of ours that another route left, into t->buffer. */
-struct move pipe_to_buffer(struct transfer *t);
+/* Takes at most bytes from the front of a pipe of ours into t->buffer: another route left them, or they are dropped. */
+struct move pipe_to_buffer(struct transfer *t, uint64_t bytes);
 /* Makes t->buffer, if there is none. 0 or -ENOMEM. */
 int buffer_make(struct transfer *t);
 

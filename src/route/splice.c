@@ -89,12 +89,12 @@ static struct move pipe_move(struct transfer *t, uint64_t bytes, bool more)
 	return route_moved(n);
 }
 
-struct move pipe_to_buffer(struct transfer *t)
+struct move pipe_to_buffer(struct transfer *t, uint64_t bytes)
 {
 	int64_t n = buffer_make(t);
 
 	if (!n)
-		n = sys_read(t->pipe.fd[0], t->buffer.bytes, t->buffer.size);
+		n = sys_read(t->pipe.fd[0], t->buffer.bytes, bytes < t->buffer.size ? bytes : t->buffer.size);
 	if (n == 0)
 		n = -EIO;
 	if (n < 0)
