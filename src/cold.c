@@ -36,6 +36,9 @@ static bool resident(const struct transfer *t, uint64_t offset)
  */
 static uint64_t warm_until(const struct transfer *t, uint64_t at, uint64_t end)
 {
+	/* A page at the end of each piece may be there by itself, as after requests for ranges; with the first one it rarely is. */
+	if (!t->cold_tries && end - at > PAGE_BYTES && !resident(t, at))
+		return at;
 	while (at < end) {
 		uint64_t piece = end - at < PROBE_BYTES ? end : at + PROBE_BYTES;
 
