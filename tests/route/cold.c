@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file that is not in memory, stepped with and without a helper, from the disk as it is and from one slowed down by a
+ * cgroup: what arrives, how long the longest leat_step took, and how often one slept in the kernel.
+ */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
+#include "check.h"
+#include "ends.h"
+
+#define SIZE (24 << 20)
+#define MS (LEAT_SECOND / 1000)
+#define SLOW_BYTES_PER_S (32 << 20)
+
+struct outcome {
+	uint64_t longest_ns, took_ns, cold_waits;
+	unsigned steps, sleeps, over_10_ms;
+	int r;
+	bool arrived, failed_to_evict;
+};
+
+struct manner {
+	bool helper, hash;
+	bool again;	/* evicted a second time in the midst */
+	bool some;	/* not quite cold: a page here and there is in memory */
+};
+
+static const unsigned char *content;
+static int file;
+
+/* Pages in memory; asked by mincore, which fetches none. */
+static unsigned warm_pages(void)
+{
+	static unsigned char pages[SIZE / 4096];
+	void *map = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, file, 0);
+	unsigned warm = 0;
+
+	if (map == MAP_FAILED || mincore(map, SIZE, pages) < 0)
+		ends_die("mincore");
+	munmap(map, SIZE);
+	for (unsigned i = 0; i < SIZE / (unsigned)sysconf(_SC_PAGESIZE); i++)
+		warm += pages[i] & 1;
+	return warm;
+}
+
+/* Pages that a socket still holds stay: a transfer that is over takes a while to be over for TCP. */
+static bool evict(void)
+{
+	fsync(file);
+	for (int i = 0; i < 200; i++) {
+		if (posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0 && !warm_pages())
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+/* One page in each MiB, the last: what probes at the ends of pieces take for a sign. */
+static void warm_some(void)
+{
+	char byte;
+
+	posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM);	/* that page alone */
+	for (off_t at = (1 << 20) - 1; at < SIZE; at += 1 << 20)
+		if (pread(file, &byte, 1, at) != 1)
+			ends_die("pread");
+	posix_fadvise(file, 0, 0, POSIX_FADV_NORMAL);
+}
+
+static unsigned slept(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return (unsigned)usage.ru_nvcsw;
+}
+
+static int timed_step(struct leat_transfer *t, struct outcome *outcome)
+{
+	unsigned before = slept();
+	uint64_t begin = leat_now_ns(), took;
+	int r = leat_step(t);
+
+	took = leat_now_ns() - begin;
+	outcome->longest_ns = took > outcome->longest_ns ? took : outcome->longest_ns;
+	outcome->over_10_ms += took > 12 * MS;
+	outcome->sleeps += slept() - before;
+	outcome->steps++;
+	return r;
+}
+
+/* A loop as an event loop does it: the transfer's descriptors, its time, and the helper's descriptor. */
+static int drive(struct leat_transfer *t, struct leat_helper *helper, struct outcome *outcome, bool again)
+{
+	struct leat_report so_far;
+	struct pollfd fds[4];
+	struct leat_wait wait;
+	int r;
+
+	while ((r = timed_step(t, outcome)) > 0) {
+		leat_so_far(t, &so_far);
+		if (again && so_far.bytes > SIZE / 3) {
+			again = false;
+			posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+		}
+		if (r == LEAT_AGAIN)
+			continue;
+		leat_wants(t, &wait);
+		memcpy(fds, wait.fds, sizeof wait.fds);
+		fds[3] = (struct pollfd){ .fd = helper ? leat_helper_fd(helper) : -1, .events = POLLIN };
+		poll(fds, 4, leat_wait_ms(&wait, leat_now_ns()));
+		while (helper && leat_helper_next(helper))
+			;
+	}
+	return r;
+}
+
+static void run(const struct manner *manner, struct outcome *outcome)
+{
+	static struct to_end to;
+	struct leat_helper helper;
+	struct leat_options options = { .helper = manner->helper ? &helper : NULL };
+	struct leat_source source;
+	struct leat_transfer t;
+	struct leat_report report;
+	struct leat_xxh3 hash;
+
+	memset(outcome, 0, sizeof *outcome);
+	if (!evict()) {
+		outcome->failed_to_evict = true;
+		return;
+	}
+	if (manner->some)
+		warm_some();
+	to_make(&to, TO_TCP, SIZE, false);
+	if (manner->helper && leat_helper_init(&helper, 0))
+		ends_die("helper");
+	leat_from_file(&source, file, 0);
+	if (manner->hash)
+		leat_wrap(&source, leat_xxh3_init(&hash));
+	outcome->took_ns = leat_now_ns();
+	outcome->r = leat_begin(&t, &to.sink, &source, &options);
+	if (!outcome->r)
+		outcome->r = drive(&t, options.helper, outcome, manner->again);
+	leat_end(&t, &report);
+	outcome->took_ns = leat_now_ns() - outcome->took_ns;
+	outcome->cold_waits = report.cold_waits;
+	to_finish(&to, 0);
+	outcome->arrived = to.got_size == SIZE && !memcmp(to.got, content, SIZE);
+	leat_close(&source);
+	to_close(&to);
+	if (manner->helper)
+		leat_helper_end(&helper);
+}
+
+static void show(const char *disk, const struct manner *manner, const struct outcome *o)
+{
+	printf("%s, %s%s%s: longest leat_step %.2f ms, %u of %u over 12 ms, slept %u times in them; %llu cold waits, "
+	       "%.0f MB/s\n",
+	       disk, manner->helper ? "helper" : "no helper", manner->hash ? ", hash" : "",
+	       manner->again ? ", evicted again" : manner->some ? ", some pages warm" : "",
+	       (double)o->longest_ns / 1e6, o->over_10_ms, o->steps, o->sleeps, (unsigned long long)o->cold_waits,
+	       (double)SIZE / ((double)o->took_ns / 1e9) / 1e6);
+}
+
+static const struct manner manners[] = {
+	{ true, false, false, false },	{ true, true, false, false },  { true, false, true, false },  { true, false, false, true },
+	{ false, false, false, false }, { false, true, false, false }, { false, false, true, false },
+};
+#define MANNERS (sizeof manners / sizeof manners[0])
+
+static void make_file(void)
+{
+	content = ends_content(SIZE);
+	if (!file)
+		file = ends_file_with(content, SIZE, O_RDONLY);
+	if (!evict())
+		test_skip("a file on this file system cannot be evicted, or does not say that it is");
+}
+
+static void check(const struct manner *manner, const struct outcome *o)
+{
+	CHECK_SAY(!o->failed_to_evict, "was evicted once, and not again");
+	CHECK_EQ(o->r, LEAT_DONE);
+	CHECK_SAY(o->arrived, "other bytes arrived");
+	CHECK_GE(o->cold_waits, 1u);
+}
+
+static void the_disk_as_it_is(void)
+{
+	struct outcome o;
+
+	make_file();
+	for (unsigned i = 0; i < MANNERS; i++) {
+		ends_alarm(60, "the disk as it is");
+		run(&manners[i], &o);
+		show("disk", &manners[i], &o);
+		check(&manners[i], &o);
+	}
+}
+
+/* ---- A slow disk ------------------------------------------------------------------------------------------------------------------------ */
+
+static char group[200];
+
+static bool write_text(const char *dir, const char *name, const char *text)
+{
+	char path[300];
+	int fd;
+	bool done;
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return done;
+}
+
+/* A cgroup, of either version, that reads this file's disk slowly. */
+static bool slow_group(void)
+{
+	struct stat stat;
+	char text[100];
+
+	if (fstat(file, &stat) < 0)
+		return false;
+	snprintf(group, sizeof group, "/sys/fs/cgroup/blkio/leat-test-%d", getpid());
+	snprintf(text, sizeof text, "%u:%u %u", major(stat.st_dev), minor(stat.st_dev), SLOW_BYTES_PER_S);
+	if (mkdir(group, 0700) == 0) {
+		if (write_text(group, "blkio.throttle.read_bps_device", text))
+			return true;
+		rmdir(group);
+	}
+	snprintf(group, sizeof group, "/sys/fs/cgroup/leat-test-%d", getpid());
+	snprintf(text, sizeof text, "%u:%u rbps=%u", major(stat.st_dev), minor(stat.st_dev), SLOW_BYTES_PER_S);
+	if (mkdir(group, 0700) == 0) {
+		if (write_text(group, "io.max", text))
+			return true;
+		rmdir(group);
+	}
+	return false;
+}
+
+static void a_slow_disk(void)
+{
+	struct outcome *all = mmap(NULL, sizeof *all * MANNERS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status;
+	pid_t pid;
+
+	CHECK(all != MAP_FAILED);
+	make_file();
+	if (!slow_group())
+		test_skip("no cgroup that slows this disk down can be made here (needs root and blkio or io)");
+	ends_alarm(120, "a slow disk");
+	fflush(stdout);
+	pid = CHECK_CALL(fork());
+	if (!pid) {
+		char self[20];
+
+		snprintf(self, sizeof self, "%d", getpid());
+		if (!write_text(group, "cgroup.procs", self))
+			_exit(1);
+		for (unsigned i = 0; i < MANNERS; i++)
+			run(&manners[i], &all[i]);
+		_exit(0);
+	}
+	CHECK_CALL(waitpid(pid, &status, 0));
+	rmdir(group);
+	CHECK_EQ(status, 0);
+	for (unsigned i = 0; i < MANNERS; i++)
+		show("32 MiB/s", &manners[i], &all[i]);
+	for (unsigned i = 0; i < MANNERS; i++) {
+		check(&manners[i], &all[i]);
+		/* A blocking read of 4 MiB would take 125 ms here; what is less may be the machine. */
+		if (manners[i].helper && !manners[i].again)
+			CHECK_LE(all[i].longest_ns, 50 * MS);
+	}
+}
+
+static const struct test tests[] = { TEST(the_disk_as_it_is), TEST(a_slow_disk) };
+TEST_MAIN(tests)
