@@ -283,6 +283,8 @@ static bool pass_changer(struct walk *walk, struct leat_wrapper *w, struct exten
 		*head = (struct head){ .ended = true, .by = head->by };
 		return false;
 	}
+	if (walk->t->bits & TRANSFER_OVER)
+		*head = (struct head){ 0 };
 	if (!head->bytes && !head->ended)
 		return false;
 	*extent = (struct extent){

@@ -185,7 +185,8 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 	/* leat_read is full: its own limit, the last of the way, ends this transfer, and nothing else. */
 	if (t->bits & TRANSFER_QUIET && by && !by->down)
 		return LEAT_DONE;
-	/* Cut behind a changer: what it took is charged before anybody is asked to finish. */
+	/* Cut behind a changer: what it took is charged before anybody is asked to finish, and it takes no more. */
+	t->bits |= TRANSFER_OVER;
 	r = flow_keep_changed(t, part, &kept_bytes);
 	if (r < 0)
 		return fail(t, r, LEAT_SIDE_WRAPPER, NULL);
