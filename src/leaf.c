@@ -40,16 +40,26 @@ static void set_options(struct transfer *t, const struct leat_options *options)
 		t->options.pipe_bytes = PIPE_BYTES;
 }
 
-/* A blocking descriptor: our own non-blocking open file of a pipe or terminal; a socket has none, and is polled. */
+/*
+ * A blocking descriptor: our own non-blocking open file of a pipe or terminal. A socket has none and is polled, as are the
+ * master of a pseudo terminal and a device: opened again they may be another one.
+ */
 static int own_fd(struct transfer *t, const struct leat_facts *facts, int mode, unsigned blocks, unsigned owned, int *fd)
 {
 	int own;
 
-	if (!kind_waits(facts->kind) || facts->kind == LEAT_KIND_DEVICE || facts->open_flags & O_NONBLOCK)
+	if (!kind_waits(facts->kind) || facts->open_flags & O_NONBLOCK)
 		return 0;
+	if (facts->kind == LEAT_KIND_DEVICE) {
+		t->blocking |= (uint8_t)(blocks & BLOCKING_SOURCE);
+		return 0;
+	}
 	if (!(t->blocking & BLOCKING_CALLER))
 		return LEAT_EBLOCKING;
-	own = kind_is_socket(facts->kind) ? -ENXIO : sys_reopen(*fd, mode | O_NONBLOCK);
+	if (kind_is_socket(facts->kind) || (facts->kind == LEAT_KIND_TERMINAL && sys_is_pty_master(*fd)))
+		own = -ENXIO;
+	else
+		own = sys_reopen(*fd, mode | O_NONBLOCK);
 	t->blocking |= (uint8_t)(own < 0 ? blocks : owned);
 	*fd = own < 0 ? *fd : own;
 	return 0;

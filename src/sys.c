@@ -158,6 +158,13 @@ bool sys_is_terminal(int fd)
 	return isatty(fd);
 }
 
+bool sys_is_pty_master(int fd)
+{
+	unsigned number;
+
+	return ioctl(fd, TIOCGPTN, &number) == 0;
+}
+
 int64_t sys_readable_bytes(int fd)
 {
 	int bytes = 0;

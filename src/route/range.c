@@ -3,6 +3,8 @@
 #include "route.h"
 #include "sys.h"
 
+#include <errno.h>
+
 static struct move range_move(struct transfer *t, uint64_t bytes, bool more)
 {
 	uint64_t from = t->base->position, to = t->out->position;
@@ -10,7 +12,7 @@ static struct move range_move(struct transfer *t, uint64_t bytes, bool more)
 
 	(void)more;
 	if (n < 0)
-		return route_error(t, LEAT_ROUTE_COPY_FILE_RANGE, (int)n, LEAT_SIDE_SINK);
+		return route_error(t, LEAT_ROUTE_COPY_FILE_RANGE, (int)n, n == -EIO ? LEAT_SIDE_NONE : LEAT_SIDE_SINK);
 	return n ? route_moved(n) : route_verdict(VERDICT_END);
 }
 

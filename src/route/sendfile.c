@@ -21,8 +21,9 @@ static struct move sendfile_move(struct transfer *t, uint64_t bytes, bool more)
 	n = sys_sendfile(t->sink_fd, t->source_fd, &at, bytes);
 	if (n == -EAGAIN)
 		return route_verdict(VERDICT_WAIT_SINK);
-	if (n < 0)
-		return route_error(t, LEAT_ROUTE_SENDFILE, (int)n, LEAT_SIDE_SINK);
+	if (n < 0)	/* a socket or terminal has no EIO of its own */
+		return route_error(t, LEAT_ROUTE_SENDFILE, (int)n,
+				   n == -EIO && !kind_is_file(t->out->facts.kind) ? LEAT_SIDE_SOURCE : LEAT_SIDE_SINK);
 	return n ? route_moved(n) : route_verdict(VERDICT_END);
 }
 

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Terminals and devices: a pseudo terminal's master cannot be opened again (that makes another one), a device that has
+ * nothing to read is waited for and can be stopped; and of which end an I/O error of a kernel route is.
+ */
+#include "lab.h"
+#include "seam.h"
+#include "types.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/timerfd.h>
+#include <termios.h>
+
+#define MS (LEAT_SECOND / 1000)
+
+static struct leat_report report;
+static volatile int stop;
+
+static void *stop_after_100_ms(void *arg)
+{
+	(void)arg;
+	usleep(100000);
+	stop = 1;
+	return NULL;
+}
+
+/* ---- pseudo terminals ------------------------------------------------------------------------------------------------- */
+
+static void raw_pty(int *ret_master, int *ret_slave)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+	struct termios raw;
+
+	if (master < 0)
+		test_skip("no pseudo terminals: %s", strerror(errno));
+	CHECK_CALL(grantpt(master));
+	CHECK_CALL(unlockpt(master));
+	slave = CHECK_CALL(open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC));
+	CHECK_CALL(tcgetattr(slave, &raw));
+	cfmakeraw(&raw);
+	CHECK_CALL(tcsetattr(slave, TCSANOW, &raw));
+	*ret_master = master;
+	*ret_slave = slave;
+}
+
+/* What is written to one end of a pseudo terminal comes out of the other, blocking or not, in both directions. */
+static void both_ends_of_a_pty(void)
+{
+	unsigned char bytes[1000], got[1000];
+
+	lab_fill(bytes, 0, sizeof bytes);
+	for (int i = 0; i < 8; i++) {
+		bool to_master = i & 1, leat_reads = i & 2, nonblocking = i & 4;
+		struct leat_source source;
+		struct leat_sink sink;
+		struct leat_limit limit;
+		int master, slave, ours, theirs;
+		char note[80];
+
+		snprintf(note, sizeof note, "%s the %s, %sblocking", leat_reads ? "from" : "to", to_master ? "master" : "slave",
+			 nonblocking ? "non-" : "");
+		test_note(note);
+		raw_pty(&master, &slave);
+		ours = to_master ? master : slave;
+		theirs = to_master ? slave : master;
+		if (nonblocking)
+			CHECK_CALL(fcntl(ours, F_SETFL, O_RDWR | O_NONBLOCK));
+		if (leat_reads) {
+			CHECK_EQ(write(theirs, bytes, sizeof bytes), (ssize_t)sizeof bytes);
+			leat_from_fd(&source, ours);
+			leat_to_memory(&sink, got, sizeof got);
+			leat_wrap(&source, leat_limit_init(&limit, sizeof bytes));
+			CHECK_EQ(leat_copy(&sink, &source, NULL, &report), (int64_t)sizeof bytes);
+		} else {
+			leat_from_memory(&source, bytes, sizeof bytes);
+			leat_to_fd(&sink, ours);
+			CHECK_EQ(leat_copy(&sink, &source, NULL, &report), (int64_t)sizeof bytes);
+			for (size_t n = 0; n < sizeof got;) {
+				struct pollfd poll_for = { .fd = theirs, .events = POLLIN };
+
+				CHECK_SAY(poll(&poll_for, 1, 3000) == 1, "only %zu bytes came out of the other end", n);
+				n += (size_t)CHECK_CALL(read(theirs, got + n, sizeof got - n));
+			}
+		}
+		CHECK(lab_differs(got, 0, sizeof got) < 0);
+		leat_close(&source);
+		leat_close_sink(&sink);
+		close(master);
+		close(slave);
+	}
+}
+
+/* A file to a terminal goes by the kernel, and a stopped terminal is waited for, not slept in. */
+static void a_stopped_terminal_can_be_left(void)
+{
+	struct leat_options options = { .stop = &stop };
+	struct leat_source source;
+	struct leat_sink sink;
+	int master, slave, file = lab_file(1 << 20);
+	pthread_t thread;
+
+	raw_pty(&master, &slave);
+	leat_from_file(&source, file, 0);
+	leat_to_fd(&sink, slave);
+	stop = 0;
+	CHECK_EQ(pthread_create(&thread, NULL, stop_after_100_ms, NULL), 0);
+	CHECK_EQ(leat_copy(&sink, &source, &options, &report), -ECANCELED);
+	pthread_join(thread, NULL);
+	CHECK_LE(report.end_ns - report.begin_ns, 250 * MS);
+	CHECK(report.bytes > 0 && report.bytes < 1 << 20);
+	leat_close(&source);
+	leat_close_sink(&sink);
+	close(master);
+	close(slave);
+	close(file);
+}
+
+/* ---- devices that have nothing to read --------------------------------------------------------------------------------- */
+
+static int a_timer(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC); }
+static int an_event(void) { return eventfd(0, EFD_CLOEXEC); }
+static int a_watch(void) { return inotify_init1(IN_CLOEXEC); }
+
+static void a_silent_device_is_waited_for(void)
+{
+	int (*const makers[])(void) = { a_timer, an_event, a_watch };
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct leat_options options = { .stop = &stop };
+		struct leat_transfer transfer;
+		struct leat_wait wait;
+		struct leat_source source;
+		struct leat_sink sink;
+		struct leat_deadline deadline;
+		int fd = CHECK_CALL(makers[i]());
+		pthread_t thread;
+
+		stop = 0;
+		leat_from_fd(&source, fd);
+		leat_to_nothing(&sink);
+		CHECK_EQ(pthread_create(&thread, NULL, stop_after_100_ms, NULL), 0);
+		CHECK_EQ(leat_copy(&sink, &source, &options, &report), -ECANCELED);
+		pthread_join(thread, NULL);
+		CHECK_LE(report.end_ns - report.begin_ns, 250 * MS);
+		/* Stepped it never waits, and says what for. */
+		stop = 0;
+		CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);
+		CHECK_EQ(leat_step(&transfer), LEAT_WAIT);
+		leat_wants(&transfer, &wait);
+		CHECK_EQ(wait.fds[0].fd, fd);
+		CHECK_EQ(wait.fds[0].events, POLLIN);
+		CHECK_EQ(leat_end(&transfer, NULL), -ECANCELED);
+		leat_wrap(&source, leat_deadline_init(&deadline, 50 * MS, 0));
+		CHECK_EQ(leat_copy(&sink, &source, NULL, &report), -ETIMEDOUT);
+		CHECK_LE(report.end_ns - report.begin_ns, 200 * MS);
+		leat_close(&source);
+		leat_close_sink(&sink);
+		close(fd);
+	}
+}
+
+static void an_event_is_moved_as_it_comes(void)
+{
+	struct leat_source source;
+	struct leat_sink sink;
+	struct leat_limit limit;
+	uint64_t value = 7, got = 0;
+	int fd = an_event();
+
+	CHECK_EQ(write(fd, &value, sizeof value), (ssize_t)sizeof value);
+	leat_from_fd(&source, fd);
+	leat_to_memory(&sink, &got, sizeof got);
+	leat_wrap(&source, leat_limit_init(&limit, sizeof got));
+	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), (int64_t)sizeof got);
+	CHECK_EQ(got, 7);
+	leat_close(&source);
+	leat_close_sink(&sink);
+	close(fd);
+}
+
+static void endless_devices_stop_at_a_limit(void)
+{
+	static const char *const names[] = { "/dev/zero", "/dev/urandom" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct leat_source source;
+		struct leat_limit limit;
+		struct lab_sink to;
+		int fd = open(names[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			test_skip("%s: %s", names[i], strerror(errno));
+		leat_from_fd(&source, fd);
+		leat_wrap(&source, leat_limit_init(&limit, 500000));
+		lab_sink_open(&to, LAB_TCP, 500001);
+		CHECK_EQ(leat_copy(&to.sink, &source, NULL, &report), 500000);
+		CHECK_EQ(report.refused[LEAT_ROUTE_SENDFILE], LEAT_SRC_GENERATED);
+		CHECK_EQ(report.ended_by, LEAT_ENDED_BY_WRAPPER);
+		lab_sink_finish(&to);
+		CHECK_EQ(to.got_bytes, 500000);
+		lab_sink_close(&to);
+		leat_close(&source);
+		close(fd);
+	}
+}
+
+/* ---- whose error it is --------------------------------------------------------------------------------------------------- */
+
+/* An I/O error after progress, by the routes where one call has both ends. */
+static void an_error_names_its_end(void)
+{
+	static const struct {
+		enum lab_kind from, to;
+		enum seam_call call;
+		int error;
+		uint32_t off;
+		enum leat_side side;
+	} rows[] = {
+		{ LAB_FILE, LAB_TCP, SEAM_SENDFILE, -EIO, 0, LEAT_SIDE_SOURCE },	/* a socket has no EIO of its own */
+		{ LAB_FILE, LAB_TCP, SEAM_SENDFILE, -ECONNRESET, 0, LEAT_SIDE_SINK },
+		{ LAB_FILE, LAB_TCP, SEAM_SENDFILE, -EPIPE, 0, LEAT_SIDE_SINK },
+		{ LAB_FILE, LAB_PIPE, SEAM_SPLICE, -EIO, 0, LEAT_SIDE_SOURCE },
+		{ LAB_FILE, LAB_PIPE, SEAM_SPLICE, -EPIPE, 0, LEAT_SIDE_SINK },
+		{ LAB_TCP, LAB_PIPE, SEAM_SPLICE, -ECONNRESET, 0, LEAT_SIDE_SOURCE },
+		{ LAB_PIPE, LAB_FILE, SEAM_SPLICE, -ENOSPC, 0, LEAT_SIDE_SINK },
+		{ LAB_PIPE, LAB_TCP, SEAM_SPLICE, -ECONNRESET, 0, LEAT_SIDE_SINK },
+		{ LAB_TCP, LAB_FILE, SEAM_FILL, -ECONNRESET, 0, LEAT_SIDE_SOURCE },
+		{ LAB_TCP, LAB_FILE, SEAM_DRAIN, -ENOSPC, 0, LEAT_SIDE_SINK },
+		{ LAB_FILE, LAB_FILE, SEAM_RANGE, -ENOSPC, ROUTE_BIT(LEAT_ROUTE_CLONE), LEAT_SIDE_SINK },
+		{ LAB_FILE, LAB_FILE, SEAM_RANGE, -EFBIG, ROUTE_BIT(LEAT_ROUTE_CLONE), LEAT_SIDE_SINK },
+		{ LAB_FILE, LAB_FILE, SEAM_RANGE, -EIO, ROUTE_BIT(LEAT_ROUTE_CLONE), LEAT_SIDE_NONE },	/* nobody can say */
+	};
+
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct leat_options options = { .routes_off = rows[i].off };
+		struct lab_source from;
+		struct lab_sink to;
+		char note[64];
+
+		snprintf(note, sizeof note, "%s by %s", strerror(-rows[i].error), seam_name(rows[i].call));
+		test_note(note);
+		lab_source_open(&from, rows[i].from, 300007);
+		lab_sink_open(&to, rows[i].to, 300008);
+		seam_reset();
+		seam_set(rows[i].call, 100001, rows[i].error);
+		CHECK_EQ(leat_copy(&to.sink, &from.source, &options, &report), rows[i].error);
+		CHECK_EQ(seam.fired, 1);
+		CHECK_EQ(report.bytes, 100001);
+		CHECK_EQ(report.side, rows[i].side);
+		lab_sink_finish(&to);
+		lab_arrived(&to, 100001);
+		lab_source_close(&from);
+		lab_sink_close(&to);
+	}
+}
+
+static const struct test tests[] = {
+	TEST(both_ends_of_a_pty),
+	TEST(a_stopped_terminal_can_be_left),
+	TEST(a_silent_device_is_waited_for),
+	TEST(an_event_is_moved_as_it_comes),
+	TEST(endless_devices_stop_at_a_limit),
+	TEST(an_error_names_its_end),
+};
+TEST_MAIN(tests)
