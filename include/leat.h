@@ -9,7 +9,8 @@
  * Errors are negative: -errno, or one of LEAT_E... below. Sizes are bytes in uint64_t, times are nanoseconds of
  * CLOCK_MONOTONIC. A source, its sink, their wrappers and their transfer belong to one thread at a time, any thread.
  * Descriptors, memory, ops and arguments are borrowed until leat_close, and never closed or freed by the library.
- * Members of the structs are private unless a comment says "public". All-zero is valid and empty.
+ * Members of the structs are private unless a comment says "public". An all-zero source is valid and empty; an all-zero
+ * sink is -EBADF.
  */
 #ifndef LEAT_H
 #define LEAT_H
@@ -39,7 +40,7 @@ enum {
 enum {
 	LEAT_ESHORT = -4097,	/* the source ended before its promised length */
 	LEAT_ECHANGED = -4098,	/* the source file changed while it was sent */
-	LEAT_EBLOCKING = -4099,	/* leat_begin: a socket or pipe without O_NONBLOCK */
+	LEAT_EBLOCKING = -4099,	/* leat_begin: a socket, pipe or terminal without O_NONBLOCK */
 	LEAT_ESTUCK = -4100,	/* nothing can ever wake this transfer, as an open empty queue in leat_copy */
 	LEAT_EREFUSED = -4101,	/* policy require: no kernel route; the report says why */
 	LEAT_EDATAGRAM = -4102,	/* a datagram sink needs a frame wrapper that gives its pieces */
@@ -59,7 +60,7 @@ enum leat_route {
 	LEAT_ROUTES
 };
 
-/* Why a route was not taken, or what a transfer noted. Stable codes; leat_reason_name gives the word in DESIGN.md. */
+/* Why a route was not taken, or what a transfer noted. Stable codes; leat_reason_name gives the word in leat_report(3). */
 enum leat_reason {
 	LEAT_OK, LEAT_SMALL, LEAT_NEEDS_CONTENT, LEAT_CHANGES_BYTES, LEAT_OPAQUE_SOURCE, LEAT_OPAQUE_SINK, LEAT_OUT_APPEND,
 	LEAT_SRC_PIPE, LEAT_SRC_GENERATED, LEAT_CROSS_FS, LEAT_FS_DENIED, LEAT_SANDBOX, LEAT_PIPE_BUDGET,
@@ -87,7 +88,7 @@ enum leat_ended {
 
 /* What happened. Public, plain data; it outlives the transfer. Names point at static strings of the wrappers' ops. */
 struct leat_report {
-	uint64_t bytes;				/* accepted by the sink, frame bytes included */
+	uint64_t bytes;				/* accepted by the sink, frame bytes and holes included */
 	uint64_t source_bytes;			/* of them, from the base source (before a frame or a changer) */
 	uint64_t route_bytes[LEAT_ROUTES];	/* bytes by route; holes are in hole_bytes */
 	uint64_t route_calls[LEAT_ROUTES];	/* transfer calls by route, failed and would-block ones included */
@@ -154,7 +155,8 @@ struct leat_wrapper_ops {	/* static; every member but name may be NULL; return 0
 	const char *name;
 	enum leat_need need;
 	int (*allow)(struct leat_wrapper *, struct leat_budget *);	/* 0, LEAT_WAIT, LEAT_END; no side effect */
-	void (*moved)(struct leat_wrapper *, uint64_t bytes, enum leat_route);	/* the only charge, exact on failure too */
+	/* The only charge, exact on failure too; not for need change. */
+	void (*moved)(struct leat_wrapper *, uint64_t bytes, enum leat_route);
 	void (*skipped)(struct leat_wrapper *, uint64_t bytes);	/* passed here, dropped by a section further on */
 	int (*see)(struct leat_wrapper *, const void *, size_t);	/* delivered bytes, before moved; need content */
 	int (*change)(struct leat_wrapper *, struct leat_change *);	/* 0 or LEAT_END; need change */
@@ -297,7 +299,8 @@ void leat_queue_end(struct leat_queue *queue);
 
 enum leat_policy {
 	LEAT_AUTO,		/* the best route; copy when nothing else is left */
-	LEAT_REQUIRE,		/* a kernel route, or LEAT_EREFUSED before the first byte */
+	LEAT_REQUIRE,		/* a kernel route, or LEAT_EREFUSED: before the first byte, later only if the kernel
+				 * declines the last route */
 	LEAT_COPY,		/* never by reference: copy only */
 };
 
@@ -316,7 +319,7 @@ struct leat_options {		/* all zero: the defaults */
 	uint64_t pipe_bytes;		/* capacity asked for a pipe of ours; 0: 1 MiB */
 	uint64_t buffer_bytes;		/* of route copy; 0: 256 KiB */
 	struct leat_helper *helper;	/* or NULL */
-	const volatile int *stop;	/* leat_copy ends with -ECANCELED within 100 ms when it is not 0 */
+	const volatile int *stop;	/* not 0: -ECANCELED, in leat_step at once, in leat_copy within 100 ms */
 	uint64_t (*clock_ns)(void *arg);	/* for tests; NULL: CLOCK_MONOTONIC */
 	void *clock_arg;
 	uint64_t reserved[4];
@@ -335,7 +338,7 @@ int leat_plan(struct leat_sink *sink, struct leat_source *source, const struct l
 /* Moves everything, waiting with poll. Returns report.bytes, or an error. options and report may be NULL. */
 int64_t leat_copy(struct leat_sink *sink, struct leat_source *source, const struct leat_options *options,
 		  struct leat_report *report);
-/* Starts a transfer for an event loop; sockets and pipes need O_NONBLOCK. Borrows everything until leat_end. */
+/* Starts a transfer for an event loop; sockets, pipes and terminals need O_NONBLOCK. Borrows everything until leat_end. */
 int leat_begin(struct leat_transfer *transfer, struct leat_sink *sink, struct leat_source *source,
 	       const struct leat_options *options);
 /* Works for at most options.step_bytes and step_ns; never waits. DONE, WAIT, AGAIN, or an error for good. Takes no
@@ -388,7 +391,7 @@ void leat_bucket_init(struct leat_bucket *bucket, uint64_t bytes_per_s, uint64_t
 struct leat_wrapper *leat_rate_init(struct leat_rate *rate, uint64_t bytes_per_s, uint64_t burst);
 struct leat_wrapper *leat_rate_init_shared(struct leat_rate *rate, struct leat_bucket *bucket);
 
-/* -ETIMEDOUT after idle_ns without progress or total_ns in all; 0: none. Two directions may share one activity. */
+/* -ETIMEDOUT after idle_ns without progress or total_ns in all; 0: none. Two directions on one thread may share one activity. */
 struct leat_activity { uint64_t last_ns; };
 struct leat_deadline { struct leat_wrapper wrapper; struct leat_activity own, *activity; uint64_t idle_ns, total_ns, begin_ns; };
 struct leat_wrapper *leat_deadline_init(struct leat_deadline *deadline, uint64_t idle_ns, uint64_t total_ns);
@@ -431,7 +434,8 @@ struct leat_xxh3 { struct leat_wrapper wrapper; uint64_t state[80]; };
 struct leat_wrapper *leat_xxh3_init(struct leat_xxh3 *xxh3);
 uint64_t leat_xxh3_result(const struct leat_xxh3 *xxh3);	/* XXH3-64 of the bytes so far */
 
-/* A second sink for the same bytes: kernel tee(2) where the source is a socket, else a copy. */
+/* A second sink for the same bytes: kernel tee(2) where the source is a socket, nothing else needs content or boundaries, and
+ * second is a file or non-blocking; else a copy. */
 enum leat_tee_policy { LEAT_TEE_FAIL, LEAT_TEE_DROP /* count what it could not take */, LEAT_TEE_WAIT };
 struct leat_tee {
 	struct leat_wrapper wrapper; struct leat_sink *second; unsigned char *buffer; uint64_t size, off, len;

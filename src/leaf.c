@@ -21,7 +21,7 @@
 
 #define STEP_BYTES	(16 * MIB)
 #define STEP_NS		(LEAT_SECOND / 100)
-#define BUFFER_BYTES	(256 * KIB)	/* 231 ms of CPU a GiB, against 293 by 32 KiB and 385 by 8 (peers.md 1a) */
+#define BUFFER_BYTES	(256 * KIB)	/* 231 ms of CPU a GiB, against 293 by 32 KiB and 385 by 8 */
 #define PIPE_BYTES	MIB		/* 0.66 of a 64 KiB one (DESIGN.md 15) */
 
 static void set_options(struct transfer *t, const struct leat_options *options)

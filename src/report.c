@@ -166,6 +166,13 @@ static void say_routes(struct text *text, const struct leat_report *r)
 		say(text, "%s%" PRIu64 " kept as holes", r->bytes == r->hole_bytes ? ", " : between, r->hole_bytes);
 }
 
+/* A reason that no route of the kernel could get round, whichever fits the pair. */
+static bool of_the_pair(uint8_t reason)
+{
+	return reason == LEAT_SRC_GENERATED || reason == LEAT_OPAQUE_SOURCE || reason == LEAT_OPAQUE_SINK ||
+	       reason == LEAT_TLS_USERSPACE || reason == LEAT_KTLS_OFF || reason == LEAT_SINK_DATAGRAM;
+}
+
 /* The first route that fits the pair and was refused: that is what a reader wants to know. */
 static void say_refusal(struct text *text, const struct leat_report *r)
 {
@@ -174,7 +181,8 @@ static void say_refusal(struct text *text, const struct leat_report *r)
 	for (int route = 1; route < taken; route++) {
 		if (r->refused[route] == LEAT_OK || r->refused[route] == LEAT_NOT_APPLICABLE)
 			continue;
-		say(text, "; no %s: %s", leat_route_name(route), leat_reason_name(r->refused[route]));
+		say(text, "; no %s: %s", of_the_pair(r->refused[route]) ? "kernel route" : leat_route_name(route),
+		    leat_reason_name(r->refused[route]));
 		if (r->refused_by[route])
 			say(text, ":%s", r->refused_by[route]);
 		if (r->route == LEAT_ROUTE_COPY || r->refused[route] != LEAT_FS_DENIED)

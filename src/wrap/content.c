@@ -306,6 +306,7 @@ static void tee_moved(struct leat_wrapper *wrapper, uint64_t bytes, enum leat_ro
 	tee_unpipe(tee, bytes);
 }
 
+/* The exception to "allow has no side effect": bytes that second owes already go on whenever there is a turn. */
 static int tee_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
 {
 	struct leat_tee *tee = (struct leat_tee *)wrapper;

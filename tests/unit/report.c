@@ -77,7 +77,7 @@ static const struct {
 	  { ENDS(FILE, TCP), BY(COPY, 10, 1), REFUSED(SENDFILE, LEAT_NEEDS_CONTENT), .wrappers = 2, .content_wrappers = 1,
 	    .refused_by[LEAT_ROUTE_SENDFILE] = "sha256", REFUSED(CLONE, LEAT_NOT_APPLICABLE),
 	    .ended_by = LEAT_ENDED_BY_SOURCE } },
-	{ "file \u2192 callback: 10 bytes by copy in 1 call; no clone: tls-userspace",
+	{ "file \u2192 callback: 10 bytes by copy in 1 call; no kernel route: tls-userspace",
 	  { ENDS(FILE, CALLBACK), BY(COPY, 10, 1), REFUSED(CLONE, LEAT_TLS_USERSPACE), REFUSED(SENDFILE, LEAT_TLS_USERSPACE),
 	    .ended_by = LEAT_ENDED_BY_SOURCE } },
 	{ "file \u2192 file: 9 bytes by copy_file_range in 1 call, 5 kept as holes; no clone: fs-denied",
