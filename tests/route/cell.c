@@ -63,7 +63,7 @@ __attribute__((format(printf, 2, 3))) static void wrong(struct run *run, const c
 #define EXPECT_EQ(run, a, b) \
 	EXPECT(run, (a) == (b), #a " is %llu, not %llu (" #b ")", (unsigned long long)(a), (unsigned long long)(b))
 
-/* ---- Wrappers that check what they are told --------------------------------------------------------------------------------- */
+/* ---- Wrappers that check what they are told ---- */
 
 static void log_one(struct logged *logged, const struct leat_event *event)
 {
@@ -172,7 +172,7 @@ static void check_wrappers(struct run *run)
 		EXPECT_EQ(run, run->limit.left, 0u);
 }
 
-/* ---- What arrived ------------------------------------------------------------------------------------------------------------------ */
+/* ---- What arrived ---- */
 
 /* Takes the chunks away, in place. False: not the chunked coding of HTTP/1.1. */
 static bool unchunk(struct to_end *to)
@@ -249,7 +249,7 @@ static void check_rest(struct run *run)
 	free(rest);
 }
 
-/* ---- Plan and report --------------------------------------------------------------------------------------------------------------- */
+/* ---- Plan and report ---- */
 
 static void check_plan(struct run *run)
 {
@@ -357,7 +357,7 @@ static void check_end(struct run *run)
 	EXPECT(run, run->idle <= 50 + r->bytes / 2000, "%llu wake-ups for nothing", (unsigned long long)run->idle);
 }
 
-/* ---- The cell ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- The cell ---- */
 
 static void transfer(struct run *run)
 {

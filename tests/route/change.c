@@ -227,7 +227,7 @@ static void unlinked(void)
 	}
 }
 
-/* ---- Ranges that are not there ---------------------------------------------------------------------------------------------------- */
+/* ---- Ranges that are not there ---- */
 
 static void ranges_that_are_not_there(void)
 {

@@ -147,7 +147,7 @@ static void no_payload(const struct log *log)
 			  (unsigned long long)of(log, names[i])->bytes);
 }
 
-/* ---- The report tells what the kernel saw -------------------------------------------------------------------------------------- */
+/* ---- The report tells what the kernel saw ---- */
 
 static void as_the_report_says(void)
 {
@@ -187,7 +187,7 @@ static void as_the_report_says(void)
 	CHECK_EQ(calls(&log, "sendfile", NULL), r.route_calls[LEAT_ROUTE_SENDFILE]);
 }
 
-/* ---- How many for a GiB ------------------------------------------------------------------------------------------------------------ */
+/* ---- How many for a GiB ---- */
 
 static void pair_per_gib(const char *scenario, const char *call, uint64_t most, bool exact)
 {
@@ -247,7 +247,7 @@ static void a_gib_to_a_socket(void)
 	pair_per_gib("gib-tcp-blocking", "sendfile", 1100, false);
 }
 
-/* ---- A small body -------------------------------------------------------------------------------------------------------------------- */
+/* ---- A small body ---- */
 
 static void small(const char *scenario, uint64_t most)
 {

@@ -36,7 +36,7 @@ static void block_sigpipe(void)
 	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
 }
 
-/* ---- Files: one for each size, made once, read by many ------------------------------------------------------------------ */
+/* ---- Files: one for each size, made once, read by many ---- */
 
 static struct {
 	uint64_t size;
@@ -68,7 +68,7 @@ static int open_content(uint64_t size, bool behind)
 	return open(files[i].path, O_RDONLY | O_CLOEXEC);
 }
 
-/* ---- A generated file: the environment of a child --------------------------------------------------------------------------- */
+/* ---- A generated file: the environment of a child ---- */
 
 static struct environ_child {
 	uint64_t size;
@@ -154,7 +154,7 @@ static struct environ_child *environ_child(uint64_t size)
 	return child;
 }
 
-/* ---- Sources -------------------------------------------------------------------------------------------------------------------- */
+/* ---- Sources ---- */
 
 static void *feed(void *arg)
 {
@@ -330,7 +330,7 @@ void from_close(struct from_end *end)
 		free((void *)end->bytes);
 }
 
-/* ---- Sinks ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Sinks ---- */
 
 /* How much to read now: what is allowed, and at a rate in pieces of 10 ms. 0: nothing yet. */
 static uint64_t may_receive(const struct to_end *end, uint64_t *begin_ns)

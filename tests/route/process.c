@@ -15,7 +15,7 @@
 
 #define SIZE (12 << 20)
 
-/* ---- F_SETFL, seen by the linker -------------------------------------------------------------------------------------------------- */
+/* ---- F_SETFL, seen by the linker ---- */
 
 static bool in_library;
 static unsigned set_flags, other_calls;
@@ -38,7 +38,7 @@ int __wrap_fcntl64(int fd, int command, ...)
 	return __real_fcntl64(fd, command, arg);
 }
 
-/* ---- Descriptors of ours, seen from a callback -------------------------------------------------------------------------------- */
+/* ---- Descriptors of ours, seen from a callback ---- */
 
 #define MOST_FDS 256
 static struct known {
@@ -80,7 +80,7 @@ static void look_at_fds(void *arg, const struct leat_event *event)
 	fresh_seen = fresh > fresh_seen ? fresh : fresh_seen;
 }
 
-/* ---- Every pair ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Every pair ---- */
 
 static void same_mask(const sigset_t *before)
 {
@@ -192,7 +192,7 @@ static void helpers_holes_and_tees(void)
 	close(copy);
 }
 
-/* ---- Dead peers -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Dead peers ---- */
 
 static volatile sig_atomic_t raised;
 

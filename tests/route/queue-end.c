@@ -313,7 +313,7 @@ static void a_limit_on_a_part_ends_the_part(void)
 	leat_close_sink(&tap.sink);
 }
 
-/* ---- An open queue with nothing in it ---------------------------------------------------------------------------------------- */
+/* ---- An open queue with nothing in it ---- */
 
 static uint64_t test_ns;
 

@@ -382,7 +382,7 @@ static void a_view_on_a_queue_cuts_across_parts(void)
 	arrived(4 * SIZE);
 }
 
-/* ---- A connection ---------------------------------------------------------------------------------------------------------------- */
+/* ---- A connection ---- */
 
 /* Milliseconds until so many bytes have arrived; -1: not in time. */
 static int arrives_in_ms(uint64_t bytes)

@@ -116,7 +116,7 @@ static void a_hashed_part_copies_alone(void)
 	arrived(3 * SIZE);
 }
 
-/* ---- Growing ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- Growing ---- */
 
 static struct {
 	struct part parts[MOST_PARTS];

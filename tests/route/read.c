@@ -255,7 +255,7 @@ static void framed_bytes_by_leat_read(void)
 	leat_close(&source);
 }
 
-/* ---- How a stream ends ------------------------------------------------------------------------------------------------------------ */
+/* ---- How a stream ends ---- */
 
 static void one_half_closes(bool tcp)
 {

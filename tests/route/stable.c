@@ -153,7 +153,7 @@ static void require_and_stable_is_refused(void)
 	close(fd);
 }
 
-/* ---- Sealed memory ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Sealed memory ---- */
 
 static int memory_file(int seals)
 {

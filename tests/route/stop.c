@@ -109,7 +109,7 @@ static void run_check(struct run *run)
 	to_close(&run->to);
 }
 
-/* ---- The stop flag ------------------------------------------------------------------------------------------------------------------ */
+/* ---- The stop flag ---- */
 
 static void *set_stop(void *arg)
 {
@@ -160,7 +160,7 @@ static void stop_before_the_first_byte(void)
 	leat_close(&source);
 }
 
-/* ---- Signals ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Signals ---- */
 
 static volatile sig_atomic_t signals;
 static pthread_t main_thread;
@@ -255,7 +255,7 @@ static void signal_asks_the_wrappers(void)
 	}
 }
 
-/* ---- Deadlines -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Deadlines ---- */
 
 static void deadlines(void)
 {
@@ -279,7 +279,7 @@ static void deadlines(void)
 	printf("longest: %.1f ms after the deadline\n", ((double)longest - 60e6) / 1e6);
 }
 
-/* ---- An error of a wrapper in the midst ---------------------------------------------------------------------------------------- */
+/* ---- An error of a wrapper in the midst ---- */
 
 struct guard {
 	struct leat_wrapper wrapper;
