@@ -440,25 +440,24 @@ int flow_charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum
 		t->part_report.source_bytes += bytes;
 	}
 	for (struct leat_wrapper *w = x->origin ? x->origin : t->first; w != x->target; w = w->down) {
-		r = 0;
-		if (w == x->origin && w->ops == &frame_ops) {
+		if (w == x->origin && w->ops == &frame_ops)
 			frame_took_own((struct leat_frame *)w, bytes);
-		} else if (w == x->origin) {
-			w->out_off += (uint32_t)bytes;
-			if (w->out_off == w->out_len)
-				r = charge_owed(t, w, route, ret_by);
-		} else {
-			if (w->ops == &frame_ops)
-				frame_took_payload((struct leat_frame *)w, bytes);
-			if (!dropped)
-				r = charge_one(t, w, x->data, bytes, route);
-			else if (w->ops->skipped)
-				w->ops->skipped(w, bytes);
-		}
+		if (w == x->origin)
+			continue;
+		if (w->ops == &frame_ops)
+			frame_took_payload((struct leat_frame *)w, bytes);
+		r = dropped ? 0 : charge_one(t, w, x->data, bytes, route);
+		if (dropped && w->ops->skipped)
+			w->ops->skipped(w, bytes);
 		if (r < 0 && !first_error) {
 			first_error = r;
 			*ret_by = *ret_by ? *ret_by : w;
 		}
+	}
+	if (x->origin && x->origin->ops != &frame_ops) {	/* last: a kept output is freed, and everybody has to see it */
+		x->origin->out_off += (uint32_t)bytes;
+		r = x->origin->out_off == x->origin->out_len ? charge_owed(t, x->origin, route, ret_by) : 0;
+		first_error = first_error ? first_error : r;
 	}
 	if (dropped)
 		section_skipped((struct leat_limit *)x->target, bytes);
