@@ -81,8 +81,14 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 	/* What stands in the buffer was copied, also when splice is the route from here on. */
 	*ret_route = own && t->route->id != LEAT_ROUTE_COPY ? LEAT_ROUTE_MEMORY :
 		     x->data && t->buffer.len && !own ? LEAT_ROUTE_COPY : t->route->id;
-	if (x->hole)
-		return holes_make(t, x->bytes);
+	if (x->hole) {
+		move = holes_make(t, x);
+		if (x->hole)
+			return move;
+		*ret_route = LEAT_ROUTE_MEMORY;
+		count_call(t, *ret_route);
+		return move;
+	}
 	t->bits &= (uint16_t)~TRANSFER_TAIL_HOLE;
 	/* Blocking ends: asked by poll first, and no call is made, or counted, that could wait. send has MSG_DONTWAIT. */
 	if (!(x->data && kind_is_socket(t->out->facts.kind)) && !sink_room(t, &bytes))

@@ -73,15 +73,18 @@ uint64_t holes_limit(struct transfer *t, uint64_t bytes, const unsigned char **r
 	return t->report.content_wrappers && bytes > sizeof zeros ? sizeof zeros : bytes;
 }
 
-struct move holes_make(struct transfer *t, uint64_t bytes)
+struct move holes_make(struct transfer *t, struct extent *x)
 {
-	uint64_t at = t->out->position, size = t->out->facts.size;
+	uint64_t at = t->out->position, size = t->out->facts.size, bytes = x->bytes;
 	int r = 0;
 
 	t->bits |= TRANSFER_TAIL_HOLE;
 	if (at < size)
 		r = sys_punch_hole(t->sink_fd, at, bytes);
-	if (r == -EOPNOTSUPP || r == -ENOSYS)
+	if (r == -EINTR)
+		return route_verdict(VERDICT_MORE);
+	x->hole = r != -EOPNOTSUPP && r != -ENOSYS;
+	if (!x->hole)
 		return sink_send(t, zeros, bytes < sizeof zeros ? bytes : sizeof zeros, false);
 	if (r < 0)
 		return (struct move){ .verdict = VERDICT_FAILED, .error = r, .side = LEAT_SIDE_SINK };
@@ -90,9 +93,14 @@ struct move holes_make(struct transfer *t, uint64_t bytes)
 
 int holes_finish(struct transfer *t)
 {
+	int r;
+
 	if (!(t->bits & TRANSFER_TAIL_HOLE) || t->out->position <= t->out->facts.size)
 		return 0;
-	return sys_truncate(t->sink_fd, t->out->position);
+	do
+		r = sys_truncate(t->sink_fd, t->out->position);
+	while (r == -EINTR);
+	return r;
 }
 
 void holes_close(struct transfer *t)

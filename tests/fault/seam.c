@@ -69,7 +69,7 @@ static bool fires(enum seam_call call, uint64_t *bytes)
 	unsigned times = seam.times ? seam.times : 1;
 
 	seam.calls[call]++;
-	if (seam.call == call && seam.moved[call] >= seam.after) {
+	if (seam.call == call && seam.moved[call] >= seam.after && seam.calls[call] > seam.skip) {
 		if (seam.fired < times) {
 			seam.fired++;
 			if (seam.on_fire)

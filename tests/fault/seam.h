@@ -23,6 +23,7 @@ struct seam {
 	uint64_t after;			/* bytes this call has moved when the fault comes */
 	int64_t result;			/* -errno, or 0 */
 	unsigned times;			/* in a row; 0 is 1 */
+	unsigned skip;			/* calls that go well first, besides */
 	uint64_t most;			/* bytes any call moves at once; 0: as it likes */
 	bool clone_works;		/* clones are made by copying: not every file system has them */
 	void (*on_fire)(void);		/* called when the fault comes */

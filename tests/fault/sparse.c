@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faults around holes, and transfers of nothing. Holes are walked on a private descriptor, made by punching and by a longer
+ * file; each of these may fail, be interrupted, or not exist. Whatever happens, the bytes are right or the error is exact.
+ */
+#include "lab.h"
+#include "seam.h"
+#include "types.h"
+
+#define PIECE ((uint64_t)262144)
+#define SIZE (6 * PIECE)		/* data, hole, data, hole, data, hole */
+#define CLONE_OFF ROUTE_BIT(LEAT_ROUTE_CLONE)
+
+static struct leat_report report;
+
+static int sparse_file(void)
+{
+	unsigned char *piece = malloc(PIECE);
+	int fd = lab_empty_file();
+
+	CHECK(piece != NULL);
+	for (uint64_t at = 0; at < SIZE; at += 2 * PIECE) {
+		lab_fill(piece, at, PIECE);
+		CHECK_EQ(pwrite(fd, piece, PIECE, (off_t)at), (ssize_t)PIECE);
+	}
+	free(piece);
+	CHECK_CALL(ftruncate(fd, (off_t)SIZE));
+	if (lseek(fd, 0, SEEK_HOLE) >= (off_t)SIZE)
+		test_skip("the file system of %s keeps no holes", lab_dir());
+	CHECK_CALL(lseek(fd, 0, SEEK_SET));
+	return fd;
+}
+
+/* A sink that is as long, and full of other bytes: a hole has to be punched there. */
+static int full_file(void)
+{
+	unsigned char *piece = malloc(SIZE);
+	int fd = lab_empty_file();
+
+	CHECK(piece != NULL);
+	memset(piece, 0xff, SIZE);
+	CHECK_EQ(pwrite(fd, piece, SIZE, 0), (ssize_t)SIZE);
+	free(piece);
+	return fd;
+}
+
+static void check_bytes_of(int fd, uint64_t bytes)
+{
+	unsigned char *got = malloc(PIECE);
+	static const unsigned char zeros[PIECE];
+
+	CHECK(got != NULL);
+	for (uint64_t at = 0; at < bytes; at += PIECE) {
+		uint64_t n = bytes - at < PIECE ? bytes - at : PIECE;
+
+		CHECK_EQ(pread(fd, got, n, (off_t)at), (ssize_t)n);
+		if (at / PIECE % 2)
+			CHECK_BYTES(got, zeros, n);
+		else
+			CHECK(lab_differs(got, at, n) < 0);
+	}
+	free(got);
+}
+
+/* One copy with the fault that is set; the sink is new or full. */
+static int64_t copy(int from, int to, uint32_t off)
+{
+	struct leat_options options = { .routes_off = CLONE_OFF | off };
+	struct leat_source source;
+	struct leat_sink sink;
+	int64_t n;
+
+	leat_from_file(&source, from, 0);
+	leat_to_file(&sink, to, 0);
+	n = leat_copy(&sink, &source, &options, &report);
+	leat_close(&source);
+	leat_close_sink(&sink);
+	return n;
+}
+
+static const uint32_t offs[] = { 0, ROUTE_BIT(LEAT_ROUTE_COPY_FILE_RANGE), ~0U };	/* by copy_file_range, splice_pipe, copy */
+
+static void interrupted_it_goes_on(void)
+{
+	static const enum seam_call calls[] = { SEAM_PUNCH, SEAM_TRUNCATE };
+
+	for (unsigned i = 0; i < 6; i++) {
+		int from = sparse_file(), to = i % 2 ? lab_empty_file() : full_file();
+
+		seam_reset();
+		seam_set(calls[i % 2], 0, -EINTR);
+		seam.times = 3;
+		CHECK_EQ(copy(from, to, offs[i / 2]), (int64_t)SIZE);
+		CHECK_EQ(seam.fired, 3);
+		CHECK_EQ(report.hole_bytes, 3 * PIECE);
+		check_bytes_of(to, SIZE);
+		close(from);
+		close(to);
+	}
+}
+
+/* A file system that cannot punch gets zeros, and the report does not call them holes. */
+static void where_nothing_is_punched_zeros_are_written(void)
+{
+	static const int errors[] = { -EOPNOTSUPP, -ENOSYS };
+
+	for (unsigned i = 0; i < 6; i++) {
+		int from = sparse_file(), to = full_file();
+
+		seam_reset();
+		seam_set(SEAM_PUNCH, 0, errors[i % 2]);
+		seam.times = UINT32_MAX;
+		CHECK_EQ(copy(from, to, offs[i / 2]), (int64_t)SIZE);
+		CHECK(seam.fired > 0);
+		check_bytes_of(to, SIZE);
+		CHECK_EQ(report.hole_bytes, 0);
+		CHECK_EQ(report.route_bytes[LEAT_ROUTE_MEMORY], 3 * PIECE);
+		CHECK_EQ(report.bytes, SIZE);
+		close(from);
+		close(to);
+	}
+}
+
+static void a_real_error_of_punching_is_final(void)
+{
+	static const int errors[] = { -ENOSPC, -EIO, -EPERM, -ETXTBSY };
+
+	for (unsigned i = 0; i < 12; i++) {
+		int from = sparse_file(), to = full_file();
+
+		seam_reset();
+		seam_set(SEAM_PUNCH, 0, errors[i % 4]);
+		CHECK_EQ(copy(from, to, offs[i / 4]), errors[i % 4]);
+		CHECK_EQ(report.bytes, PIECE);			/* the data before the first hole */
+		CHECK_EQ(report.side, LEAT_SIDE_SINK);
+		check_bytes_of(to, PIECE);
+		seam_reset();
+		CHECK_EQ(copy(from, to, offs[i / 4]), (int64_t)SIZE);
+		check_bytes_of(to, SIZE);
+		close(from);
+		close(to);
+	}
+}
+
+static void an_error_of_the_last_hole_is_told(void)
+{
+	static const int errors[] = { -EFBIG, -EIO };
+
+	for (unsigned i = 0; i < 2; i++) {
+		int from = sparse_file(), to = lab_empty_file();
+
+		seam_reset();
+		seam_set(SEAM_TRUNCATE, 0, errors[i]);
+		seam.times = UINT32_MAX;
+		CHECK_EQ(copy(from, to, 0), errors[i]);
+		CHECK(seam.fired > 0);
+		CHECK_EQ(report.side, LEAT_SIDE_SINK);
+		check_bytes_of(to, 5 * PIECE);
+		close(from);
+		close(to);
+	}
+}
+
+/* Hazards 30, 31: no answer, or one that never moves on, is a dense file, noted. */
+static void holes_that_cannot_be_known_are_copied(void)
+{
+	static const struct {
+		enum seam_call call;
+		int64_t result;
+	} rows[] = {
+		{ SEAM_REOPEN, -EACCES }, { SEAM_REOPEN, -ENOENT }, { SEAM_REOPEN, -EMFILE }, { SEAM_SEEK, -EINVAL },
+		{ SEAM_SEEK, -EOPNOTSUPP }, { SEAM_SEEK, -EIO }, { SEAM_SEEK, 0 },	/* 0: it stays where it is */
+	};
+
+	for (unsigned i = 0; i < 3 * sizeof rows / sizeof rows[0]; i++) {
+		int from = sparse_file(), to = lab_empty_file();
+		unsigned descriptors = lab_descriptors();
+
+		seam_reset();
+		seam_set(rows[i / 3].call, 0, rows[i / 3].result);
+		seam.times = UINT32_MAX;
+		/* sendfile to a file seeks too: not among these. */
+		CHECK_EQ(copy(from, to, offs[i % 3]), (int64_t)SIZE);
+		CHECK(seam.fired > 0 && seam.fired <= 3);
+		CHECK_EQ(report.noted, LEAT_HOLES_UNKNOWN);
+		CHECK_EQ(report.hole_bytes, 0);
+		CHECK_EQ(lab_descriptors(), descriptors);
+		check_bytes_of(to, SIZE);
+		close(from);
+		close(to);
+	}
+}
+
+/* In the middle the answers turn bad: what was walked stays, the rest is dense. */
+static void holes_that_are_lost_on_the_way(void)
+{
+	int from = sparse_file(), to = lab_empty_file();
+
+	seam_reset();
+	seam_set(SEAM_SEEK, 0, -EIO);
+	seam.skip = 4;
+	seam.times = UINT32_MAX;
+	CHECK_EQ(copy(from, to, 0), (int64_t)SIZE);
+	CHECK(seam.fired > 0);
+	CHECK_EQ(report.noted, LEAT_HOLES_UNKNOWN);
+	CHECK_EQ(report.hole_bytes, PIECE);
+	check_bytes_of(to, SIZE);
+	close(from);
+	close(to);
+}
+
+/* ---- hazard 13: a transfer of nothing makes no transfer call --------------------------------------------------------------- */
+
+static void nothing_makes_no_call(void)
+{
+	for (unsigned i = 0; i < 6 * LAB_KINDS; i++) {
+		struct leat_source source;
+		struct leat_limit limit;
+		struct lab_sink to;
+		int file = i / LAB_KINDS % 3 ? lab_file(1000) : lab_empty_file();
+
+		seam_reset();
+		lab_sink_open(&to, (enum lab_kind)(i % LAB_KINDS), 10);
+		leat_from_file(&source, file, i / LAB_KINDS % 3 == 1 ? 1000 : 0);
+		if (i / LAB_KINDS % 3 == 2)
+			leat_wrap(&source, leat_limit_init(&limit, 0));
+		if (i / LAB_KINDS >= 3)
+			leat_from_range(&source, file, 0, 0);
+		CHECK_EQ(leat_copy(&to.sink, &source, NULL, &report), 0);
+		CHECK_EQ(report.bytes, 0);
+		for (int call = SEAM_CLONE; call <= SEAM_SEND; call++)
+			CHECK_SAY(seam.calls[call] == 0, "%s was called", seam_name((enum seam_call)call));
+		for (int route = 0; route < LEAT_ROUTES; route++)
+			CHECK_EQ(report.route_calls[route], 0);
+		lab_sink_finish(&to);
+		lab_arrived(&to, 0);
+		lab_sink_close(&to);
+		leat_close(&source);
+		close(file);
+	}
+}
+
+static const struct test tests[] = {
+	TEST(interrupted_it_goes_on),
+	TEST(where_nothing_is_punched_zeros_are_written),
+	TEST(a_real_error_of_punching_is_final),
+	TEST(an_error_of_the_last_hole_is_told),
+	TEST(holes_that_cannot_be_known_are_copied),
+	TEST(holes_that_are_lost_on_the_way),
+	TEST(nothing_makes_no_call),
+};
+TEST_MAIN(tests)
