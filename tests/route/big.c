@@ -84,7 +84,10 @@ static int64_t allocated(int fd)
 /* A sparse file must not become dense: 5 GiB would show on any disk. */
 static void file_to_file(void)
 {
-	static const struct { enum leat_policy policy; bool hash; } rows[] = { { LEAT_AUTO, false }, { LEAT_COPY, false }, { LEAT_AUTO, true } };
+	static const struct {
+		enum leat_policy policy;
+		bool hash;
+	} rows[] = { { LEAT_AUTO, false }, { LEAT_COPY, false }, { LEAT_AUTO, true } };
 	int64_t size = 5 * GIB + 12345;
 	int from = big_file(size);
 

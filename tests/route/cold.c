@@ -15,7 +15,7 @@
 
 #define SIZE (24 << 20)
 #define MS (LEAT_SECOND / 1000)
-#define SLOW_BYTES_PER_S (32 << 20)
+#define SLOW_BYTES_PER_S (32u << 20)
 
 struct outcome {
 	uint64_t longest_ns, took_ns, cold_waits;
@@ -123,7 +123,7 @@ static int drive(struct leat_transfer *t, struct leat_helper *helper, struct out
 static void run(const struct manner *manner, struct outcome *outcome)
 {
 	static struct to_end to;
-	struct leat_helper helper;
+	struct leat_helper helper = { .opaque = { 0 } };
 	struct leat_options options = { .helper = manner->helper ? &helper : NULL };
 	struct leat_source source;
 	struct leat_transfer t;

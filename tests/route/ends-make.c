@@ -50,10 +50,9 @@ static int open_content(uint64_t size, bool behind)
 	uint64_t key = size << 1 | behind;
 	unsigned i = 0;
 
-	while (i < 64 && files[i].keep && files[i].size != key)
-		i++;
-	if (i == 64)
-		ends_die("too many sizes");
+	for (; files[i].keep && files[i].size != key; i++)
+		if (i == sizeof files / sizeof files[0] - 1)
+			ends_die("too many sizes");
 	if (!files[i].keep) {
 		static const unsigned char pad[PAD] = "pad";
 		int fd = ends_file(O_RDWR);

@@ -49,7 +49,7 @@ static unsigned fresh_seen, fresh_open_on_exec;
 
 static struct known know(int fd)
 {
-	struct known now = { .flags = __real_fcntl64(fd, F_GETFL, NULL) };
+	struct known now = { .flags = __real_fcntl64(fd, F_GETFL) };
 	struct stat stat;
 
 	if (now.flags >= 0 && fstat(fd, &stat) == 0)
@@ -75,7 +75,7 @@ static void look_at_fds(void *arg, const struct leat_event *event)
 		if (now.flags < 0 || (now.flags == known[fd].flags && now.file == known[fd].file))
 			continue;
 		fresh++;
-		fresh_open_on_exec += !(__real_fcntl64(fd, F_GETFD, NULL) & FD_CLOEXEC);
+		fresh_open_on_exec += !(__real_fcntl64(fd, F_GETFD) & FD_CLOEXEC);
 	}
 	fresh_seen = fresh > fresh_seen ? fresh : fresh_seen;
 }

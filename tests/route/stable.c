@@ -67,7 +67,7 @@ static void by_reference_is_said(void)
 	for (unsigned i = 0; i < 2; i++) {
 		send_then_rewrite(sinks[i], NULL, LEAT_UNSTABLE);
 		CHECK_EQ(run.report.by_reference, 1);
-		printf("%s: %llu of %u bytes arrived as they became later\n", to_names[sinks[i]],
+		printf("%s: %llu of %d bytes arrived as they became later\n", to_names[sinks[i]],
 		       (unsigned long long)changed_bytes(), SIZE);
 		run_close();
 	}
