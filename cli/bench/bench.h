@@ -70,7 +70,7 @@ enum sink_mode { SINK_NONBLOCKING, SINK_BLOCKING };
 struct settings {
 	uint64_t size, rounds, port, mss, budget_s;
 	int receiver, sink;		/* enum receiver, enum sink_mode */
-	int quick, sweep, overhead, all, no_go, list;
+	int quick, sweep, overhead, all, no_go, list, ahead;
 	const char *shape_list, *file, *json, *html;
 };
 
@@ -120,6 +120,9 @@ const char *child_obituary(const struct child *child, char *text, size_t size);
 uint64_t child_cpu_ns(const struct child *child);
 /* Pins the calling thread; cpu -1: leaves it alone. */
 int pin_to(int cpu);
+/* ahead.c: goes on before all other processes, in a child; the caller waits for it and ends with its status. 0, or
+ * -errno when it goes on as before. */
+int ahead_begin(const volatile sig_atomic_t *stop);
 /* The planted read, when the job still owes it. Called by serve functions between payload calls. */
 void job_between(void *job);
 /* In a new child: killed when its parent dies, deaf to the terminal's ^C (the parent ends it). */
@@ -217,7 +220,7 @@ int measure_transfer(struct bench *b, struct run *run, enum receiver how, struct
 int measure_sample(struct bench *b, struct run *run, struct sample *ret_sample);
 /* CPU time of others on our CPUs between two marks, as a share of one CPU; helper_ns: of processes of ours that are gone. */
 struct marks { uint64_t wall, own, server, all, soft; };
-void measure_mark(struct bench *b, const struct run *run, struct marks *m);
+void measure_mark(const struct bench *b, const struct run *run, struct marks *m);
 double measure_foreign(const struct bench *b, const struct marks *from, const struct marks *to, uint64_t helper_ns);
 extern const double noise_limit;	/* a share above which a sample is taken again */
 /* The verify pass of one shape; sets run->verified. */

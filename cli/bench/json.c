@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define FORMAT 1
 
@@ -175,6 +176,7 @@ static void method(struct json *j, const struct bench *b)
 	boolean(j, "generated_file", 1, b->file.generated);
 	integer(j, "server_cpu", (uint64_t)(b->cpu_server < 0 ? 0 : b->cpu_server));
 	integer(j, "receiver_cpu", (uint64_t)(b->cpu_receiver < 0 ? 0 : b->cpu_receiver));
+	boolean(j, "ahead_of_others", 1, s->ahead && getpriority(PRIO_PROCESS, 0) < 0);
 	text(j, "cpu_clock", "CPU clock of the serving process; file-file: its own clock around the copy");
 	text(j, "foreign_cpu_from", noise_name(b->noise.source));
 	text(j, "calls_counted_by", b->counted_by);

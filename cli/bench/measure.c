@@ -18,7 +18,7 @@
 #define RETRIES 6		/* when the rounds are given */
 #define RETRIES_IN_BUDGET 2	/* else: another round is worth more */
 #define RETRIES_QUICK 1
-#define SETTLE_US 3000		/* for what a server does behind its answer; also lets the kernel bill the last slice */
+#define SETTLE_US 3000		/* for what a server does behind its answer: it is part of its cost */
 #define IDLE_SHARE 0.20		/* a server idle for more than this waited for the receiver */
 #define ROUNDS_ADAPTIVE_MIN 3
 #define ROUNDS_ADAPTIVE_MAX 21
@@ -33,13 +33,22 @@ static uint64_t own_cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-void measure_mark(struct bench *b, const struct run *run, struct marks *m)
+/* A slice is billed when it is over, or at the next tick. Being on the server's CPU for a moment ends whoever's was under
+ * way there, so that it does not count as foreign in the sample to come. */
+static void bill_all(const struct bench *b)
 {
-	usleep(SETTLE_US);
+	pin_to(b->cpu_server);
+	pin_to(b->cpu_receiver);
+}
+
+void measure_mark(const struct bench *b, const struct run *run, struct marks *m)
+{
+	if (b->noise.source == NOISE_SCHEDSTAT)
+		usleep(50);	/* there our own slice counts only when it is over, too */
 	m->server = child_cpu_ns(&run->child);
-	m->all = noise_all_ns(&b->noise);
-	m->soft = noise_softirq_ns(&b->noise);
 	m->own = own_cpu_ns();
+	m->soft = noise_softirq_ns(&b->noise);
+	m->all = noise_all_ns(&b->noise);
 	m->wall = now_ns();
 }
 
@@ -101,13 +110,16 @@ static int sample_once(struct bench *b, struct run *run, struct sample *s)
 	struct intake in;
 	int error;
 
+	usleep(SETTLE_US);
+	bill_all(b);
 	measure_mark(b, run, &from);
 	error = measure_transfer(b, run, b->settings.receiver, &in);
 	if (error)
 		return error;
 	measure_mark(b, run, &to);
+	usleep(SETTLE_US);
 	s->bytes = (double)in.bytes;
-	s->cpu_ns = (double)(to.server - from.server);
+	s->cpu_ns = (double)(child_cpu_ns(&run->child) - from.server);
 	s->wall_ns = (double)in.wall_ns;
 	s->foreign = measure_foreign(b, &from, &to, in.helper_cpu_ns);
 	if (run->shape->direction == FILE_FILE) {

@@ -195,8 +195,8 @@ static void how(const struct bench *b)
 	printf("  CPU is the serving process's, on CPU %d; the receiver had CPU %d. Ratios are of the same round: median "
 	       "(min-max)\n", b->cpu_server, b->cpu_receiver);
 	controls(b);
-	printf("  noisy samples repeated: %u, kept noisy: %u (foreign CPU from %s)\n", b->noisy_repeated, b->noisy_kept,
-	       noise_name(b->noise.source));
+	printf("  noisy samples repeated: %u, kept noisy: %u (foreign CPU from %s)%s\n", b->noisy_repeated, b->noisy_kept,
+	       noise_name(b->noise.source), s->ahead ? "; run ahead of other processes" : "");
 }
 
 static void sweep_table(const struct bench *b)

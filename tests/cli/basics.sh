@@ -10,7 +10,7 @@ says out '^usage: leat COMMAND'
 says out '^  bench '
 run 0 "$LEAT" bench --help
 says out '^usage: leat bench'
-for option in quick rounds size file shape receiver sink mss sweep overhead json html port budget; do
+for option in quick rounds size file shape receiver sink mss sweep overhead ahead json html port budget; do
 	says out "^  --$option"
 done
 run 0 "$LEAT" --version
