@@ -38,7 +38,7 @@ for program in /t/tests/*; do
 	[ -x "$program" ] || continue
 	name=${program##*/}
 	code=0
-	(cd /mnt/ext4/tmp && timeout "${LEAT_TEST_LIMIT:-300}" "$program" >/run/out 2>&1 </dev/null) || code=$?
+	(cd /mnt/ext4/tmp && timeout "${LEAT_TEST_LIMIT:-1200}" "$program" >/run/out 2>&1 </dev/null) || code=$?
 	echo "@@test $name $code"
 	case $code in
 	0) ;;

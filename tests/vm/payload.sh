@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # payload.sh WORK: builds what runs in the guests into WORK/payload: the kernel facts, and the test programs of
-# tests/unit, tests/route and tests/fault, all static. LEAT_VM_TESTS=no: the facts alone.
+# tests/unit, tests/route and tests/fault but those in tests/vm/leave-out, all static. LEAT_VM_TESTS=no: the facts alone.
 set -eu
 work=${1:?usage: payload.sh WORK}
 source=$(cd "$(dirname "$0")/../.." && pwd)
@@ -23,5 +23,7 @@ programs=$(ninja -C "$static" -t targets all | sed -n 's/^\(tests\/\(unit\|route
 # shellcheck disable=SC2086 # a list
 ninja -C "$static" $programs >"$work/ninja.log" 2>&1 || { tail -30 "$work/ninja.log" >&2; exit 1; }
 for program in $programs; do
-	cp "$static/$program" "$payload/tests/"
+	name=${program##*/}
+	awk -v name="$name" '$1 == name { found = 1 } END { exit !found }' "$source/tests/vm/leave-out" ||
+		cp "$static/$program" "$payload/tests/"
 done

@@ -7,7 +7,8 @@
 #   -r        records the facts: tests/vm/record/KERNEL.facts, and makes docs/kernels.md anew
 #
 # Fetched kernels are kept in LEAT_VM_CACHE (below XDG_CACHE_HOME or ~/.cache): about 270 MB. One guest at a time, at the
-# lowest priority: nothing that runs there says anything about speed. LEAT_VM_TESTS=no leaves the test programs out.
+# lowest priority: nothing that runs there says anything about speed. LEAT_VM_TESTS=no leaves the test programs out;
+# LEAT_VM_LIMIT is the most seconds one guest may take (3600).
 # Exit status: 0; 1 when a guest died or met its time limit, a fact the library relies on differs, or a test failed.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
@@ -54,7 +55,7 @@ run_guest() {
 	local name=$1 suite=$2 flavour=$3 kernel status=0 started=$SECONDS
 	kernel=$(tests/vm/fetch.sh "$cache" "$suite" "$flavour") || { failed+=("$name: could not be fetched"); return; }
 	echo "$name: ${kernel##*/} from $suite"
-	BUSYBOX=$cache/busybox LIMIT=${LEAT_VM_LIMIT:-1800} DISKS="$work/ext4.img $work/xfs.img $work/btrfs.img" \
+	BUSYBOX=$cache/busybox LIMIT=${LEAT_VM_LIMIT:-3600} DISKS="$work/ext4.img $work/xfs.img $work/btrfs.img" \
 		tests/vm/boot.sh "$kernel" "$work/payload" "virtio_pci virtio_blk xfs btrfs overlay tls" ./guest.sh \
 		>"$results/$name.log" 2>"$results/$name.console" || status=$?
 	sed -n 's/^@@fact //p' "$results/$name.log" >"$results/$name.facts"
