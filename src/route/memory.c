@@ -3,6 +3,7 @@
 #include "route.h"
 #include "decline.h"
 #include "endpoint.h"
+#include "pipe.h"
 #include "sys.h"
 
 #include <errno.h>
@@ -44,20 +45,18 @@ uint64_t source_ready(const struct transfer *t)
 	return bytes > 0 ? (uint64_t)bytes : 0;
 }
 
-/* A pipe has no way to look without taking: what comes in this very moment is kept, in room made before. */
+/* tee(2) looks into a pipe without taking: 1, 0 at its end, -EAGAIN. Without a pipe of ours it is poll that tells the end. */
 static int64_t probe_pipe(struct transfer *t)
 {
-	struct leat_source *base = t->base;
-	char byte = 0;
-	int64_t n = source_keep(base, &byte, 1);
+	struct pollfd poll = { .fd = t->base->fd };
+	char byte;
+	int64_t n;
 
-	if (n < 0)
-		return n;
-	n = sys_read(t->source_fd, base->kept + base->kept_off, 1);
-	if (n != 1) {
-		base->kept_off++;
-		base->kept_len--;
-	}
+	if (t->pipe.fd[0] < 0 && pipe_open(&t->pipe, 0, t->options.helper) < 0)
+		return sys_poll(&poll, 1, 0) > 0 ? source_ready(t) > 0 : -EAGAIN;
+	n = sys_tee(t->source_fd, t->pipe.fd[1], 1, SPLICE_F_NONBLOCK);
+	if (n == 1)
+		sys_read(t->pipe.fd[0], &byte, 1);
 	return n;
 }
 
