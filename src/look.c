@@ -169,6 +169,8 @@ int source_look(struct leat_source *source)
 	r = look(source->fd, &source->facts);
 	if (!r)
 		r = look_flags(source->fd, &source->facts, O_WRONLY);
+	if (!r && source->facts.kind == LEAT_KIND_DEVICE)	/* not an epoll: it would be waited for, and never read */
+		r = sys_can_read(source->fd);
 	if (!r && !known && source->stability == LEAT_SEALED)
 		r = check_seals(source);
 	if (!r && !source->own_offset && !kind_is_file(source->facts.kind))

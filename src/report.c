@@ -173,16 +173,24 @@ static bool of_the_pair(uint8_t reason)
 	       reason == LEAT_TLS_USERSPACE || reason == LEAT_KTLS_OFF || reason == LEAT_SINK_DATAGRAM;
 }
 
+static bool refused(const struct leat_report *r, enum leat_route route)
+{
+	return r->refused[route] != LEAT_OK && r->refused[route] != LEAT_NOT_APPLICABLE;
+}
+
 /* The first route that fits the pair and was refused: that is what a reader wants to know. */
 static void say_refusal(struct text *text, const struct leat_report *r)
 {
-	int taken = r->route && r->route < LEAT_ROUTES ? r->route : LEAT_ROUTES;	/* NONE: refused before the first byte */
+	/* None was taken, or the one that was declined later: all are of interest. */
+	int taken = r->route && r->route < LEAT_ROUTES && !r->refused[r->route] ? r->route : LEAT_ROUTES;
 
 	for (int route = 1; route < taken; route++) {
-		if (r->refused[route] == LEAT_OK || r->refused[route] == LEAT_NOT_APPLICABLE)
+		if (!refused(r, route))
 			continue;
-		say(text, "; no %s: %s", of_the_pair(r->refused[route]) ? "kernel route" : leat_route_name(route),
-		    leat_reason_name(r->refused[route]));
+		if (r->refused[route] == LEAT_SRC_PIPE && refused(r, LEAT_ROUTE_SPLICE))
+			continue;	/* splice would have been the route */
+		say(text, "; no %s: %s", route == LEAT_ROUTE_CLONE && of_the_pair(r->refused[route]) ? "kernel route" :
+		    leat_route_name(route), leat_reason_name(r->refused[route]));
 		if (r->refused_by[route])
 			say(text, ":%s", r->refused_by[route]);
 		if (r->route == LEAT_ROUTE_COPY || r->refused[route] != LEAT_FS_DENIED)

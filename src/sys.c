@@ -158,6 +158,13 @@ bool sys_is_terminal(int fd)
 	return isatty(fd);
 }
 
+int sys_can_read(int fd)
+{
+	struct iovec nothing = { .iov_base = &nothing, .iov_len = 0 };
+
+	return (int)result(readv(fd, &nothing, 1));
+}
+
 bool sys_is_pty_master(int fd)
 {
 	unsigned number;

@@ -137,7 +137,7 @@ static const struct {
 	{ "O_PATH", from_path, -EBADF, AT_BEGIN },
 	{ "directory", from_directory, -EISDIR, AT_BEGIN },
 	{ "O_PATH of a directory", from_directory_path, -EISDIR, AT_BEGIN },
-	{ "epoll", from_epoll, -EINVAL, 0 },
+	{ "epoll", from_epoll, -EINVAL, AT_BEGIN },
 	{ "write end of a pipe", from_pipe_write_end, -EBADF, AT_BEGIN },
 	{ "listening socket", from_listening, -ENOTCONN, 0 },
 	{ "unconnected socket", from_unconnected, -ENOTCONN, 0 },
@@ -444,7 +444,7 @@ static int one_sink(unsigned i)
 	child = CHECK_CALL(fork());
 	if (!child) {
 		signal(SIGXFSZ, SIG_IGN);
-		alarm(60);
+		alarm(110);
 		for (unsigned which = 0; which < 4; which++) {
 			bad_sink(i, which, false);
 			bad_sink(i, which, true);
