@@ -8,7 +8,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 git clone -q . "$dir/tree" && cd "$dir/tree" || exit
 export BUILD=$dir/build
-make >"$dir/log" 2>&1 || { tail -20 "$dir/log"; exit 1; }
+{ meson setup -Dtests=false "$BUILD" . && ninja -C "$BUILD"; } >"$dir/log" 2>&1 || { tail -20 "$dir/log"; exit 1; }
 missed=0 seen=0
 
 # plant GATE WHAT COMMAND: after COMMAND the gate must fail, and say something that WHAT matches.
