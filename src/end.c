@@ -30,6 +30,8 @@ static void tell_end(struct transfer *t, const struct leat_wrapper *stop, const 
 		if (!(w->state & WRAPPER_BEGUN))
 			continue;
 		w->state &= ~(uint32_t)WRAPPER_BEGUN;
+		if (!report->error)	/* else it has ended for good, and does so only once */
+			w->state &= ~(uint32_t)WRAPPER_ENDED;
 		if (w->ops->event)
 			w->ops->event(w, &event);
 	}
@@ -132,7 +134,7 @@ void transfer_part_over(struct transfer *t, int error)
 	struct leat_source *part = t->part;
 	struct leat_report report;
 	uint64_t by_changers = 0;
-	int changed = flow_keep_changed(t, true, &by_changers), r = keep_held(t);
+	int changed = flow_keep_changed(t, t->part_last, &by_changers), r = keep_held(t);
 
 	error = error ? error : r < 0 ? r : changed;
 	report = t->part_report;
@@ -189,6 +191,24 @@ static void part_stays(struct transfer *t)
 	tell_end(t, t->part_last ? t->part_last->down : t->first, &t->part_report);
 }
 
+int transfer_part_around(struct transfer *t, struct leat_wrapper *last)
+{
+	struct leat_source *source = t->part->parent;
+	int r = keep_held(t);
+
+	leave_offset(t);
+	drop_source_fds(t);
+	part_stays(t);
+	while (source->last != last)
+		source = source->parent;
+	while (!(source->state & END_PART))
+		source = source->parent;
+	t->part = t->base = source;
+	t->part_last = last;
+	t->part_report = (struct leat_report){ .sink_kind = t->out->facts.kind, .begin_ns = t->now_ns };
+	return r;
+}
+
 int transfer_end(struct transfer *t, struct leat_report *report)
 {
 	int r = t->result, kept, changed;
@@ -204,7 +224,7 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 	}
 	if (t->options.helper)
 		helper_forget(t->options.helper, t);
-	changed = flow_keep_changed(t, false, &by_changers);
+	changed = flow_keep_changed(t, way_last(t->first), &by_changers);
 	kept = keep_held(t);
 	t->report.kept_bytes = by_changers + (t->base ? t->base->kept_len : 0);
 	if (changed < 0)

@@ -349,6 +349,7 @@ enum flow flow_next(struct transfer *t, struct extent *extent, const struct leat
 	t->wake_at_ns = LEAT_NEVER;
 	t->wrapper_wait.fd = -1;
 	*ret_by = NULL;
+	extent->target = NULL;
 	if (t->part && !t->part_last && walk.head.ended)
 		return FLOW_PART_OVER;
 	for (struct leat_wrapper *w = t->first; w; w = w->down) {
@@ -362,8 +363,10 @@ enum flow flow_next(struct transfer *t, struct extent *extent, const struct leat
 		if (here)
 			return FLOW_READY;
 		*ret_by = walk.head.by;
-		if (w == t->part_last && walk.head.ended && !walk.head.cut)
+		if (walk.head.ended && !walk.head.cut && (w == t->part_last || w->state & WRAPPER_PART_LAST)) {
+			extent->target = w;
 			return FLOW_PART_OVER;
+		}
 	}
 	*ret_by = walk.head.by;
 	return at_the_sink(&walk, extent);
@@ -492,15 +495,13 @@ int flow_change(struct transfer *t, const struct extent *x, const struct leat_wr
 	return charge_owed(t, w, LEAT_ROUTE_COPY, ret_by);	/* swallowed for now: nothing waits for the sink */
 }
 
-int flow_keep_changed(struct transfer *t, bool part, uint64_t *ret_bytes)
+int flow_keep_changed(struct transfer *t, struct leat_wrapper *last, uint64_t *ret_bytes)
 {
-	struct leat_wrapper *w = part ? t->part_last : t->first;
 	const struct leat_wrapper *by = NULL;
 	int first_error = 0, r = 0;
 
-	while (!part && w && w->down)
-		w = w->down;
-	for (; w; w = w == t->first ? NULL : w->up, r = 0) {	/* from the sink: one changer's input is another's output */
+	/* From the sink: one changer's input is another's output. */
+	for (struct leat_wrapper *w = last; w; w = w == t->first ? NULL : w->up, r = 0) {
 		uint32_t left = w->out_len - w->out_off;
 		unsigned char *kept;
 

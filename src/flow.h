@@ -12,7 +12,7 @@
 enum flow {
 	FLOW_READY,		/* *extent may go */
 	FLOW_WAIT,		/* a wrapper or the caller: t->waiting, t->wake_at_ns, t->wrapper_wait */
-	FLOW_PART_OVER,		/* the queue's part has ended; more may follow */
+	FLOW_PART_OVER,		/* the queue's part has ended, or one around it: extent->target is its last wrapper */
 	FLOW_END,		/* the stream has ended */
 	FLOW_FAILED,		/* *ret_error, *ret_by */
 };
@@ -27,9 +27,9 @@ int flow_charge(struct transfer *t, const struct extent *extent, uint64_t bytes,
 /* The changer at extent->target takes what it will. 0, or an error and whose it is. */
 int flow_change(struct transfer *t, const struct extent *extent, const struct leat_wrapper **ret_by);
 
-/* The transfer ends, or its part: what changers made and the sink did not take stays with them, comes first next time, and
- * what they consumed for it is charged now. *ret_bytes: added. 0, -ENOMEM, or the error of a wrapper. */
-int flow_keep_changed(struct transfer *t, bool part, uint64_t *ret_bytes);
+/* The transfer ends, or its part: what changers up to last made and the sink did not take stays with them and comes first
+ * next time, and what they consumed for it is charged now. *ret_bytes: added. 0, -ENOMEM, or the error of a wrapper. */
+int flow_keep_changed(struct transfer *t, struct leat_wrapper *last, uint64_t *ret_bytes);
 
 /* True when the extent has to be taken from the source into a pipe or buffer of ours first. */
 bool flow_needs_fill(const struct transfer *t, const struct extent *extent);

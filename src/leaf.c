@@ -221,12 +221,9 @@ static void tell_begin(struct transfer *t)
 		w->state |= WRAPPER_BEGUN;
 		w->passed_bytes = 0;
 		if (!(w->state & WRAPPER_KEPT)) {
-			w->state &= ~(uint32_t)WRAPPER_ENDED;
 			w->owed_bytes = 0;
 			w->out_off = w->out_len = 0;
 		}
-		if (w->ops == &frame_ops && !((struct leat_frame *)w)->open)
-			((struct leat_frame *)w)->ended = 0;
 		if (w->ops->event)
 			w->ops->event(w, &event);
 	}

@@ -174,9 +174,21 @@ static void ended_by(struct transfer *t, const struct leat_wrapper *by, bool par
 	}
 }
 
-static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool part)
+/* The first wrapper behind all parts that stand inside stop (NULL: the whole way): these are not over when stop is. */
+static struct leat_wrapper *behind_parts(const struct transfer *t, const struct leat_wrapper *stop)
 {
 	struct leat_wrapper *behind = t->part_last ? t->part_last->down : t->first;
+
+	for (struct leat_wrapper *w = behind; w != stop; w = w->down)
+		if (w->state & WRAPPER_PART_LAST)
+			behind = w->down;
+	return behind;
+}
+
+/* by has ended the stream, or the source when NULL; part: only the part up to last, which is NULL if it has no wrappers. */
+static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool part, struct leat_wrapper *last)
+{
+	bool around = part && last != t->part_last;
 	uint64_t kept_bytes = 0;	/* reported by transfer_end */
 	int r = transfer_compare(t);
 
@@ -187,13 +199,19 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 		return LEAT_DONE;
 	/* Cut behind a changer: what it took is charged before anybody is asked to finish, and it takes no more. */
 	t->bits |= TRANSFER_OVER;
-	r = flow_keep_changed(t, part, &kept_bytes);
+	r = flow_keep_changed(t, part ? last : way_last(t->first), &kept_bytes);
 	if (r < 0)
 		return fail(t, r, LEAT_SIDE_WRAPPER, NULL);
 	/* A part that a wrapper behind its queue cuts is not over: it goes on in the next transfer. */
-	r = part ? finish(t, t->first, behind) : finish(t, t->part ? behind : t->first, NULL);
+	if (part && !around)
+		r = finish(t, t->first, last ? last->down : t->first);
+	else
+		r = finish(t, behind_parts(t, last), last ? last->down : NULL);
 	if (r != LEAT_DONE)
 		return r;
+	r = around ? transfer_part_around(t, last) : 0;
+	if (r < 0)
+		return fail(t, r, LEAT_SIDE_SOURCE, NULL);
 	ended_by(t, by, part);
 	if (!part) {
 		r = holes_finish(t);
@@ -242,9 +260,9 @@ static int turn(struct transfer *t, uint64_t *ret_bytes)
 		cold = cold_check(t, &x);
 		return cold ? cold : go(t, &x, ret_bytes);
 	case FLOW_PART_OVER:
-		return stream_over(t, by, true);
+		return stream_over(t, by, true, x.target);
 	case FLOW_END:
-		return stream_over(t, by, false);
+		return stream_over(t, by, false, NULL);
 	case FLOW_WAIT:
 		if (t->waiting == LEAT_SIDE_CALLER) {
 			t->starved_since_ns = t->starved_since_ns ? t->starved_since_ns : t->now_ns;

@@ -17,6 +17,9 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 int transfer_next_leaf(struct transfer *t);
 /* end.c: The part has ended with error (0: well): its offset, events, report and release. */
 void transfer_part_over(struct transfer *t, int error);
+/* A wrapper behind the queue has ended the part around it, whose last wrapper is last: what is inside stays as it is, and that
+ * part is the one that is over. 0 or an error. */
+int transfer_part_around(struct transfer *t, struct leat_wrapper *last);
 /* The part's, or the whole transfer's, source looked at once more: 0, LEAT_ECHANGED; notes growth. */
 int transfer_compare(struct transfer *t);
 int transfer_end(struct transfer *t, struct leat_report *report);

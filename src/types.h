@@ -46,7 +46,8 @@ enum { END_BUSY = 1, END_PART = 2, END_VIEWED = 4, END_VIEW = 8 };
 
 /* leat_wrapper.state */
 enum { WRAPPER_WRAPPED = 1, WRAPPER_BEGUN = 2, WRAPPER_ENDED = 4 /* a changer gave its last byte; an END event went out */,
-       WRAPPER_KERNEL_TEE = 8, WRAPPER_KEPT = 16 /* a changer's output of an earlier transfer, malloc'ed in owed_data */ };
+       WRAPPER_KERNEL_TEE = 8, WRAPPER_KEPT = 16 /* a changer's output of an earlier transfer, malloc'ed in owed_data */,
+       WRAPPER_PART_LAST = 32 /* the last one of a part that holds the running part in a queue of its own */ };
 
 /* leat_facts.known */
 enum { KNOW_STAT = 1, KNOW_FLAGS = 2, KNOW_TYPE = 4, KNOW_CORK = 8 };

@@ -77,6 +77,7 @@ static void append(struct leat_wrapper **first, struct leat_wrapper **last, stru
 {
 	wrapper->up = *last;
 	wrapper->down = NULL;
+	wrapper->state &= ~(uint32_t)WRAPPER_PART_LAST;
 	if (*last)
 		(*last)->down = wrapper;
 	else
@@ -87,7 +88,7 @@ static void append(struct leat_wrapper **first, struct leat_wrapper **last, stru
 struct leat_wrapper *way_link(struct leat_source *base, struct leat_source *part, struct leat_sink *sink,
 			      struct leat_wrapper **ret_part_last)
 {
-	struct leat_wrapper *first = NULL, *last = NULL;
+	struct leat_wrapper *first = NULL, *last = NULL, *inside = NULL;
 
 	*ret_part_last = NULL;
 	for (struct leat_source *s = base; s; s = s->parent) {
@@ -95,10 +96,21 @@ struct leat_wrapper *way_link(struct leat_source *base, struct leat_source *part
 			append(&first, &last, w);
 		if (s == part)
 			*ret_part_last = last;
+		else if (s->state & END_PART && last != inside)
+			last->state |= WRAPPER_PART_LAST;
+		if (s->state & END_PART)
+			inside = last;
 	}
 	for (struct leat_sink *s = sink; s; s = s->state & END_VIEW ? (struct leat_sink *)s->base : NULL)
 		for (struct leat_wrapper *w = s->last; w; w = w->inner)
 			append(&first, &last, w);
+	return first;
+}
+
+struct leat_wrapper *way_last(struct leat_wrapper *first)
+{
+	while (first && first->down)
+		first = first->down;
 	return first;
 }
 

@@ -22,6 +22,7 @@ const char *wrapper_name(const struct leat_wrapper *wrapper);
  */
 struct leat_wrapper *way_link(struct leat_source *base, struct leat_source *part, struct leat_sink *sink,
 			      struct leat_wrapper **ret_part_last);
+struct leat_wrapper *way_last(struct leat_wrapper *first);
 struct needs way_needs(const struct leat_wrapper *first);
 
 /* The same for a chain alone, to tell it of its begin and end; stop is not told (NULL: the whole way). */
