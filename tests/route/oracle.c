@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "oracle.h"
 
+#define NO_ROOM_BYTES (UINT64_C(1) << 20)	/* a limit with more to give never lacks room */
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -64,22 +66,25 @@ static size_t own(size_t (*write)(uint64_t, unsigned char *), uint64_t piece, st
 
 static const char *frame_forward(struct stage *s)
 {
+	const char *wrong = NULL;
 	uint64_t at = 0;
 
 	s->made.length = 0;
-	for (size_t i = 0; i < s->pieces.count; i++) {
+	for (size_t i = 0; i + s->unborn < s->pieces.count; i++) {
 		uint64_t n = s->pieces.at[i];
 
 		if (!n || n > s->piece_most)
-			return "a frame made a piece of no bytes, or larger than it may";
+			wrong = "a frame made a piece of no bytes, or larger than it may";
 		if (n > s->in.length - at)
-			return "a frame announced more bytes than come";
+			wrong = "a frame announced more bytes than come";
+		if (wrong)
+			break;
 		own(s->framing->before, n, &s->made);
 		bytes_add(&s->made, s->in.bytes + at, n);
 		own(s->framing->after, n, &s->made);
 		at += n;
 	}
-	s->out = (struct stream){ .ended = s->in.ended && at == s->in.length, .error = at == s->in.length ? s->in.error : 0 };
+	s->out = (struct stream){ .ended = s->in.ended && at == s->in.length && !s->no_finish, .error = at == s->in.length ? s->in.error : 0 };
 	if (s->out.ended && s->framing->finish) {
 		unsigned char bytes[ORACLE_FRAME_BYTES];
 
@@ -87,11 +92,13 @@ static const char *frame_forward(struct stage *s)
 	}
 	s->out.bytes = s->made.data;
 	s->out.length = s->made.length;
-	return NULL;
+	return wrong;
 }
 
+/* Also when it is wrong, out is what can be made of it. */
 static const char *stage_forward(struct stage *s)
 {
+	const char *wrong = NULL;
 	uint64_t skip = 0;
 
 	s->out = s->in;
@@ -99,40 +106,80 @@ static const char *stage_forward(struct stage *s)
 	case ACT_PASS:
 		return NULL;
 	case ACT_SKIP:
+		if (s->dropped > s->in.length)
+			wrong = "a section skipped more than came";
 		skip = least(s->skip, s->in.length);
 		s->out.bytes = skip ? s->in.bytes + skip : s->in.bytes;
 		s->out.length -= skip;
 		/* fall through */
 	case ACT_CUT:
-		if (s->out.length >= s->cut && skip == s->skip) {
+		if (s->out.length >= s->cut && skip == s->skip)
 			s->out.length = s->cut;
-			s->out.ended = true;
-			s->out.error = 0;
-		}
-		return NULL;
+		else if (!s->stopped)
+			return wrong;
+		s->out.ended = true;
+		s->out.error = 0;
+		return wrong;
 	case ACT_FRAME:
 		return frame_forward(s);
 	default:
+		if (s->took > s->in.length)
+			wrong = "a changer was given more than there is";
 		oracle_code(s->coder, s->in.bytes, s->in.length, s->in.ended, &s->made);
 		s->out.bytes = s->made.data;
 		s->out.length = s->made.length;
-		return NULL;
+		return wrong;
 	}
 }
 
-static const char *stages_forward(struct stage *const *stage, unsigned stages, struct stream in, struct stream *ret_out)
+static const char *run_forward(struct stage *const *stage, unsigned stages, struct stream in, struct stream *ret_out)
 {
+	const char *first = NULL;
+
 	for (unsigned i = 0; i < stages; i++) {
 		const char *wrong;
 
 		stage[i]->in = in;
 		wrong = stage_forward(stage[i]);
-		if (wrong)
-			return wrong;
+		first = first ? first : wrong;
 		in = stage[i]->out;
 	}
 	*ret_out = in;
-	return NULL;
+	return first;
+}
+
+static uint64_t left(const struct stage *s)
+{
+	return s->cut - s->out.length;
+}
+
+static bool lacks_room(const struct stage *s)
+{
+	return (s->act == ACT_CUT || s->act == ACT_SKIP) && !s->in.ended && left(s) <= NO_ROOM_BYTES;
+}
+
+/*
+ * When the library says that the chain is over although more could come, a frame had no room for a piece, and the limit
+ * that lacked room is the end. Which one it was shows only in what the frames below it did.
+ */
+static const char *stages_forward(const struct oracle *oracle, bool over, struct stage *const *stage, unsigned stages,
+				  struct stream in, struct stream *ret_out)
+{
+	const char *wrong;
+
+	for (unsigned i = 0; i < stages; i++)
+		stage[i]->stopped = false;
+	wrong = run_forward(stage, stages, in, ret_out);
+	if (!over || ret_out->ended || ret_out->error)
+		return wrong;
+	for (unsigned i = 0; i < stages; i++) {
+		unsigned before = 0;
+
+		for (unsigned k = 0; k < stages; k++)
+			before += lacks_room(stage[k]) && (left(stage[k]) < left(stage[i]) || (left(stage[k]) == left(stage[i]) && k > i));
+		stage[i]->stopped = lacks_room(stage[i]) && before == oracle->stopper;
+	}
+	return run_forward(stage, stages, in, ret_out);
 }
 
 /* ---- backward: from what was accepted to what crossed ---- */
@@ -143,7 +190,7 @@ static uint64_t payload_in(const struct stage *s, uint64_t bytes, bool *ret_whol
 	unsigned char text[ORACLE_FRAME_BYTES];
 	uint64_t payload = 0, at = 0;
 
-	for (size_t i = 0; i < s->pieces.count && at < bytes; i++) {
+	for (size_t i = 0; i + s->unborn < s->pieces.count && at < bytes; i++) {
 		uint64_t n = s->pieces.at[i];
 		uint64_t head = s->framing->before ? s->framing->before(n, text) : 0;
 		uint64_t tail = s->framing->after ? s->framing->after(n, text) : 0;
@@ -217,17 +264,17 @@ static bool part_short(struct node *part)
 
 static const char *node_forward(const struct oracle *oracle, struct node *node)
 {
+	const char *first = NULL, *wrong;
 	bool open = true;
 
 	node->joined.length = 0;
 	node->in = (struct stream){ .bytes = node->content.data, .length = node->content.length, .ended = !node->error,
 				    .error = node->error };
 	for (unsigned i = 0; i < node->parts; i++) {
-		const char *wrong = node_forward(oracle, node->part[i]);
 		const struct stream *out = &node->part[i]->out;
 
-		if (wrong)
-			return wrong;
+		wrong = node_forward(oracle, node->part[i]);
+		first = first ? first : wrong;
 		if (!node->queue) {
 			node->in = *out;
 			node->at[1] = out->length;
@@ -246,23 +293,22 @@ static const char *node_forward(const struct oracle *oracle, struct node *node)
 		node->in.length = node->joined.length;
 		node->in.ended = open && node->closed;
 	}
-	return stages_forward(node->stage, node->stages, node->in, &node->out);
+	wrong = stages_forward(oracle, node->over, node->stage, node->stages, node->in, &node->out);
+	return first ? first : wrong;
 }
 
 /* ---- the whole ---- */
 
 const char *oracle_forward(struct oracle *oracle)
 {
-	const char *wrong = node_forward(oracle, oracle->root);
+	const char *first = node_forward(oracle, oracle->root), *wrong;
 	struct stream rest = oracle->root->out;
 	uint64_t at = 0;
 
-	if (wrong)
-		return wrong;
 	oracle->rest.length = 0;
 	for (unsigned i = 0; i < oracle->reads; i++) {
 		if (oracle->read[i].at < at || oracle->read[i].at + oracle->read[i].length > rest.length)
-			return "leat_read gave more than there is";
+			return first ? first : "leat_read gave more than there is";
 		bytes_add(&oracle->rest, rest.bytes + at, oracle->read[i].at - at);
 		at = oracle->read[i].at + oracle->read[i].length;
 	}
@@ -271,7 +317,8 @@ const char *oracle_forward(struct oracle *oracle)
 		rest.bytes = oracle->rest.data;
 		rest.length = oracle->rest.length;
 	}
-	return stages_forward(oracle->stage, oracle->stages, rest, &oracle->final);
+	wrong = stages_forward(oracle, oracle->over, oracle->stage, oracle->stages, rest, &oracle->final);
+	return first ? first : wrong;
 }
 
 /* A place behind the reads, as it stands before them; after says on which side of a read at the very place. */

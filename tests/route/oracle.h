@@ -43,7 +43,8 @@ struct stage {
 	enum coder coder;
 	/* recorded */
 	uint64_t dropped;		/* SKIP: of skip */
-	struct numbers pieces;		/* FRAME: payload of each; the last may never have begun */
+	struct numbers pieces;		/* FRAME: payload of each */
+	bool unborn, no_finish;		/* FRAME: the last of them, or the finish, had no room and never began */
 	uint64_t took;			/* CHANGE: of its input */
 	/* found */
 	struct stream in, out;
@@ -51,10 +52,12 @@ struct stage {
 	uint64_t in_from, in_to;	/* at its input, [in_from, in_to) crossed; what is before was dropped further on */
 	uint64_t out_to;		/* accepted of its output, dropped ones included */
 	bool whole;			/* FRAME: out_to is between pieces */
+	bool stopped;			/* CUT, SKIP: ended early, for a frame above has no room below it for a piece */
 };
 
 struct node {
 	bool queue, closed;		/* closed: no part follows */
+	bool over;			/* the library says that it has ended */
 	struct node *part[ORACLE_PARTS];	/* of a queue; the one below a view is part[0] */
 	unsigned parts;
 	struct bytes content;		/* of a leaf */
@@ -75,6 +78,8 @@ struct oracle {
 	struct { uint64_t at, length; } read[ORACLE_READS];	/* taken off between source and sink, in order */
 	unsigned reads;
 	int short_error;		/* what an exact limit gives */
+	bool over;
+	unsigned stopper;		/* which limit stopped a stream: 0 the one with least left, 1 the next */
 	/* found */
 	struct stream final;
 	struct bytes rest;		/* what the source gives, without the reads */

@@ -10,7 +10,7 @@ struct maker {
 	enum style style;
 	bool faulty, timed;
 	uint64_t most_bytes;		/* of one leaf */
-	unsigned changers;
+	unsigned changers, promised;	/* nodes that are sure to come */
 };
 
 /* weight: how often, among those of its style. */
@@ -260,7 +260,7 @@ static unsigned node_make(struct maker *m, unsigned depth, unsigned nest, uint64
 	unsigned index = draft->nodes++, mine = (unsigned)dice_below(&m->dice, depth + 1);
 	struct node_draft *node = &draft->node[index];
 	uint64_t bytes = 0, sum = 0;
-	unsigned kind = nest < 4 && draft->nodes + PARTS < NODES ? (unsigned)dice_below(&m->dice, 8) : 0;
+	unsigned kind = nest < 4 && draft->nodes + m->promised + PARTS <= NODES ? (unsigned)dice_below(&m->dice, 8) : 0;
 
 	node->kind = kind < 4 ? NODE_LEAF : kind < 6 ? NODE_VIEW : NODE_QUEUE;
 	if (node->kind == NODE_LEAF) {
@@ -269,8 +269,12 @@ static unsigned node_make(struct maker *m, unsigned depth, unsigned nest, uint64
 		sum = node->size;
 	}
 	node->parts = node->kind == NODE_LEAF ? 0 : node->kind == NODE_VIEW ? 1 : 1 + (unsigned)dice_below(&m->dice, PARTS);
+	m->promised += node->parts;
 	for (unsigned i = 0; i < node->parts; i++) {
-		unsigned part = node_make(m, depth - mine, nest + 1, &bytes);
+		unsigned part;
+
+		m->promised--;
+		part = node_make(m, depth - mine, nest + 1, &bytes);
 
 		node->part[i] = part;
 		sum += bytes;

@@ -20,7 +20,7 @@ uint64_t world_clock(void *arg)
 
 void world_settle(struct world *w, struct pollfd *fds, unsigned count, uint64_t wake_at_ns)
 {
-	for (unsigned idle = 0; idle < 400;) {
+	for (unsigned idle = 0; idle < 600;) {
 		uint64_t pumped = peers_pump(w);
 
 		if (poll(fds, count, 0) > 0)
@@ -28,14 +28,17 @@ void world_settle(struct world *w, struct pollfd *fds, unsigned count, uint64_t 
 		idle = pumped ? 0 : idle + 1;
 		if (idle < 10)
 			continue;
+		if (idle < 200 && peers_busy(w)) {
+			poll(fds, count, 1);
+			continue;
+		}
 		if (wake_at_ns != NEVER) {
 			w->now_ns = w->now_ns > wake_at_ns ? w->now_ns : wake_at_ns;
 			return;
 		}
 		if (world_add_part(w))
 			return;
-		if (idle > 20)
-			poll(fds, count, 5);
+		poll(fds, count, 5);
 	}
 	wrong("it waits for what never comes (after %llu bytes)", (ull)w->accepted);
 }
@@ -85,8 +88,8 @@ static int drive_steps(struct world *w, uint64_t most)
 		REQUIRE(still < SPINS, "it spins: %d steps moved nothing", SPINS);
 		if (r > 0)
 			check_between(w, &t);
-		if (r > 0 && dice_one_in(&w->dice, 16))
-			world_add_part(w);
+		if (r > 0 && dice_one_in(&w->dice, 16) && world_add_part(w))
+			continue;	/* who adds has to step */
 		if (r == LEAT_WAIT && !dice_one_in(&w->dice, 5))
 			wait_for(w, &t);
 		else if (r > 0 && dice_one_in(&w->dice, 3))

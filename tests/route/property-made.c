@@ -205,6 +205,7 @@ static size_t frame_before(struct leat_frame *frame, uint64_t n, unsigned char o
 	if (stage->pieces.count && frame->piece_left)
 		stage->pieces.count--;
 	numbers_add(&stage->pieces, n);
+	made->finishes = 0;
 	if (made->draft->kind == MADE_CHUNKED)
 		return chunked->before(frame, n, out);
 	return stage->framing->before ? stage->framing->before(n, out) : 0;
@@ -221,8 +222,9 @@ static size_t frame_after(struct leat_frame *frame, uint64_t n, unsigned char ou
 
 static size_t frame_finish(struct leat_frame *frame, unsigned char out[LEAT_FRAME_BYTES])
 {
-	const struct made *made = (struct made *)frame;
+	struct made *made = (struct made *)frame;
 
+	made->finishes = 1;
 	if (made->draft->kind == MADE_CHUNKED)
 		return chunked->finish(frame, out);
 	return made->stage.framing->finish ? made->stage.framing->finish(out) : 0;

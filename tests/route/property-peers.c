@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,7 +54,8 @@ void peers_make(int kind, int fds[2], unsigned buffer_class)
 		REQUIRE(!pipe2(fds, O_CLOEXEC), "pipe: %s", strerror(errno));
 	for (unsigned i = 0; i < 2 && buffer_class; i++) {
 		setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &sizes[buffer_class], sizeof(int));
-		setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &sizes[buffer_class], sizeof(int));
+		if (kind != LEAF_TCP)	/* its window opens by timers */
+			setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &sizes[buffer_class], sizeof(int));
 		if (kind == LEAF_PIPE)
 			fcntl(fds[i], F_SETPIPE_SZ, sizes[buffer_class]);
 	}
@@ -69,10 +72,8 @@ static uint64_t feed(struct world *w, struct place *place)
 		return 0;
 	if (!left) {
 		place->fed_all = true;
-		if (place->draft->leaf == LEAF_PIPE || dice_one_in(&w->dice, 2)) {
-			/* With SO_LINGER at 0, a close would take back what is on its way. */
-			if (place->draft->leaf == LEAF_TCP)
-				setsockopt(place->peer, SOL_SOCKET, SO_LINGER, &(struct linger){ 0 }, sizeof(struct linger));
+		/* With SO_LINGER at 0, the close of a TCP socket would take back what is on its way. */
+		if (place->draft->leaf == LEAF_PIPE || (place->draft->leaf == LEAF_UNIX && dice_one_in(&w->dice, 2))) {
 			close(place->peer);
 			place->peer = -1;
 		} else {
@@ -119,6 +120,18 @@ static uint64_t drain(struct world *w, uint64_t most)
 		return 0;
 	bytes_add(&w->got, buffer, (uint64_t)n);
 	return (uint64_t)n;
+}
+
+/* TCP takes time, also on loopback: what is sent may not have arrived. */
+bool peers_busy(struct world *w)
+{
+	int queued;
+
+	for (unsigned i = 0; i < w->draft->nodes; i++)
+		if (w->place[i].draft && w->place[i].draft->leaf == LEAF_TCP && w->place[i].peer >= 0 &&
+		    !ioctl(w->place[i].peer, SIOCOUTQ, &queued) && queued)
+			return true;
+	return w->draft->sink == SINK_TCP && !ioctl(w->sink_fd, SIOCOUTQ, &queued) && queued;
 }
 
 uint64_t peers_pump(struct world *w)

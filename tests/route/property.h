@@ -16,7 +16,7 @@
 
 #define DEPTH ORACLE_DEPTH
 #define PARTS ORACLE_PARTS
-#define NODES 14
+#define NODES 20
 #define SINKS 3		/* a base and two views */
 #define PHASES 4
 #define NEVER UINT64_MAX
@@ -217,6 +217,7 @@ void world_sink_bytes(struct world *w, struct bytes *ret);	/* what arrived at th
 void peers_warm(void);		/* opens what stays open */
 void peers_make(int kind, int fds[2], unsigned buffer_class);
 uint64_t peers_pump(struct world *w);	/* feeds sources and drains the sink, a little of each; bytes moved */
+bool peers_busy(struct world *w);
 void peers_drain(struct world *w);	/* everything that is on its way to the sink */
 extern const struct leat_source_ops given_ops;
 extern const struct leat_sink_ops taken_ops, second_ops;
