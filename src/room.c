@@ -45,21 +45,19 @@ static int ask(struct below *below, struct leat_wrapper *w, uint64_t of_use, uin
 	int (*allow)(struct leat_wrapper *, struct leat_budget *) = allow_of(w);
 	int answer;
 
-	if (!*room || !allow || w->ops == &tee_ops)	/* a tee delays, it does not end */
+	if (!allow || w->ops == &tee_ops)	/* a tee delays, it does not end */
 		return 0;
-	below->budget->bytes = *room;
+	below->budget->bytes = *room ? *room : 1;
 	below->budget->at_least = of_use;
 	below->budget->wake_at_ns = LEAT_NEVER;
 	below->budget->wait.fd = -1;
 	answer = allow(w, below->budget);
-	if (answer != LEAT_END && (answer || !below->budget->bytes)) {
+	if (answer < 0 || (*room && answer != LEAT_END && (answer || !below->budget->bytes))) {
 		below->by = w;
 		return answer ? answer : LEAT_WAIT;
 	}
-	if (answer == LEAT_END)
-		below->budget->bytes = 0;
-	if (below->budget->bytes < *room) {
-		*room = below->budget->bytes;
+	if (answer == LEAT_END || below->budget->bytes < *room) {	/* also when nothing fits anyway: it comes first */
+		*room = answer == LEAT_END ? 0 : below->budget->bytes;
 		below->by = w;
 	}
 	return 0;
