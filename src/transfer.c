@@ -331,7 +331,7 @@ static int waited(struct transfer *t, bool idle)
 
 static bool stopped(const struct transfer *t)
 {
-	return t->options.stop && *t->options.stop;
+	return t->options.stop && __atomic_load_n(t->options.stop, __ATOMIC_ACQUIRE);	/* a handler's flag, or a thread's */
 }
 
 static int turns(struct transfer *t)
