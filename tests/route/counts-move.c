@@ -181,6 +181,8 @@ static bool run_scenario(struct move *m, const char *name)
 			m->source = from.source;
 			m->sink = to.sink;
 			run(m, scenarios[i].how, SIZE);
+			to_close(&to);
+			from_close(&from);
 			return true;
 		}
 	if (!strcmp(name, "file-null")) {
@@ -200,6 +202,7 @@ static bool run_scenario(struct move *m, const char *name)
 		m->sink = to.sink;
 		leat_from_file(&m->source, ends_file_with(ends_content(4096), 4096, O_RDONLY), 0);
 		run(m, WRAPPED | LOOKED | (strcmp(name, "small-immutable") ? 0 : IMMUTABLE), 4096);
+		to_close(&to);
 	} else {
 		return false;
 	}

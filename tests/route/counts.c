@@ -190,7 +190,7 @@ static void as_the_report_says(void)
 
 /* ---- How many for a GiB ---- */
 
-static void pair_per_gib(const char *scenario, const char *call, uint64_t most, bool exact)
+static void pair_per_gib(const char *scenario, const char *call, uint64_t most, bool close_by)
 {
 	struct leat_report r;
 	struct log raw, wrapped;
@@ -209,8 +209,8 @@ static void pair_per_gib(const char *scenario, const char *call, uint64_t most, 
 	b = calls(&wrapped, call, NULL);
 	CHECK_SAY(a <= most && b <= most, "%llu and %llu calls for a GiB, not at most %llu", (unsigned long long)a,
 		  (unsigned long long)b, (unsigned long long)most);
-	if (exact)
-		CHECK_SAY(a == b, "%llu calls raw, %llu wrapped", (unsigned long long)a, (unsigned long long)b);
+	if (close_by)	/* but for a call that took the machine so long that the next were made smaller */
+		CHECK_SAY(a <= b + 5 && b <= a + 5, "%llu calls raw, %llu wrapped", (unsigned long long)a, (unsigned long long)b);
 }
 
 static void need_gib(uint64_t memory, uint64_t disk)

@@ -335,10 +335,11 @@ void from_close(struct from_end *end)
 static uint64_t may_receive(const struct to_end *end, uint64_t *begin_ns)
 {
 	uint64_t most = __atomic_load_n(&end->allowed, __ATOMIC_ACQUIRE), earned;
+	uint64_t bytes_per_s = __atomic_load_n(&end->bytes_per_s, __ATOMIC_RELAXED);
 
-	if (most && end->bytes_per_s) {
+	if (most && bytes_per_s) {
 		*begin_ns = *begin_ns ? *begin_ns : leat_now_ns();
-		earned = (leat_now_ns() - *begin_ns) / 10000000 * (end->bytes_per_s / 100);
+		earned = (leat_now_ns() - *begin_ns) / 10000000 * (bytes_per_s / 100);
 		most = earned < most ? earned : most;
 	}
 	most = most < end->room ? most : end->room;
@@ -355,7 +356,7 @@ static void *receive(void *arg)
 		ssize_t n = most ? read(end->peer, end->got + end->got_size, most) : -1;
 
 		if (!most)
-			usleep(end->bytes_per_s ? 5000 : 500);
+			usleep(__atomic_load_n(&end->bytes_per_s, __ATOMIC_RELAXED) ? 5000 : 500);
 		if (!most || (n < 0 && errno == EINTR))
 			continue;
 		if (n <= 0)
@@ -363,6 +364,11 @@ static void *receive(void *arg)
 		__atomic_add_fetch(&end->got_size, (uint64_t)n, __ATOMIC_RELEASE);
 	}
 	return NULL;
+}
+
+void to_pace(struct to_end *end, uint64_t bytes_per_s)
+{
+	__atomic_store_n(&end->bytes_per_s, bytes_per_s, __ATOMIC_RELAXED);
 }
 
 void to_allow(struct to_end *end, uint64_t allowed)
@@ -502,7 +508,7 @@ void to_finish(struct to_end *end, uint64_t bytes)
 
 void to_close(struct to_end *end)
 {
-	to_finish(end, end->got_size);
+	to_finish(end, __atomic_load_n(&end->got_size, __ATOMIC_ACQUIRE));
 	leat_close_sink(&end->sink);
 	leat_close_sink(&end->below);
 	if (end->fd >= 0)

@@ -65,7 +65,7 @@ struct to_end {
 	bool own_offset, receiving;
 	pthread_t receiver;
 	uint64_t allowed;		/* the receiver reads so much and then waits for more */
-	uint64_t bytes_per_s;		/* and no faster than this, 0: as fast as it can; set while nothing is allowed */
+	uint64_t bytes_per_s;		/* and no faster than this; 0: as fast as it can */
 	unsigned asked;
 	uint64_t again;			/* bytes offered when the callback said -EAGAIN; 0: it did not */
 	int always;
@@ -94,6 +94,7 @@ void to_make(struct to_end *end, enum to kind, uint64_t room, bool blocking);
 /* The same with a receiver that reads only so much, until to_allow says that it may read more. */
 void to_make_slow(struct to_end *end, enum to kind, uint64_t room, bool blocking, uint64_t allowed);
 void to_allow(struct to_end *end, uint64_t allowed);
+void to_pace(struct to_end *end, uint64_t bytes_per_s);	/* before anything is allowed */
 /* The end's own offset and flags are as invariants 9 and 11 say, after bytes went through. NULL, or what is wrong. */
 const char *from_check(const struct from_end *end, uint64_t bytes);
 const char *to_check(const struct to_end *end, uint64_t bytes);

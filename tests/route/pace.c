@@ -71,7 +71,7 @@ static void run_lane(const struct lane *lane, struct result *result)
 
 	from_make(&from, lane->from, SIZE, lane->blocking);
 	to_make_slow(&to, lane->to, SIZE, lane->blocking, 0);
-	to.bytes_per_s = 1000000;
+	to_pace(&to, 1000000);
 	leat_wrap(&from.source, leat_deadline_init(&deadline, lane->idle ? 600 * MS : 0, 2 * LEAT_SECOND));
 	leat_wrap(&from.source, leat_log_init(&log, on_event, result));
 	if (!lane->idle)

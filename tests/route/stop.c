@@ -115,7 +115,7 @@ static void *set_stop(void *arg)
 {
 	usleep(60000);
 	set_ns = leat_now_ns();
-	stop = 1;
+	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
 
