@@ -235,6 +235,7 @@ struct counts {
 	int valid;
 	unsigned transfers;			/* how many were counted together */
 	uint64_t bytes;				/* they moved */
+	double foreign;				/* how busy others were, as in struct sample */
 	uint64_t user_in_bytes, user_out_bytes;	/* payload read into and written from the process's memory */
 	uint64_t user_calls;			/* read- and write-like calls on the payload, probes not among them */
 	uint64_t probes;			/* preadv2(RWF_NOWAIT) of at most one byte */
@@ -272,7 +273,12 @@ struct figure {
 	double at_most;
 	enum figure_when when;
 };
-struct verdict { const struct figure *figure; int known, holds; struct stat3 ratio; double value; };
+struct verdict {
+	const struct figure *figure;
+	int known, holds, disturbed;	/* disturbed: others were busy while the calls were counted */
+	struct stat3 ratio;
+	double value;
+};
 #define VERDICTS 16
 #define ROUNDS_TO_JUDGE 21
 unsigned figures_judge(const struct bench *b, struct verdict verdicts[VERDICTS]);

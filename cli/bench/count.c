@@ -14,7 +14,6 @@
 
 struct attempt {
 	struct counts counts;
-	double foreign;		/* how busy others were: a receiver kept waiting makes the server of a full socket ask again */
 	char why[200];		/* it failed */
 };
 
@@ -45,7 +44,7 @@ static int count_run(struct bench *b, struct run *run, int plant, uint64_t bytes
 		 now_ns() - began < patience_ns && !out_of_time(b, ENOUGH) && !*b->stop);
 	tracer_stop(&tracer);
 	measure_mark(b, run, &to);
-	a->foreign = measure_foreign(b, &from, &to, helpers_ns + tracer.cpu_ns);
+	counts->foreign = measure_foreign(b, &from, &to, helpers_ns + tracer.cpu_ns);
 	if (error) {
 		close(tracer.log);
 		snprintf(a->why, sizeof a->why, "%s", run->why);
@@ -83,22 +82,21 @@ static void self_check(struct bench *b)
 		bench_note(b, "a planted read did not show in the counts of %s: they are not to be trusted", run->shape->name);
 }
 
-/* The least disturbed of a few counts. */
+/* The least disturbed of a few counts: a receiver that others keep waiting makes the server of a full socket ask again. */
 static int count_quietly(struct bench *b, struct run *run, char *why, size_t size)
 {
-	int tries = b->settings.quick ? 1 : TRIES;
 	double least = INFINITY;
 	struct attempt attempt;
 
-	for (int try = 0; try < tries && least > noise_limit && !*b->stop && !(try && out_of_time(b, ENOUGH)); try++) {
+	for (int try = 0; try < TRIES && least > noise_limit && !*b->stop && !(try && out_of_time(b, ENOUGH)); try++) {
 		int error = count_run(b, run, 0, COUNT_BYTES, &attempt);
 
 		if (error) {
 			snprintf(why, size, "%s", attempt.why);
 			return error;
 		}
-		if (attempt.foreign < least) {
-			least = attempt.foreign;
+		if (attempt.counts.foreign < least) {
+			least = attempt.counts.foreign;
 			run->counts = attempt.counts;
 		}
 		b->noisy_repeated += try > 0;

@@ -138,6 +138,7 @@ static void judge_calls(const struct bench *b, const struct figure *f, struct ve
 	v->known = run && other && !run->dropped && !other->dropped && run->counts.valid && other->counts.valid;
 	if (!v->known)
 		return;
+	v->disturbed = fmax(run->counts.foreign, other->counts.foreign) > noise_limit;
 	if (f->kind == FIGURE_CALLS)
 		v->value = per_gib(&run->counts, run->counts.transfer_calls);
 	else if (f->kind == FIGURE_PAYLOAD_CALLS)

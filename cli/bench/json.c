@@ -114,6 +114,7 @@ static void counts(struct json *j, const struct bench *b, const struct run *run)
 		text(j, "calls_per_gib", NULL);
 	}
 	text(j, "calls_counted_by", c->valid ? b->counted_by : NULL);
+	number(j, "foreign_cpu_while_counted", c->valid ? c->foreign : NAN);
 	number(j, "transfer_calls_per_gib", c->valid ? per_gib(c, c->transfer_calls) : NAN);
 	number(j, "payload_reads_writes_per_gib", c->valid ? per_gib(c, c->user_calls) : NAN);
 	number(j, "residency_probes_per_gib", c->valid ? per_gib(c, c->probes) : NAN);

@@ -162,7 +162,7 @@ static void figures_table(const struct bench *b)
 		if (v->figure->kind == FIGURE_RATIO)
 			snprintf(value, sizeof value, "%.3f (95 %% of it in %.3f-%.3f)", v->value, v->ratio.low, v->ratio.high);
 		else
-			snprintf(value, sizeof value, "%.0f", v->value);
+			snprintf(value, sizeof value, "%.0f%s", v->value, v->disturbed ? " (others were busy)" : "");
 		printf("  %-50s %-32s at most %-5g %s%s%s\n", v->figure->what, value, v->figure->at_most,
 		       v->holds ? c->good : c->bad, v->holds ? "holds" : "MISSED", c->off);
 	}
