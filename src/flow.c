@@ -81,6 +81,20 @@ static struct leat_budget *budget_for(struct walk *walk, uint64_t bytes, uint64_
 	return budget;
 }
 
+/* A frame above by that has promised bytes, with no changer between, cannot keep its word. */
+static bool breaks_promise(const struct transfer *t, const struct leat_wrapper *by)
+{
+	bool open = false;
+
+	for (const struct leat_wrapper *w = t->first; w && w != by; w = w->down) {
+		if (w->ops->need == LEAT_NEED_CHANGE)
+			open = false;
+		else if (w->ops == &frame_ops)
+			open = open || ((const struct leat_frame *)w)->open;
+	}
+	return open;
+}
+
 /* What allow said, taken into the walk. Negative: failed. */
 static int take_answer(struct walk *walk, const struct leat_wrapper *w, int answer, const struct leat_budget *budget)
 {
@@ -93,9 +107,14 @@ static int take_answer(struct walk *walk, const struct leat_wrapper *w, int answ
 		walk->by = w;
 		return walk->error = answer;
 	}
-	if (answer == LEAT_END) {
-		if (!head->ended)
-			*head = (struct head){ .ended = true, .by = w };
+	if (answer == LEAT_END && !head->ended) {
+		bool read_full = walk->t->bits & TRANSFER_QUIET && !w->down;	/* the next leat_read goes on in the piece */
+
+		*head = (struct head){ .ended = true, .by = w };
+		walk->by = w;
+		return walk->error = !read_full && breaks_promise(walk->t, w) ? LEAT_ESHORT : 0;
+	} else if (answer == LEAT_END) {
+		return 0;
 	} else if (answer == LEAT_WAIT || !budget->bytes) {
 		if (head->bytes)
 			walk->blocked = true;
@@ -160,20 +179,12 @@ static bool ask_below(struct walk *walk, const struct leat_frame *frame, uint64_
 	return false;
 }
 
-/* Nothing more of this frame fits, further down at by. A frame above that has promised bytes cannot keep its word. */
+/* Nothing more of this frame fits, further down at by. */
 static void cut_at(struct walk *walk, const struct leat_frame *frame, const struct leat_wrapper *by)
 {
-	int error = 0;
-
-	for (const struct leat_wrapper *w = walk->t->first; w != &frame->wrapper; w = w->down) {
-		if (w->ops->need == LEAT_NEED_CHANGE)
-			error = 0;
-		else if (w->ops == &frame_ops && ((const struct leat_frame *)w)->open)
-			error = LEAT_ESHORT;
-	}
-	walk->head = (struct head){ .ended = true, .cut = true, .by = by };
-	walk->error = error;
+	walk->error = breaks_promise(walk->t, &frame->wrapper) ? LEAT_ESHORT : 0;
 	walk->by = by;
+	walk->head = (struct head){ .ended = true, .cut = true, .by = by };
 }
 
 static void head_is(struct head *head, struct leat_wrapper *origin, const unsigned char *data, uint64_t bytes, uint64_t ready)
