@@ -11,27 +11,59 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* The payload that certainly fits through a frame into room bytes, whatever its headers and trailers take. */
-static uint64_t payload_in(const struct leat_frame *frame, uint64_t room)
+/* A frame below announces at most what the one above has promised: bytes come in units, as large as the pieces above. */
+struct unit {
+	uint64_t least, most;
+};
+
+static uint64_t pieces(uint64_t bytes, uint64_t piece_max)
 {
-	uint64_t left = frame->open ? frame_left(frame) : 0, piece = add_capped(frame->piece_max_bytes, OWN_BYTES), rest;
+	return bytes / piece_max + (bytes % piece_max > 0);
+}
+
+/* Headers and trailers of a frame around one unit, at most. */
+static uint64_t own_bytes(const struct leat_frame *frame, const struct unit *unit)
+{
+	uint64_t count = pieces(unit->most, frame->piece_max_bytes);
+
+	return count > NO_LIMIT / OWN_BYTES ? NO_LIMIT : count * OWN_BYTES;
+}
+
+/* The payload that certainly fits through a frame into room bytes, whatever its headers and trailers take. */
+static uint64_t payload_in(const struct leat_frame *frame, const struct unit *unit, uint64_t room)
+{
+	uint64_t left = frame->open ? frame_left(frame) : 0, piece = add_capped(frame->piece_max_bytes, OWN_BYTES);
+	uint64_t whole = add_capped(unit->least, own_bytes(frame, unit)), rest, payload;
 
 	if (room < left)
 		return 0;
 	room -= left;
+	payload = room / whole * unit->least;
+	room %= whole;
 	rest = room % piece;
-	return (frame->open ? frame->piece_left : 0) + room / piece * frame->piece_max_bytes +
-	       (rest > OWN_BYTES ? rest - OWN_BYTES : 0);
+	rest = room / piece * frame->piece_max_bytes + (rest > OWN_BYTES ? rest - OWN_BYTES : 0);
+	return (frame->open ? frame->piece_left : 0) + payload + least(rest, unit->least);
 }
 
 /* The room that payload may need behind a frame. */
-static uint64_t framed(const struct leat_frame *frame, uint64_t payload)
+static uint64_t framed(const struct leat_frame *frame, const struct unit *unit, uint64_t payload)
 {
-	uint64_t left = frame->open ? frame_left(frame) : 0, pieces;
+	uint64_t left = frame->open ? frame_left(frame) : 0, own = own_bytes(frame, unit), count, rest;
 
 	payload -= least(payload, frame->open ? frame->piece_left : 0);
-	pieces = payload / frame->piece_max_bytes + (payload % frame->piece_max_bytes > 0);
-	return pieces > NO_LIMIT / OWN_BYTES ? NO_LIMIT : least(add_capped(left, payload + pieces * OWN_BYTES), NO_LIMIT);
+	count = payload / unit->least;
+	rest = pieces(payload % unit->least, frame->piece_max_bytes);
+	if ((count && own > NO_LIMIT / count) || rest > NO_LIMIT / OWN_BYTES)
+		return NO_LIMIT;
+	return least(add_capped(add_capped(left, payload), add_capped(count * own, rest * OWN_BYTES)), NO_LIMIT);
+}
+
+static struct unit behind(const struct leat_frame *frame, const struct unit *unit)
+{
+	return (struct unit){
+		.least = least(frame->piece_max_bytes, unit->least),
+		.most = add_capped(least(frame->piece_max_bytes, unit->most), OWN_BYTES),
+	};
 }
 
 struct below {
@@ -64,7 +96,7 @@ static int ask(struct below *below, struct leat_wrapper *w, uint64_t of_use, uin
 }
 
 /* From w on down; fewer than of_use bytes are of no use there. */
-static int room_from(struct below *below, struct leat_wrapper *w, uint64_t of_use, uint64_t *ret_room)
+static int room_from(struct below *below, struct leat_wrapper *w, struct unit unit, uint64_t of_use, uint64_t *ret_room)
 {
 	const struct leat_frame *frame = w && w->ops == &frame_ops ? (const struct leat_frame *)w : NULL;
 	uint64_t room = NO_LIMIT;
@@ -75,11 +107,11 @@ static int room_from(struct below *below, struct leat_wrapper *w, uint64_t of_us
 		*ret_room = room;
 		return 0;
 	}
-	answer = room_from(below, w->down, frame ? framed(frame, of_use) : of_use, &room);
+	answer = room_from(below, w->down, frame ? behind(frame, &unit) : unit, frame ? framed(frame, &unit, of_use) : of_use, &room);
 	if (answer)
 		return answer;
 	if (frame)
-		room = payload_in(frame, room);
+		room = payload_in(frame, &unit, room);
 	answer = ask(below, w, of_use, &room);
 	if (w->ops == &section_ops)
 		room += ((const struct leat_limit *)w)->skip;
@@ -91,7 +123,8 @@ int room_below(const struct transfer *t, const struct leat_frame *frame, uint64_
 	       uint64_t *ret_room, struct leat_wrapper **ret_by)
 {
 	struct below below = { .t = t, .budget = budget };
-	int answer = room_from(&below, frame->wrapper.down, framed(frame, of_use ? of_use : 1), ret_room);
+	const struct unit whole = { NO_LIMIT, NO_LIMIT };
+	int answer = room_from(&below, frame->wrapper.down, whole, framed(frame, &whole, of_use ? of_use : 1), ret_room);
 
 	*ret_by = below.by;
 	return answer;
