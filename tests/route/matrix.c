@@ -8,6 +8,12 @@
 
 static uint64_t sizes[] = { 0, 1, 4095, 4096, 4097, 32 * 1024 + 1, (1 << 20) + 3 };
 
+/* Sanitizers and valgrind look at the same code with any size: three will do. */
+static bool left_out(uint64_t size)
+{
+	return getenv("SANITIZER") && size != 0 && size != sizes[4] && size != sizes[5];
+}
+
 static void from(enum from kind)
 {
 	unsigned wrong = 0, cells = 0;
@@ -21,6 +27,8 @@ static void from(enum from kind)
 			for (unsigned i = 0; i < MODES * sizeof sizes / sizeof sizes[0]; i++) {
 				struct cell cell = { kind, to, wraps, i % MODES, sizes[i / MODES] };
 
+				if (left_out(cell.size))
+					continue;
 				wrong += cell_run(&cell) != 0;
 				cells++;
 				CHECK_SAY(wrong < 20, "%u of %u cells are wrong, the rest is not tried", wrong, cells);
