@@ -118,5 +118,8 @@ int64_t leat_read(struct leat_source *source, void *buffer, size_t bytes, struct
 		r = read_some(t, wait);
 	transfer_end(t, &report);
 	leat_close_sink(&sink);
+	/* A part that failed is gone, and will not fail again: its error is met on the next call. */
+	if (r < 0 && r != -EAGAIN && report.bytes && !source->error)
+		source->error = r;
 	return report.bytes ? (int64_t)report.bytes : r;
 }
