@@ -253,6 +253,7 @@ void leat_close(struct leat_source *source)
 			struct leat_report report = { 0 };
 
 			queue->first = part->next;
+			part->next = part->parent = NULL;
 			part->state &= (uint8_t)~END_PART;
 			if (part->so_far)
 				report = *part->so_far;

@@ -114,12 +114,16 @@ static bool same_file(const struct transfer *t)
 	return from->kind == LEAT_KIND_FILE && to->kind == LEAT_KIND_FILE && from->ino == to->ino && from->dev == to->dev;
 }
 
-/* A transfer of a file onto itself would read what it wrote (hazard 33). */
+/* A transfer of a file or of memory onto itself would read what it wrote (hazard 33). */
 static bool overlaps(const struct transfer *t)
 {
 	const struct leat_source *from = t->base;
 	const struct leat_sink *to = t->out;
 
+	if (from->kind == LEAT_KIND_MEMORY && to->kind == LEAT_KIND_MEMORY)
+		return from->position < from->length && to->position < to->length &&
+		       (uintptr_t)from->base + from->position < (uintptr_t)to->base + to->length &&
+		       (uintptr_t)to->base + to->position < (uintptr_t)from->base + from->length;
 	if (!same_file(t) || to->facts.open_flags & O_APPEND)
 		return false;
 	return from->position < t->end && to->position < t->end && from->position < to->position + (t->end - from->position);

@@ -52,17 +52,21 @@ void leat_queue_end(struct leat_queue *queue)
 		queue->ended = 1;
 }
 
+static struct leat_source *beneath(const struct leat_source *source)
+{
+	if (source->state & END_VIEW)
+		return (struct leat_source *)source->base;
+	return queue_of(source) ? queue_of(source)->first : NULL;
+}
+
 /* The source below this one, which is linked to it; NULL at a leaf. */
 static struct leat_source *below(struct leat_source *source)
 {
-	struct leat_source *next = NULL;
+	struct leat_source *next;
 
 	if (source->error || source->kept_len)	/* bytes put back on a queue come before its parts */
 		return NULL;
-	if (source->state & END_VIEW)
-		next = (struct leat_source *)source->base;
-	else if (queue_of(source))
-		next = queue_of(source)->first;
+	next = beneath(source);
 	if (next)
 		next->parent = source;
 	return next;
@@ -103,7 +107,8 @@ int queue_set_busy(struct leat_source *top, bool busy)
 {
 	int error = 0;
 
-	for (; top; top = below(top)) {
+	/* What became busy becomes idle, also below a source that was misused, or keeps bytes, since then. */
+	for (; top; top = busy ? below(top) : beneath(top)) {
 		if (top->error && !error)
 			error = top->error;
 		if (busy)

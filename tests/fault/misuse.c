@@ -138,6 +138,35 @@ static void a_ring_of_queues(void)
 		leat_close(&tops[i]);
 }
 
+/* A part of a closed queue knows nothing of it: the two may stand the other way round next time. */
+static void queues_that_change_places(void)
+{
+	struct leat_queue queues[2];
+	struct leat_source tops[2], parts[2];
+	struct leat_sink sink;
+
+	leat_to_nothing(&sink);
+	for (int i = 0; i < 2; i++) {
+		leat_queue_init(&queues[i]);
+		leat_from_queue(&tops[i], &queues[i]);
+		leat_from_fd(&parts[i], -1);
+	}
+	CHECK_EQ(leat_queue_add(&queues[0], &tops[1]), 0);
+	CHECK_EQ(leat_queue_add(&queues[1], &parts[0]), 0);
+	CHECK_EQ(leat_plan(&sink, &tops[0], NULL, NULL), -EBADF);
+	leat_close(&tops[0]);
+	leat_queue_init(&queues[0]);
+	leat_from_queue(&tops[0], &queues[0]);
+	leat_queue_add(&queues[0], &parts[1]);
+	CHECK_EQ(leat_copy(&sink, &tops[1], NULL, NULL), -EBADF);
+	CHECK_EQ(leat_queue_add(&queues[1], &tops[0]), 0);
+	CHECK_EQ(leat_copy(&sink, &tops[1], NULL, NULL), -EBADF);
+	leat_close(&tops[1]);
+	leat_close(&tops[0]);
+	leat_close(&parts[0]);
+	leat_close(&parts[1]);
+}
+
 /* ---- while it runs ------------------------------------------------------------------------------------------------------ */
 
 struct running {
@@ -335,6 +364,35 @@ static void a_file_over_itself_is_refused(void)
 	}
 }
 
+static void memory_over_itself_is_refused(void)
+{
+	static const struct {
+		size_t from, length, to, room;
+		int64_t n;
+	} rows[] = {
+		{ 0, 100, 0, 100, -EINVAL }, { 0, 100, 50, 100, -EINVAL }, { 50, 100, 0, 100, -EINVAL }, { 0, 100, 99, 1, -EINVAL },
+		{ 0, 100, 100, 100, 100 }, { 100, 100, 0, 100, 100 }, { 50, 0, 0, 100, 0 }, { 0, 100, 50, 0, -ENOSPC },
+	};
+
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		unsigned char bytes[300], before[300];
+		struct leat_source source;
+		struct leat_sink sink;
+
+		lab_fill(bytes, 0, sizeof bytes);
+		memcpy(before, bytes, sizeof bytes);
+		leat_from_memory(&source, bytes + rows[i].from, rows[i].length);
+		leat_to_memory(&sink, bytes + rows[i].to, rows[i].room);
+		CHECK_EQ(leat_copy(&sink, &source, NULL, &report), rows[i].n);
+		if (rows[i].n > 0)
+			CHECK_BYTES(bytes + rows[i].to, before + rows[i].from, rows[i].length);
+		else
+			CHECK_BYTES(bytes, before, sizeof bytes);
+		leat_close(&source);
+		leat_close_sink(&sink);
+	}
+}
+
 /* Growing while it is read, it would never end: the range is that of the begin. */
 static void a_file_appended_to_itself_ends(void)
 {
@@ -388,11 +446,13 @@ static const struct test tests[] = {
 	TEST(one_part_in_two_queues),
 	TEST(two_views_of_one_source),
 	TEST(a_ring_of_queues),
+	TEST(queues_that_change_places),
 	TEST(nothing_is_changed_while_busy),
 	TEST(wrapping_while_busy_is_kept_for_later),
 	TEST(transfers_that_do_not_run),
 	TEST(all_zero_is_valid_and_empty),
 	TEST(a_file_over_itself_is_refused),
+	TEST(memory_over_itself_is_refused),
 	TEST(a_file_appended_to_itself_ends),
 	TEST(a_socket_may_be_both_ends),
 };
