@@ -84,7 +84,9 @@ static const char *frame_forward(struct stage *s)
 		own(s->framing->after, n, &s->made);
 		at += n;
 	}
-	s->out = (struct stream){ .ended = s->in.ended && at == s->in.length && !s->no_finish, .error = at == s->in.length ? s->in.error : 0 };
+	s->out = (struct stream){
+		.ended = s->in.ended && at == s->in.length && !s->no_finish, .error = at == s->in.length ? s->in.error : 0,
+	};
 	if (s->out.ended && s->framing->finish) {
 		unsigned char bytes[ORACLE_FRAME_BYTES];
 

@@ -215,8 +215,8 @@ static void judge_rest(struct place *place)
 	while (at < content->length) {
 		peers_pump(world);
 		n = read(place->fd, byte, sizeof byte);
-		REQUIRE(n || place->fed < place->raw.length, "stream %d ends after %llu of %llu bytes", (int)(place - world->place), (ull)at,
-			(ull)content->length);
+		REQUIRE(n || place->fed < place->raw.length, "stream %d ends after %llu of %llu bytes",
+			(int)(place - world->place), (ull)at, (ull)content->length);
 		if (n < 0 && place->fed == place->raw.length)
 			REQUIRE(poll(&poll_for, 1, 2000) > 0, "stream %d has %llu of %llu bytes", (int)(place - world->place), (ull)at,
 				(ull)content->length);
