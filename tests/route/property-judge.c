@@ -190,7 +190,8 @@ static void judge_sink(struct world *w)
 		REQUIRE(w->accepted == seen, "the report has %llu bytes, the kernel took %llu", (ull)seen, (ull)w->accepted);
 	if (w->draft->sink == SINK_FILE_FD)
 		REQUIRE(lseek(w->sink_fd, 0, SEEK_CUR) == (off_t)(w->draft->sink_offset + w->bytes),
-			"the sink's offset is %lld, not %llu + %llu", (long long)lseek(w->sink_fd, 0, SEEK_CUR), (ull)w->draft->sink_offset, (ull)w->bytes);
+			"the sink's offset is %lld, not %llu + %llu", (long long)lseek(w->sink_fd, 0, SEEK_CUR),
+			(ull)w->draft->sink_offset, (ull)w->bytes);
 	else if (w->draft->sink == SINK_FILE)
 		REQUIRE(!lseek(w->sink_fd, 0, SEEK_CUR), "the sink's own offset was moved");
 	REQUIRE(w->sink_fd < 0 || fcntl(w->sink_fd, F_GETFL) == w->sink_flags, "the flags of the sink were changed");
