@@ -89,7 +89,6 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 		count_call(t, *ret_route);
 		return move;
 	}
-	t->bits &= (uint16_t)~TRANSFER_TAIL_HOLE;
 	/* Blocking ends: asked by poll first, and no call is made, or counted, that could wait. send has MSG_DONTWAIT. */
 	if (!(x->data && kind_is_socket(t->out->facts.kind)) && !sink_room(t, &bytes))
 		return route_verdict(VERDICT_WAIT_SINK);
@@ -103,7 +102,7 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 	}
 	count_call(t, *ret_route);
 	if (move.bytes) {
-		t->bits &= (uint16_t)~TRANSFER_MORE_SENT;
+		t->bits &= (uint16_t)~(TRANSFER_MORE_SENT | TRANSFER_TAIL_HOLE);
 		if (more && (x->data || t->route->id != LEAT_ROUTE_SENDFILE))
 			t->bits |= TRANSFER_MORE_SENT;
 	}
