@@ -358,7 +358,10 @@ int leat_plan(struct leat_sink *sink, struct leat_source *source, const struct l
 	struct plan plan;
 	int r;
 
-	r = !sink || !source ? -EINVAL : (sink->state | source->state) & END_BUSY ? LEAT_EWRAPPED : 0;
+	r = !sink || !source ? -EINVAL : 0;
+	/* As begin does: the way of a part or of what is viewed leads through the wrappers of what stands on it. */
+	if (!r && (sink->state | source->state) & (END_BUSY | END_VIEWED | END_PART))
+		r = LEAT_EWRAPPED;
 	if (r < 0) {
 		if (report)
 			*report = report_misuse(r);

@@ -256,7 +256,7 @@ static void random_sequences(void)
 		run_sequence(first + i);
 	}
 	printf("%u transfers begun, %u done, %u failed, %u copied\n", world.done, world.moved, world.failed, world.copied);
-	CHECK(world.moved > runs / 4 && world.copied > runs / 4 && world.failed > runs / 20);
+	CHECK(runs < 100 || (world.moved > runs / 4 && world.copied > runs / 4 && world.failed > runs / 20));
 }
 
 static const struct test tests[] = {

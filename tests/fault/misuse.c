@@ -79,6 +79,7 @@ static void one_part_in_two_queues(void)
 	CHECK_EQ(leat_queue_add(&first, &part), LEAT_EWRAPPED);
 	CHECK_EQ(leat_queue_add(&second, &part), LEAT_EWRAPPED);
 	CHECK_EQ(leat_copy(&sink, &part, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_plan(&sink, &part, NULL, NULL), LEAT_EWRAPPED);
 	leat_from_source(&view, &part);
 	CHECK_EQ(leat_copy(&sink, &view, NULL, NULL), LEAT_EWRAPPED);
 	leat_queue_end(&first);
@@ -105,6 +106,9 @@ static void two_views_of_one_source(void)
 	CHECK_EQ(leat_copy(&other, &view, NULL, NULL), LEAT_EWRAPPED);
 	CHECK_EQ(leat_copy(&out, &source, NULL, NULL), LEAT_EWRAPPED);	/* what is viewed is used by its view */
 	CHECK_EQ(leat_copy(&sink, &view, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_plan(&out, &source, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_plan(&sink, &view, NULL, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_plan(&out, &view, NULL, NULL), 0);
 	CHECK_EQ(leat_copy(&out, &view, NULL, NULL), 3);
 	leat_close(&second);
 	leat_close(&view);
