@@ -38,33 +38,37 @@ static void block_sigpipe(void)
 
 /* ---- Files: one for each size, made once, read by many ---- */
 
-static struct {
-	uint64_t size;
+static struct content_file {
+	uint64_t key;
 	char path[64];
 	int keep;
 } files[64];
 
+static struct content_file *content_file(uint64_t key)
+{
+	for (struct content_file *file = files; file < files + sizeof files / sizeof files[0]; file++)
+		if (!file->keep || file->key == key)
+			return file;
+	ends_die("too many sizes");
+}
+
 /* PAD other bytes, content, BEHIND other bytes when asked for. */
 static int open_content(uint64_t size, bool behind)
 {
-	uint64_t key = size << 1 | behind;
-	unsigned i = 0;
+	struct content_file *file = content_file(size << 1 | behind);
 
-	for (; files[i].keep && files[i].size != key; i++)
-		if (i == sizeof files / sizeof files[0] - 1)
-			ends_die("too many sizes");
-	if (!files[i].keep) {
+	if (!file->keep) {
 		static const unsigned char pad[PAD] = "pad";
 		int fd = ends_file(O_RDWR);
 
 		if (ends_write_all(fd, pad, PAD) != PAD || ends_write_all(fd, ends_content(size), size) != size ||
 		    (behind && ends_write_all(fd, pad, BEHIND) != BEHIND))
 			ends_die("a file's content");
-		files[i].keep = fd;
-		files[i].size = key;
-		snprintf(files[i].path, sizeof files[i].path, "/proc/self/fd/%d", fd);
+		file->keep = fd;
+		file->key = size << 1 | behind;
+		snprintf(file->path, sizeof file->path, "/proc/self/fd/%d", fd);
 	}
-	return open(files[i].path, O_RDONLY | O_CLOEXEC);
+	return open(file->path, O_RDONLY | O_CLOEXEC);
 }
 
 /* ---- A generated file: the environment of a child ---- */
