@@ -161,6 +161,15 @@ void transfer_part_over(struct transfer *t, int error)
 	source_release(part, &report);
 }
 
+static bool on_the_way(const struct transfer *t, const struct leat_wrapper *wrapper)
+{
+	const struct leat_wrapper *w = t->first;
+
+	while (w && w != wrapper)
+		w = w->down;
+	return w != NULL;
+}
+
 /* A failure is that of every part around, too: what they still hold never follows. */
 static void parts_failed(struct transfer *t, int error)
 {
@@ -176,6 +185,8 @@ static void parts_failed(struct transfer *t, int error)
 			if (source == around)
 				break;
 		}
+		if (!on_the_way(t, t->part_last))	/* it failed before its wrappers were threaded */
+			t->part_last = NULL;
 		source = around->parent;
 		around = part_around(around);
 	}

@@ -40,6 +40,21 @@ static void set_options(struct transfer *t, const struct leat_options *options)
 		t->options.pipe_bytes = PIPE_BYTES;
 }
 
+/* What is wrong whatever the ends are. The way of a part, or of what is viewed, leads through what stands on it. */
+static int misuse(const struct leat_sink *sink, const struct leat_source *source, const struct leat_options *options)
+{
+	if (!sink || !source)
+		return -EINVAL;
+	if ((sink->state | source->state) & (END_BUSY | END_VIEWED | END_PART))
+		return LEAT_EWRAPPED;
+	if ((unsigned)options->policy > LEAT_COPY || (unsigned)options->stable > LEAT_STABLE_SNAPSHOT)
+		return -EINVAL;
+	for (unsigned i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
+		if (options->reserved[i])
+			return -EINVAL;
+	return 0;
+}
+
 /*
  * A blocking descriptor: our own non-blocking open file of a pipe or terminal. A socket has none and is polled, as are the
  * master of a pseudo terminal and a device: opened again they may be another one.
@@ -318,10 +333,11 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 	t->pipe.fd[0] = t->pipe.fd[1] = t->holes_fd = t->source_fd = t->sink_fd = -1;
 	t->wake_at_ns = LEAT_NEVER;
 	set_options(t, options);
-	if ((source->state | sink->state) & (END_BUSY | END_VIEWED | END_PART)) {
+	r = misuse(sink, source, &t->options);
+	if (r < 0) {
 		t->bits = 0;
-		t->report = report_misuse(LEAT_EWRAPPED);
-		return LEAT_EWRAPPED;
+		t->report = report_misuse(r);
+		return r;
 	}
 	t->now_ns = sys_clock(&t->options);
 	t->report.begin_ns = t->now_ns;
@@ -358,16 +374,13 @@ int leat_plan(struct leat_sink *sink, struct leat_source *source, const struct l
 	struct plan plan;
 	int r;
 
-	r = !sink || !source ? -EINVAL : 0;
-	/* As begin does: the way of a part or of what is viewed leads through the wrappers of what stands on it. */
-	if (!r && (sink->state | source->state) & (END_BUSY | END_VIEWED | END_PART))
-		r = LEAT_EWRAPPED;
+	set_options(&t, options);
+	r = misuse(sink, source, &t.options);
 	if (r < 0) {
 		if (report)
 			*report = report_misuse(r);
 		return r;
 	}
-	set_options(&t, options);
 	r = look_at_sink(&t);
 	t.report.side = LEAT_SIDE_SINK;
 	if (!r) {

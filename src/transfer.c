@@ -152,6 +152,8 @@ static int finish(struct transfer *t, struct leat_wrapper *first, const struct l
 	for (struct leat_wrapper *w = first; w && w != stop; w = w->down) {
 		int r = w->ops->finish ? w->ops->finish(w, &budget) : 0;
 
+		if (r > 0 && r != LEAT_WAIT)
+			r = LEAT_ECONTRACT;
 		if (r < 0)
 			return fail(t, r, LEAT_SIDE_WRAPPER, w);
 		if (r == LEAT_WAIT) {

@@ -253,6 +253,19 @@ static void allow_that_returns_nonsense(void)
 	}
 }
 
+static void finish_that_returns_nonsense(void)
+{
+	static const int answers[] = { 2 /* LEAT_AGAIN */, LEAT_END, 1000, INT_MAX };
+	struct leat_wrapper wrapper;
+
+	for (unsigned i = 0; i < 2 * sizeof answers / sizeof answers[0]; i++) {
+		start();
+		bad.value = answers[i / 2];
+		check_failed(through(leat_wrapper_init(&wrapper, &finish_ops), i % 2), LEAT_ECONTRACT, LEAT_SIDE_WRAPPER,
+			     "bad finish", BYTES);
+	}
+}
+
 static void a_raised_budget_raises_nothing(void)
 {
 	static const size_t budgets[] = { SIZE_MAX, (size_t)-5, BYTES * 10 };
@@ -417,6 +430,7 @@ static const struct test tests[] = {
 	TEST(errors_of_ends_are_handed_through),
 	TEST(waiting_for_nothing_is_stuck),
 	TEST(allow_that_returns_nonsense),
+	TEST(finish_that_returns_nonsense),
 	TEST(a_raised_budget_raises_nothing),
 	TEST(wrappers_that_fail),
 	TEST(allow_that_waits_for_nothing),

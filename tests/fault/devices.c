@@ -162,6 +162,38 @@ static void a_silent_device_is_waited_for(void)
 	}
 }
 
+/* ---- a FIFO that nobody writes to ---------------------------------------------------------------------------------------- */
+
+static void a_fifo_without_a_writer_is_at_its_end(void)
+{
+	char path[96];
+	struct leat_transfer transfer;
+	struct leat_source source;
+	struct lab_sink to;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/fifo", lab_dir());
+	CHECK_CALL(mkfifo(path, 0600));
+	fd = CHECK_CALL(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	for (enum lab_kind kind = LAB_FILE; kind < LAB_KINDS; kind++) {
+		lab_nonblocking = true;
+		lab_sink_open(&to, kind, 1);
+		lab_nonblocking = false;
+		leat_from_fd(&source, fd);
+		CHECK_EQ(leat_copy(&to.sink, &source, NULL, &report), 0);
+		CHECK_EQ(report.ended_by, LEAT_ENDED_BY_SOURCE);
+		CHECK_EQ(leat_begin(&transfer, &to.sink, &source, NULL), 0);
+		CHECK_EQ(lab_step_all(&transfer), LEAT_DONE);
+		CHECK_EQ(leat_end(&transfer, &report), 0);
+		CHECK_EQ(report.source_waits, 0);
+		lab_sink_finish(&to);
+		lab_arrived(&to, 0);
+		leat_close(&source);
+		lab_sink_close(&to);
+	}
+	close(fd);
+}
+
 static void an_event_is_moved_as_it_comes(void)
 {
 	struct leat_source source;
@@ -261,6 +293,7 @@ static const struct test tests[] = {
 	TEST(both_ends_of_a_pty),
 	TEST(a_stopped_terminal_can_be_left),
 	TEST(a_silent_device_is_waited_for),
+	TEST(a_fifo_without_a_writer_is_at_its_end),
 	TEST(an_event_is_moved_as_it_comes),
 	TEST(endless_devices_stop_at_a_limit),
 	TEST(an_error_names_its_end),

@@ -333,10 +333,49 @@ static void a_queue_grows_from_a_callback(void)
 	leat_close_sink(&sink);
 }
 
+/* ---- a part that fails before it begins ------------------------------------------------------------------------------------ */
+
+/*
+ * The wrappers of an inner queue were threaded by another transfer, whose sink's wrapper stood on the stack: leat_read's. When
+ * the inner queue's next part cannot begin, nobody may follow that thread.
+ */
+static void a_part_that_never_began_leads_nowhere(void)
+{
+	static struct leat_wrapper stale;
+	struct leat_queue outer, inner;
+	struct leat_source top, nested, first, broken;
+	struct leat_count count, on_top;
+	struct leat_sink sink;
+
+	leat_queue_init(&outer);
+	leat_queue_init(&inner);
+	leat_from_queue(&top, &outer);
+	leat_from_queue(&nested, &inner);
+	leat_wrap(&nested, leat_count_init(&count));
+	leat_wrap(&top, leat_count_init(&on_top));
+	leat_from_memory(&first, "abc", 3);
+	leat_from_fd(&broken, -1);
+	CHECK_EQ(leat_queue_add(&outer, &first), 0);
+	CHECK_EQ(leat_queue_add(&outer, &nested), 0);
+	CHECK_EQ(leat_queue_add(&inner, &broken), 0);
+	leat_queue_end(&outer);
+	leat_queue_end(&inner);
+	memset(&stale, 0x5a, sizeof stale);
+	count.wrapper.down = &stale;
+	leat_to_nothing(&sink);
+	CHECK_EQ(leat_copy(&sink, &top, NULL, NULL), -EBADF);
+	CHECK_EQ(on_top.bytes, 3);
+	CHECK_EQ(count.bytes, 0);
+	leat_close(&top);
+	leat_close(&nested);
+	leat_close_sink(&sink);
+}
+
 static const struct test tests[] = {
 	TEST(nothing_is_stepped_from_a_callback),
 	TEST(nothing_is_copied_from_a_callback),
 	TEST(nothing_is_stepped_while_it_is_cancelled),
 	TEST(a_queue_grows_from_a_callback),
+	TEST(a_part_that_never_began_leads_nowhere),
 };
 TEST_MAIN(tests)

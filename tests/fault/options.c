@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Options that are none, of any size, and what stands in the report when they are refused. */
+#include "lab.h"
+
+static struct leat_report report;
+
+/* What no version of the library knows is refused, and not taken for something else: a struct that was never zeroed. */
+static void options_that_are_none(void)
+{
+	const struct leat_options rows[] = {
+		{ .policy = (enum leat_policy)3 }, { .policy = (enum leat_policy)-1 }, { .stable = (enum leat_stable)3 },
+		{ .stable = (enum leat_stable)-7 }, { .reserved[0] = 1 }, { .reserved[3] = 1 },
+	};
+
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct leat_transfer transfer;
+		struct leat_source source;
+		struct leat_sink sink;
+
+		leat_from_memory(&source, "abc", 3);
+		leat_to_nothing(&sink);
+		CHECK_EQ(leat_copy(&sink, &source, &rows[i], &report), -EINVAL);
+		CHECK_EQ(report.error, -EINVAL);
+		CHECK_EQ(report.side, LEAT_SIDE_CALLER);
+		CHECK_EQ(leat_plan(&sink, &source, &rows[i], &report), -EINVAL);
+		CHECK_EQ(leat_begin(&transfer, &sink, &source, &rows[i]), -EINVAL);
+		CHECK_EQ(leat_end(&transfer, NULL), -EINVAL);
+		CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), 3);	/* nothing was begun */
+		leat_close(&source);
+		leat_close_sink(&sink);
+	}
+}
+
+/* Sizes of anything from a byte to everything are taken as far as they go. */
+static void options_of_any_size(void)
+{
+	static const uint64_t sizes[] = { 1, 2, 4095, UINT32_MAX, INT64_MAX, UINT64_MAX };
+
+	for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		struct leat_options options = { .step_bytes = sizes[i], .step_ns = sizes[i], .pipe_bytes = sizes[i],
+						.routes_off = ~0U };
+		struct lab_source from;
+		struct lab_sink to;
+
+		options.buffer_bytes = sizes[i] < 5000 ? sizes[i] : 0;	/* a larger one would be had, and is a matter of memory */
+		for (int way = 0; way < 3; way++) {
+			lab_source_open(&from, way ? LAB_TCP : LAB_FILE, 5000);
+			lab_sink_open(&to, LAB_UNIX, 5001);
+			options.routes_off = way == 1 ? ~0U : 0;
+			options.policy = way == 2 ? LEAT_REQUIRE : LEAT_AUTO;
+			CHECK_EQ(leat_copy(&to.sink, &from.source, &options, NULL), 5000);
+			lab_sink_finish(&to);
+			lab_arrived(&to, 5000);
+			lab_source_close(&from);
+			lab_sink_close(&to);
+		}
+	}
+}
+
+/* Copy cannot be switched off, nor memory: that is what policy require is for. */
+static void copy_is_not_switched_off(void)
+{
+	struct leat_options options = { .routes_off = ~0U };
+	struct leat_source source;
+	struct lab_sink to;
+	int file = lab_file(5000);
+
+	for (int i = 0; i < 2; i++) {
+		options.policy = i ? LEAT_REQUIRE : LEAT_AUTO;
+		lab_sink_open(&to, LAB_TCP, 5001);
+		leat_from_file(&source, file, 0);
+		CHECK_EQ(leat_copy(&to.sink, &source, &options, &report), i ? LEAT_EREFUSED : 5000);
+		CHECK_EQ(report.refused[LEAT_ROUTE_SENDFILE], LEAT_DISABLED_BY_USER);
+		CHECK_EQ(report.refused[LEAT_ROUTE_COPY], i ? LEAT_DISABLED_BY_USER : LEAT_OK);
+		lab_sink_finish(&to);
+		lab_arrived(&to, i ? 0 : 5000);
+		lab_sink_close(&to);
+		leat_close(&source);
+	}
+	close(file);
+}
+
+static const struct test tests[] = {
+	TEST(options_that_are_none),
+	TEST(options_of_any_size),
+	TEST(copy_is_not_switched_off),
+};
+TEST_MAIN(tests)
