@@ -17,7 +17,8 @@ while read -r reference; do
 	elif [ -n "$name" ] && ! grep -qE "TEST\($name\)|\"$name\"" "$file"; then
 		fail "$reference: no such case in tests/$file"
 	fi
-done < <(grep -oE '`[a-z./_-]+(/[A-Za-z0-9_.-]+)+(:[A-Za-z0-9_-]+)?`' HAZARDS.md | tr -d '`' | grep -vE '^tests/|directory/|kernel/file' | sort -u)
+done < <(tr '`' '\n' <HAZARDS.md | grep -xE '[a-z./_-]+(/[A-Za-z0-9_.-]+)+(:[A-Za-z0-9_-]+)?' |
+	grep -vE '^tests/|^directory/|^kernel/file' | sort -u)
 
 for n in $(seq 1 80); do
 	grep -qE "^\| $n \|" HAZARDS.md && continue
