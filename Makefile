@@ -5,6 +5,7 @@ BUILD ?= build
 PREFIX ?= $(or $(prefix),/usr/local)
 DESTDIR ?=
 MESON ?= meson
+SOAK ?= 600
 
 .PHONY: all configured help demo test gates install asan tsan valgrind soak vm clean
 
@@ -19,7 +20,8 @@ help:
 	@echo 'make gates      what ci/gates/ checks besides the tests'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
 	@echo 'make asan       the tests under address and undefined sanitizers; also: make tsan, make valgrind'
-	@echo 'make soak       long runs; make vm: other kernels under qemu'
+	@echo 'make soak       the property test with fresh seeds for SOAK=600 seconds'
+	@echo 'make vm         kernel facts and tests on other kernels, under qemu'
 	@echo 'make clean      remove $(BUILD)/'
 
 configured:
@@ -51,7 +53,7 @@ asan tsan valgrind:
 	@ci/sanitize.sh $@ $(BUILD)/$@
 
 soak: all
-	@tests/soak.sh $(BUILD)
+	@$(BUILD)/tests/route-property --soak $(SOAK)
 
 vm: all
 	@tests/vm/run.sh $(BUILD)
