@@ -34,12 +34,12 @@ if [ -d /t/facts ]; then
 	sed 's/^/@@fact /' /run/facts
 fi
 
-for program in /t/tests/*; do
-	[ -x "$program" ] || continue
-	name=${program##*/}
+# run_test LABEL PROGRAM DIRECTORY
+run_test() {
 	code=0
-	(cd /mnt/ext4/tmp && timeout "${LEAT_TEST_LIMIT:-1200}" "$program" >/run/out 2>&1 </dev/null) || code=$?
-	echo "@@test $name $code"
+	mkdir -p "$3"
+	(cd "$3" && TMPDIR=$3 timeout "${LEAT_TEST_LIMIT:-1200}" "$2" >/run/out 2>&1 </dev/null) || code=$?
+	echo "@@test $1 $code"
 	case $code in
 	0) ;;
 	77) grep -i skip /run/out | head -3 ;;
@@ -49,5 +49,17 @@ for program in /t/tests/*; do
 		status=1
 		;;
 	esac
+}
+
+for program in /t/tests/*; do
+	[ -x "$program" ] || continue
+	run_test "${program##*/}" "$program" /mnt/ext4/tmp
+done
+# what depends on the file system, on those with reflinks too
+for name in route-reflink route-holes; do
+	[ -x /t/tests/$name ] || continue
+	for type in xfs btrfs; do
+		run_test $name@$type /t/tests/$name /mnt/$type/tmp
+	done
 done
 exit $status
