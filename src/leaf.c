@@ -357,8 +357,9 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 	if (r < 0) {
 		if (r == -ENOMEM)
 			t->report.side = LEAT_SIDE_CALLER;
-		t->report.error = r;
-		t->report.ended_by = LEAT_ENDED_BY_ERROR;
+		t->report.error = t->part_report.error = r;
+		t->report.ended_by = t->part_report.ended_by = LEAT_ENDED_BY_ERROR;
+		t->part_report.side = t->report.side;
 		t->result = r;
 		return r;
 	}
