@@ -4,6 +4,8 @@
  * cgroup: what arrives, how long the longest leat_step took, and how often one slept in the kernel.
  */
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -18,7 +20,7 @@
 #define SLOW_BYTES_PER_S (32u << 20)
 
 struct outcome {
-	uint64_t longest_ns, took_ns, cold_waits;
+	uint64_t longest_ns, longest_blocked_ns, took_ns, cold_waits;
 	unsigned steps, sleeps, over_10_ms;
 	int r;
 	bool arrived, failed_to_evict;
@@ -48,7 +50,32 @@ static unsigned warm_pages(void)
 	return warm;
 }
 
-/* Pages that a socket still holds stay: a transfer that is over takes a while to be over for TCP. */
+/*
+ * A page that a packet still refers to stays in memory. What the receiver has read is freed by the processor that sent it,
+ * when that next receives something (skb_defer_free): so each is sent a datagram.
+ */
+static void free_packets(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof address;
+	cpu_set_t before, one;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 || getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
+	    sched_getaffinity(0, sizeof before, &before) < 0)
+		ends_die("a datagram to each processor");
+	for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &before))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		sched_setaffinity(0, sizeof one, &one);
+		sendto(fd, "", 1, 0, (struct sockaddr *)&address, size);
+	}
+	sched_setaffinity(0, sizeof before, &before);
+	close(fd);
+}
+
 static bool evict(void)
 {
 	fsync(file);
@@ -56,6 +83,7 @@ static bool evict(void)
 		if (posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0 && !warm_pages())
 			return true;
 		usleep(10000);
+		free_packets();
 	}
 	return false;
 }
@@ -80,14 +108,36 @@ static unsigned slept(void)
 	return (unsigned)usage.ru_nvcsw;
 }
 
+/* Time this thread ran, or waited for a processor: on a busy machine a step takes longer, and is not blocked by that. */
+static uint64_t not_blocked_ns(void)
+{
+	unsigned long long ran, delayed = 0;
+	struct timespec cpu;
+	char text[80] = "";
+	int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && read(fd, text, sizeof text - 1) > 0)
+		sscanf(text, "%llu %llu", &ran, &delayed);
+	close(fd);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+	return (uint64_t)cpu.tv_sec * LEAT_SECOND + (uint64_t)cpu.tv_nsec + delayed;
+}
+
+static uint64_t more(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static int timed_step(struct leat_transfer *t, struct outcome *outcome)
 {
 	unsigned before = slept();
-	uint64_t begin = leat_now_ns(), took;
+	uint64_t not_blocked = not_blocked_ns(), begin = leat_now_ns(), took;
 	int r = leat_step(t);
 
 	took = leat_now_ns() - begin;
-	outcome->longest_ns = took > outcome->longest_ns ? took : outcome->longest_ns;
+	not_blocked = not_blocked_ns() - not_blocked;
+	outcome->longest_ns = more(outcome->longest_ns, took);
+	outcome->longest_blocked_ns = more(outcome->longest_blocked_ns, took > not_blocked ? took - not_blocked : 0);
 	outcome->over_10_ms += took > 12 * MS;
 	outcome->sleeps += slept() - before;
 	outcome->steps++;
@@ -160,11 +210,11 @@ static void run(const struct manner *manner, struct outcome *outcome)
 
 static void show(const char *disk, const struct manner *manner, const struct outcome *o)
 {
-	printf("%s, %s%s%s: longest leat_step %.2f ms, %u of %u over 12 ms, slept %u times in them; %llu cold waits, "
+	printf("%s, %s%s%s: longest leat_step %.2f ms, blocked %.2f ms, %u of %u over 12 ms, slept %u times in them; %llu cold waits, "
 	       "%.0f MB/s\n",
 	       disk, manner->helper ? "helper" : "no helper", manner->hash ? ", hash" : "",
 	       manner->again ? ", evicted again" : manner->some ? ", some pages warm" : "",
-	       (double)o->longest_ns / 1e6, o->over_10_ms, o->steps, o->sleeps, (unsigned long long)o->cold_waits,
+	       (double)o->longest_ns / 1e6, (double)o->longest_blocked_ns / 1e6, o->over_10_ms, o->steps, o->sleeps, (unsigned long long)o->cold_waits,
 	       (double)SIZE / ((double)o->took_ns / 1e9) / 1e6);
 }
 
@@ -278,7 +328,7 @@ static void a_slow_disk(void)
 		check(&manners[i], &all[i]);
 		/* A blocking read of 4 MiB would take 125 ms here; what is less may be the machine. */
 		if (manners[i].helper && !manners[i].again)
-			CHECK_LE(all[i].longest_ns, 50 * MS);
+			CHECK_LE(all[i].longest_blocked_ns, 50 * MS);
 	}
 }
 
