@@ -198,6 +198,8 @@ static void frame_finish(struct walk *walk, struct leat_frame *frame)
 	struct leat_wrapper *by = &frame->wrapper;
 	uint64_t room;
 
+	if (frame->ended)
+		walk->head.cut = false;	/* it has said so: who lacks room further down ends nothing that is not over */
 	if (frame->ended || walk->head.cut)
 		return;
 	walk->error = frame_finish_open(frame);

@@ -256,6 +256,34 @@ static void callbacks_of_the_frame_are_passed_on(void)
 	CHECK_EQ(allowed, 101);
 }
 
+/*
+ * The limit of 800 ends the outer chunks. Their finish, dropped by a section, makes that section's room smaller, and then the
+ * limit of 1468 is the one that stops the first frame: what stands between is over all the same, and says so.
+ */
+static void what_is_over_stays_over(void)
+{
+	unsigned char bytes[775] = { 0 }, got[100];
+	struct leat_frame outer, inner;
+	struct leat_limit limit[4];
+	struct leat_source source;
+	struct leat_sink sink;
+	struct sized first;
+
+	leat_from_memory(&source, bytes, sizeof bytes);
+	leat_to_memory(&sink, got, sizeof got);
+	leat_wrap(&source, &sized_init(&first, 8, 3, 13)->frame.wrapper);
+	leat_wrap(&source, leat_limit_init(&limit[0], 800));
+	leat_wrap(&source, leat_chunked_init(&outer, 31));
+	leat_wrap(&source, leat_section_init(&limit[1], 189, UINT64_MAX));
+	leat_wrap(&source, leat_section_init(&limit[2], 828, UINT64_MAX));
+	leat_wrap(&source, leat_chunked_init(&inner, 13));
+	leat_wrap_sink(&sink, leat_limit_init(&limit[3], 1468));
+	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), 5);
+	CHECK(!memcmp(got, "0\r\n\r\n", 5));
+	leat_close(&source);
+	leat_close_sink(&sink);
+}
+
 static void null_and_misuse(void)
 {
 	static const struct leat_frame_ops nameless = { .before = sized_before };
@@ -272,6 +300,6 @@ static const struct test tests[] = {
 	TEST(pieces_fit), TEST(chunks_fit_any_room), TEST(a_piece_from_head_to_tail), TEST(the_end_comes_once),
 	TEST(a_cancelled_piece_stays_open), TEST(may_be_opened_again_before_the_first_byte), TEST(a_frame_of_boundaries_only),
 	TEST(too_long_breaks_the_contract), TEST(odd_heads_end), TEST(callbacks_of_the_frame_are_passed_on),
-	TEST(null_and_misuse),
+	TEST(what_is_over_stays_over), TEST(null_and_misuse),
 };
 TEST_MAIN(tests)
