@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "oracle.h"
 
-#define NO_ROOM_BYTES (UINT64_C(1) << 20)	/* a limit with more to give never lacks room */
-
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -134,54 +132,46 @@ static const char *stage_forward(struct stage *s)
 	}
 }
 
-static const char *run_forward(struct stage *const *stage, unsigned stages, struct stream in, struct stream *ret_out)
+static bool is_cut(const struct stage *s)
+{
+	return s->act == ACT_CUT || s->act == ACT_SKIP;
+}
+
+static unsigned cuts(struct stage *const *stage, unsigned stages)
+{
+	unsigned count = 0;
+
+	while (stages--)
+		count += is_cut(stage[stages]);
+	return count;
+}
+
+static bool used_up(const struct stage *s)
+{
+	return s->in.length >= s->skip && s->in.length - s->skip >= s->cut;
+}
+
+/* stopped: which of the limits, bit 0 the last. */
+static const char *stages_forward(unsigned stopped, struct stage *const *stage, unsigned stages, struct stream in,
+				  struct stream *ret_out)
 {
 	const char *first = NULL;
 
+	for (unsigned i = stages; i--;) {
+		stage[i]->stopped = is_cut(stage[i]) && stopped & 1;
+		stopped >>= is_cut(stage[i]);
+	}
 	for (unsigned i = 0; i < stages; i++) {
 		const char *wrong;
 
 		stage[i]->in = in;
 		wrong = stage_forward(stage[i]);
 		first = first ? first : wrong;
+		stage[i]->stopped = stage[i]->stopped && !in.ended && !used_up(stage[i]);
 		in = stage[i]->out;
 	}
 	*ret_out = in;
 	return first;
-}
-
-static uint64_t left(const struct stage *s)
-{
-	return s->cut - s->out.length;
-}
-
-static bool lacks_room(const struct stage *s)
-{
-	return (s->act == ACT_CUT || s->act == ACT_SKIP) && !s->in.ended && left(s) <= NO_ROOM_BYTES;
-}
-
-/*
- * When the library says that the chain is over although more could come, a frame had no room for a piece, and the limit
- * that lacked room is the end. Which one it was shows only in what the frames below it did.
- */
-static const char *stages_forward(const struct oracle *oracle, bool over, struct stage *const *stage, unsigned stages,
-				  struct stream in, struct stream *ret_out)
-{
-	const char *wrong;
-
-	for (unsigned i = 0; i < stages; i++)
-		stage[i]->stopped = false;
-	wrong = run_forward(stage, stages, in, ret_out);
-	if (!over || ret_out->ended || ret_out->error)
-		return wrong;
-	for (unsigned i = 0; i < stages; i++) {
-		unsigned before = 0;
-
-		for (unsigned k = 0; k < stages; k++)
-			before += lacks_room(stage[k]) && (left(stage[k]) < left(stage[i]) || (left(stage[k]) == left(stage[i]) && k > i));
-		stage[i]->stopped = lacks_room(stage[i]) && before == oracle->stopper;
-	}
-	return run_forward(stage, stages, in, ret_out);
 }
 
 /* ---- backward: from what was accepted to what crossed ---- */
@@ -239,6 +229,7 @@ static uint64_t within(uint64_t at, uint64_t begin, uint64_t end)
 
 static void node_backward(struct node *node, uint64_t from, uint64_t to)
 {
+	node->out_to = to;
 	stages_backward(node->stage, node->stages, &from, &to);
 	node->in_from = from;
 	node->in_to = to;
@@ -264,8 +255,9 @@ static bool part_short(struct node *part)
 	return false;
 }
 
-static const char *node_forward(const struct oracle *oracle, struct node *node)
+static const char *node_forward(const struct oracle *oracle, struct node *node, unsigned stopped)
 {
+	unsigned inside = node->queue ? oracle->stopped : stopped >> cuts(node->stage, node->stages);
 	const char *first = NULL, *wrong;
 	bool open = true;
 
@@ -275,7 +267,7 @@ static const char *node_forward(const struct oracle *oracle, struct node *node)
 	for (unsigned i = 0; i < node->parts; i++) {
 		const struct stream *out = &node->part[i]->out;
 
-		wrong = node_forward(oracle, node->part[i]);
+		wrong = node_forward(oracle, node->part[i], inside);
 		first = first ? first : wrong;
 		if (!node->queue) {
 			node->in = *out;
@@ -295,7 +287,7 @@ static const char *node_forward(const struct oracle *oracle, struct node *node)
 		node->in.length = node->joined.length;
 		node->in.ended = open && node->closed;
 	}
-	wrong = stages_forward(oracle, node->over, node->stage, node->stages, node->in, &node->out);
+	wrong = stages_forward(node->over ? stopped : 0, node->stage, node->stages, node->in, &node->out);
 	return first ? first : wrong;
 }
 
@@ -303,7 +295,7 @@ static const char *node_forward(const struct oracle *oracle, struct node *node)
 
 const char *oracle_forward(struct oracle *oracle)
 {
-	const char *first = node_forward(oracle, oracle->root), *wrong;
+	const char *first = node_forward(oracle, oracle->root, oracle->stopped), *wrong;
 	struct stream rest = oracle->root->out;
 	uint64_t at = 0;
 
@@ -319,7 +311,7 @@ const char *oracle_forward(struct oracle *oracle)
 		rest.bytes = oracle->rest.data;
 		rest.length = oracle->rest.length;
 	}
-	wrong = stages_forward(oracle, oracle->over, oracle->stage, oracle->stages, rest, &oracle->final);
+	wrong = stages_forward(oracle->stopped_at_sink, oracle->stage, oracle->stages, rest, &oracle->final);
 	return first ? first : wrong;
 }
 

@@ -68,7 +68,7 @@ struct node {
 	struct stream in, out;
 	struct bytes joined;
 	uint64_t at[ORACLE_PARTS + 1];	/* where each part begins in joined */
-	uint64_t in_from, in_to;
+	uint64_t in_from, in_to, out_to;
 };
 
 struct oracle {
@@ -78,8 +78,9 @@ struct oracle {
 	struct { uint64_t at, length; } read[ORACLE_READS];	/* taken off between source and sink, in order */
 	unsigned reads;
 	int short_error;		/* what an exact limit gives */
-	bool over;
-	unsigned stopper;		/* which limit stopped a stream: 0 the one with least left, 1 the next */
+	/* Which limits stopped a stream for want of room, of those on a chain that is over and on the sink: bit 0 the last. That
+	 * it has ended is recorded; which of them it was shows only in what the frames below did. */
+	unsigned stopped, stopped_at_sink;
 	/* found */
 	struct stream final;
 	struct bytes rest;		/* what the source gives, without the reads */

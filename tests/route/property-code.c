@@ -88,6 +88,7 @@ static int coder_change(struct leat_wrapper *wrapper, struct leat_change *change
 	}
 	bytes_add(&made->fed, change->in, change->consumed);
 	made->stage.took += change->consumed;
+	made->gave += change->produced;
 	world->moves += change->consumed + change->produced;
 	return c->over && !c->length ? LEAT_END : 0;
 }

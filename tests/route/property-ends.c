@@ -148,6 +148,7 @@ static void part_over(void *arg, const struct leat_report *report)
 	struct place *place = arg, *queue = place->parent;
 
 	REQUIRE(!place->releases++, "part %d was released twice", (int)(place - world->place));
+	place->closed = world->over;
 	if (report)
 		place->report = *report;
 	for (unsigned i = 0; queue && i < queue->added; i++)

@@ -86,6 +86,12 @@ static void judge_shaper(struct made *made, uint64_t moved)
 	}
 }
 
+/* A hash that was finished, in a transfer that was cancelled or failed afterwards, refuses what follows. */
+static bool refuses(const struct made *made)
+{
+	return made->draft->kind == MADE_HASH && made->finishes && world->result == -EINVAL;
+}
+
 static void judge_content(struct made *made)
 {
 	const struct stage *s = &made->stage;
@@ -94,7 +100,7 @@ static void judge_content(struct made *made)
 
 	switch (made->draft->kind) {
 	case MADE_HASH: case MADE_SEE: case MADE_SEE_FAULT:
-		same_bytes(made_name(made->draft->kind), &made->seen, bytes, moved);
+		same_bytes(made_name(made->draft->kind), &made->seen, bytes, refuses(made) ? made->seen.length : moved);
 		break;
 	case MADE_XXH3:
 		same("hash", made, leat_xxh3_result(&made->as.xxh3), XXH3_64bits(moved ? bytes : (const void *)"", moved));
@@ -111,15 +117,16 @@ static void judge_content(struct made *made)
 	}
 }
 
-static void judge_made(struct made *made, bool read)
+static void judge_made(struct made *made, void *arg)
 {
+	const bool *read = arg;
 	const struct stage *s = &made->stage;
 	uint64_t moved = s->in_to - s->in_from;
 
 	REQUIRE(s->in_to <= s->in.length, "%s: %llu bytes crossed where only %llu come", made_name(made->draft->kind),
 		(ull)s->in_to, (ull)s->in.length);
 	REQUIRE(!made->running, "%s was not told of the end", made_name(made->draft->kind));
-	if (read)
+	if (*read)
 		made->unseen += moved - made->passed;
 	made->passed = moved;
 	judge_shaper(made, moved);
@@ -197,7 +204,6 @@ static void judge_sink(struct world *w)
 	REQUIRE(w->sink_fd < 0 || fcntl(w->sink_fd, F_GETFL) == w->sink_flags, "the flags of the sink were changed");
 	if (w->draft->sink == SINK_NOTHING)
 		return;
-	peers_drain(w);
 	world_sink_bytes(w, &got);
 	if (w->sink_peer < 0 && w->sink_dead && got.length < w->bytes)
 		same_bytes("the sink", &got, final->bytes, got.length);
@@ -211,8 +217,10 @@ static void judge_report(struct world *w)
 	const struct leat_report *r = &w->report;
 	uint64_t by_route = r->hole_bytes;
 
-	for (unsigned i = 0; i < LEAT_ROUTES; i++)
+	for (unsigned i = 0; i < LEAT_ROUTES; i++) {
 		by_route += r->route_bytes[i];
+		w->routes |= r->route_bytes[i] ? UINT32_C(1) << i : 0;
+	}
 	REQUIRE(by_route == r->bytes, "the report's routes sum up to %llu of %llu bytes", (ull)by_route, (ull)r->bytes);
 	REQUIRE(r->source_bytes <= r->bytes || draft_need(w->draft) == LEAT_NEED_CHANGE, "the report has more source bytes than bytes");
 	if (w->draft->policy == LEAT_REQUIRE)
@@ -222,10 +230,11 @@ static void judge_report(struct world *w)
 			"policy copy took a kernel route");
 	w->total.hole_bytes += r->hole_bytes;
 	w->total.source_bytes += r->source_bytes;
+	w->last = *r;	/* nothing, when none was begun */
 	memset(&w->report, 0, sizeof w->report);
 }
 
-static void each_made(struct world *w, void (*look)(struct made *, bool), bool arg)
+void each_made(struct world *w, void (*look)(struct made *, void *), void *arg)
 {
 	for (unsigned i = 0; i < w->draft->nodes; i++)
 		for (unsigned k = 0; k < w->place[i].node.stages; k++)
@@ -237,7 +246,7 @@ static void each_made(struct world *w, void (*look)(struct made *, bool), bool a
 }
 
 /* The choices that were free. */
-static void note_choices(struct made *made, bool arg)
+static void note_choices(struct made *made, void *arg)
 {
 	if (made->draft->kind == MADE_SECTION)
 		made->stage.dropped = made->stage.skip - made->as.limit.skip;
@@ -254,34 +263,46 @@ static void note_over(struct place *place, bool over)
 		note_over(place->part[i], place->node.queue ? i < place->over : over);
 }
 
-static const char *try_oracle(struct world *w, bool root_over, bool over, unsigned stopper, bool *ret_fits)
+/* Each part that is over without an error has given all. */
+static bool parts_ended(const struct place *place)
+{
+	for (unsigned i = 0; i < place->node.parts; i++) {
+		const struct place *part = place->part[i];
+
+		if (place->node.queue && i < place->over && !part->report.error && !part->node.out.ended)
+			return false;
+		if (!parts_ended(part))
+			return false;
+	}
+	return true;
+}
+
+static const char *try_oracle(struct world *w, unsigned stopped, unsigned stopped_at_sink, bool *ret_fits)
 {
 	struct oracle *o = &w->oracle;
 	const char *never;
 
-	note_over(w->root, root_over);
-	o->over = over;
-	o->stopper = stopper;
+	note_over(w->root, true);
+	o->stopped = stopped;
+	o->stopped_at_sink = stopped_at_sink;
 	never = oracle_forward(o);
-	*ret_fits = !never && (w->result ? w->bytes <= o->final.length : o->final.ended && o->final.length == w->bytes);
+	*ret_fits = !never && parts_ended(w->root) &&
+		    (w->result ? w->bytes <= o->final.length : o->final.ended && o->final.length == w->bytes);
 	return never;
 }
 
-/*
- * What is over ended by itself, or was stopped for want of room, on the sink's side or on the source's. An error of
- * somebody who is asked at the end may come on top of either.
- */
+/* What is over ended by itself, or was stopped for want of room. */
 static void ask_oracle(struct world *w)
 {
 	const char *never;
 	bool fits;
 
-	each_made(w, note_choices, false);
-	never = try_oracle(w, false, !w->result, 0, &fits);
-	for (unsigned i = 0; i < 8 && !fits; i++)
-		try_oracle(w, i >= 4, true, i % 4, &fits);
+	each_made(w, note_choices, NULL);
+	never = try_oracle(w, 0, 0, &fits);
+	for (unsigned i = 1; i < 1024 && !fits; i++)
+		try_oracle(w, i / 32, i % 32, &fits);
 	if (!fits)
-		never = try_oracle(w, false, false, 0, &fits);
+		never = try_oracle(w, 0, 0, &fits);
 	REQUIRE(fits || !never, "%s", never);
 	oracle_backward(&w->oracle, w->bytes);
 }
@@ -290,10 +311,11 @@ void judge(struct world *w)
 {
 	bool read = w->oracle.reads && !w->report.begin_ns;
 
+	peers_drain(w);
 	ask_oracle(w);
 	judge_report(w);
 	judge_sink(w);
-	each_made(w, judge_made, read);
+	each_made(w, judge_made, &read);
 	for (unsigned i = 0; i < w->draft->nodes; i++)
 		if (w->place[i].draft && w->place[i].draft->kind == NODE_LEAF)
 			judge_leaf(&w->place[i]);

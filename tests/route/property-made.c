@@ -3,6 +3,8 @@
 #include "property.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 static const char *name(const struct made *made)
 {
@@ -29,6 +31,7 @@ static void note(struct made *made, const struct leat_event *event)
 		made->running = false;
 		made->ends++;
 		made->ended_bytes += event->bytes;
+		made->end_bytes = event->report->bytes;
 		break;
 	default:
 		break;
@@ -270,9 +273,22 @@ static const struct leat_wrapper_ops mine[MADE_KINDS] = {
 	[MADE_SEE_FAULT] = { .name = "my-see-fault", .need = LEAT_NEED_CONTENT, .see = see, MINE },
 };
 
+/* The second sink is a callback, or a pipe: what comes from a socket then goes by tee(2). */
 static struct leat_wrapper *new_tee(struct made *made)
 {
-	leat_to_callback(&made->second_sink, &second_ops, made);
+	int fds[2];
+
+	if (made->draft->how & 128 && made->draft->b == NEVER && world->tees < 2 * DEPTH) {
+		peers_make(LEAF_PIPE, fds, made->draft->how & 64 ? 1 : 0);
+		made->second_peer = fds[0];
+		made->second_fd = fds[1];
+		for (unsigned i = 0; i < 2; i++)
+			fcntl(fds[i], F_SETFL, fcntl(fds[i], F_GETFL) | O_NONBLOCK);
+		leat_to_fd(&made->second_sink, made->second_fd);
+		world->tee[world->tees++] = made;
+	} else {
+		leat_to_callback(&made->second_sink, &second_ops, made);
+	}
 	made->second_buffer = malloc(made->draft->a);
 	return leat_tee_init(&made->as.tee, &made->second_sink, made->draft->how % 3, made->second_buffer, made->draft->a);
 }
@@ -330,6 +346,7 @@ struct made *made_new(const struct made_draft *draft)
 	if (!made)
 		abort();
 	made->draft = draft;
+	made->second_fd = made->second_peer = -1;
 	switch (draft->kind) {
 	case MADE_LIMIT: case MADE_EXACT: case MADE_SECTION: case MADE_RATE: case MADE_DEADLINE:
 		wrapper = new_shaper(made);
@@ -369,6 +386,10 @@ void made_free(struct made *made)
 	if (!made)
 		return;
 	leat_close_sink(&made->second_sink);
+	if (made->second_fd >= 0) {
+		close(made->second_fd);
+		close(made->second_peer);
+	}
 	bytes_free(&made->seen);
 	bytes_free(&made->fed);
 	bytes_free(&made->second);

@@ -134,9 +134,23 @@ bool peers_busy(struct world *w)
 	return w->draft->sink == SINK_TCP && !ioctl(w->sink_fd, SIOCOUTQ, &queued) && queued;
 }
 
+static uint64_t drain_second(struct world *w, struct made *made)
+{
+	unsigned char buffer[4096];
+	ssize_t n = read(made->second_peer, buffer, 1 + dice_below(&w->dice, sizeof buffer));
+
+	if (n > 0)
+		bytes_add(&made->second, buffer, (uint64_t)n);
+	return n > 0 ? (uint64_t)n : 0;
+}
+
 uint64_t peers_pump(struct world *w)
 {
 	uint64_t moved = 0;
+
+	for (unsigned i = 0; i < w->tees; i++)
+		if (!dice_one_in(&w->dice, 4))
+			moved += drain_second(w, w->tee[i]);
 
 	for (unsigned i = 0; i < w->draft->nodes; i++)
 		if (w->place[i].draft && !dice_one_in(&w->dice, 4))
@@ -150,6 +164,9 @@ void peers_drain(struct world *w)
 {
 	struct pollfd poll_for = { .fd = w->sink_peer, .events = POLLIN };
 
+	for (unsigned i = 0; i < w->tees; i++)
+		while (drain_second(w, w->tee[i]))
+			;
 	if (w->sink_peer < 0)
 		return;
 	while (w->sink_peer >= 0 && w->got.length < w->accepted && poll(&poll_for, 1, 1000) > 0)

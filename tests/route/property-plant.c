@@ -3,6 +3,16 @@
 #include "property.h"
 #include "flow.h"
 #include "route/route.h"
+#include "wrap/wrap.h"
+
+/* A limit decides how much of this extent may pass. */
+static bool limited(const struct transfer *t, const struct extent *extent)
+{
+	for (const struct leat_wrapper *w = t->first; w; w = w->down)
+		if (w->ops == &limit_ops && ((const struct leat_limit *)w)->left == extent->bytes)
+			return true;
+	return false;
+}
 
 enum flow __real_flow_next(struct transfer *t, struct extent *extent, const struct leat_wrapper **ret_by, int *ret_error);
 enum flow __wrap_flow_next(struct transfer *t, struct extent *extent, const struct leat_wrapper **ret_by, int *ret_error);
@@ -12,7 +22,7 @@ enum flow __wrap_flow_next(struct transfer *t, struct extent *extent, const stru
 	uint64_t left = t->base && t->end != LEAT_UNKNOWN ? t->end - t->base->position : 0;
 
 	if (planted != PLANT_LIMIT || flow != FLOW_READY || extent->origin || extent->data || extent->target ||
-	    t->route->id != LEAT_ROUTE_SENDFILE || extent->bytes >= left)
+	    t->route->id != LEAT_ROUTE_SENDFILE || extent->bytes >= left || !limited(t, extent))
 		return flow;
 	extent->bytes = left;
 	stats->planted++;

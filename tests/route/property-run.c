@@ -18,6 +18,20 @@ static struct place *current_leaf(struct place *place, bool *ret_in_queue)
 	return place;
 }
 
+/* A frame or changer has given its last byte: what is unread now comes too late. */
+static bool anything_over(const struct world *w)
+{
+	for (unsigned i = 0; i < w->draft->nodes; i++)
+		for (unsigned k = 0; k < w->place[i].node.stages; k++)
+			if (w->place[i].made[k]->coder.over || w->place[i].made[k]->finishes)
+				return true;
+	for (unsigned i = 0; i < w->draft->sinks; i++)
+		for (unsigned k = 0; k < DEPTH; k++)
+			if (w->sink_made[i][k] && (w->sink_made[i][k]->coder.over || w->sink_made[i][k]->finishes))
+				return true;
+	return false;
+}
+
 static void unread(struct world *w, uint64_t amount)
 {
 	bool in_queue = false;
@@ -26,7 +40,7 @@ static void unread(struct world *w, uint64_t amount)
 	uint64_t at;
 	int r;
 
-	if (!leaf)
+	if (!leaf || anything_over(w))
 		return;
 	content = &leaf->node.content;
 	at = leaf->node.in_to;
@@ -99,6 +113,7 @@ static void note_phase(struct world *w)
 void world_run(struct world *w)
 {
 	w->result = -ECANCELED;
+	leat_plan(&w->sink[w->draft->sinks - 1], &w->root->source, &w->options, &w->planned);
 	judge(w);
 	for (unsigned i = 0; i < w->draft->phases && w->result == -ECANCELED; i++) {
 		const struct phase_draft *phase = &w->draft->phase[i];

@@ -37,6 +37,15 @@ static unsigned waits(int fd)
 	return !ours(fd) && !is_file(fd) ? MAY_AGAIN : 0;
 }
 
+/* TO_SINK, or nothing: a pipe of the library, or the second sink of a tee. */
+static unsigned to_sink(int fd)
+{
+	for (unsigned i = 0; i < world->tees; i++)
+		if (world->tee[i]->second_fd == fd)
+			return 0;
+	return ours(fd) ? 0 : TO_SINK;
+}
+
 static bool chance(unsigned rate, unsigned of)
 {
 	return rate && dice_below(&world->faults, of) < rate;
@@ -126,7 +135,7 @@ int64_t __real_sys_splice(int in, uint64_t *in_offset, int out, uint64_t *out_of
 int64_t __wrap_sys_splice(int in, uint64_t *in_offset, int out, uint64_t *out_offset, uint64_t bytes, unsigned flags);
 int64_t __wrap_sys_splice(int in, uint64_t *in_offset, int out, uint64_t *out_offset, uint64_t bytes, unsigned flags)
 {
-	unsigned may = waits(in) | waits(out) | MAY_INTERRUPT | MAY_DECLINE | (ours(out) ? 0 : TO_SINK);
+	unsigned may = waits(in) | waits(out) | MAY_INTERRUPT | (to_sink(out) || ours(out) ? MAY_DECLINE : 0) | to_sink(out);
 	int r = before(&bytes, may);
 	unsigned char byte;
 	int64_t n;
@@ -135,10 +144,10 @@ int64_t __wrap_sys_splice(int in, uint64_t *in_offset, int out, uint64_t *out_of
 		return r;
 	if (planted != PLANT_PIPE || lost || !ours(in) || bytes < 2 || __real_sys_read(in, &byte, 1) != 1)
 		return after(__real_sys_splice(in, in_offset, out, out_offset, bytes, flags), may);
-	n = after(__real_sys_splice(in, in_offset, out, out_offset, bytes - 1, flags), may);
+	n = __real_sys_splice(in, in_offset, out, out_offset, bytes - 1, flags);
 	lost = true;
 	stats->planted++;
-	return (n > 0 ? n : 0) + 1;
+	return after((n > 0 ? n : 0) + 1, may);
 }
 
 int64_t __wrap_sys_read(int fd, void *bytes, uint64_t size);
@@ -181,9 +190,9 @@ int64_t __real_sys_write(int fd, const void *bytes, uint64_t size);
 int64_t __wrap_sys_write(int fd, const void *bytes, uint64_t size);
 int64_t __wrap_sys_write(int fd, const void *bytes, uint64_t size)
 {
-	int r = before(&size, waits(fd) | MAY_INTERRUPT | TO_SINK);
+	int r = before(&size, waits(fd) | MAY_INTERRUPT | to_sink(fd));
 
-	return r ? r : after(__real_sys_write(fd, bytes, size), TO_SINK);
+	return r ? r : after(__real_sys_write(fd, bytes, size), to_sink(fd));
 }
 
 int64_t __real_sys_pwrite(int fd, const void *bytes, uint64_t size, uint64_t offset);

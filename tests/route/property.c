@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The property test.
+ * The property test. A case is made from a number, its seed.
  *
- *	property [--seed S] [--first I] [--count N]	cases I to I + N - 1 of seed S; in batches, each in a child
+ *	property [--quick] [--from SEED] [--cases N]	seeds from SEED (1) on, 20,000 of them; --quick: 2,000
+ *	property --seed SEED				this one, and what it is made of
  *	property --soak SECONDS				fresh seeds until the time is over
- *	property --planted limit|charge|pipe		passes when the planted bug is found
- *	property SEED [I]				one case, here, with a dump of what it is
+ *	property --planted limit|charge|pipe		passes when the planted bug is found, and is gone without it
  *
- * A failure prints the seed and the case, and a smaller draft that still fails.
+ * A failure prints the seed, and a smaller draft that still fails. Cases run in children, a batch in each.
  */
 #include "property.h"
 
@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #define BATCH 250
+#define CASES 20000
+#define CASES_STRICT 2000	/* of so many, each kind of thing must have happened */
 #define CASE_SECONDS 60		/* a hang; under valgrind a case may take a few */
 
 struct world *world;
@@ -30,26 +32,17 @@ _Noreturn void wrong(const char *format, ...)
 {
 	va_list list;
 
-	stats->why = (uintptr_t)format;
+	stats->why = (uintptr_t)format + (uint64_t)(world ? world->result : 0);
+	va_start(list, format);
+	vsnprintf(stats->said, sizeof stats->said, format, list);
+	va_end(list);
 	if (!quiet) {
-		printf("WRONG: ");
-		va_start(list, format);
-		vprintf(format, list);
-		va_end(list);
-		putchar('\n');
+		printf("WRONG: %s\n", stats->said);
 		if (running)
 			draft_print(running, stdout);
 		fflush(stdout);
 	}
 	_exit(1);
-}
-
-static uint64_t case_seed(uint64_t seed, uint64_t index)
-{
-	struct dice dice = { seed };
-
-	dice.state ^= dice_next(&dice) * (index + 1);
-	return dice_next(&dice);
 }
 
 static int lowest_fd(void)
@@ -79,13 +72,13 @@ static void run_draft(const struct draft *draft)
 	running = NULL;
 }
 
-static void run_range(uint64_t seed, uint64_t first, uint64_t count)
+static void run_seeds(uint64_t from, uint64_t count)
 {
-	for (uint64_t i = first; i < first + count; i++) {
+	for (uint64_t seed = from; seed < from + count; seed++) {
 		struct draft draft;
 
-		stats->current = i;
-		draft_make(&draft, case_seed(seed, i));
+		stats->current = seed;
+		draft_make(&draft, seed);
 		run_draft(&draft);
 	}
 }
@@ -133,13 +126,13 @@ static const char *how_it_failed(int status)
 	return text;
 }
 
-static void report_failure(uint64_t seed, int status)
+static void report_failure(int status)
 {
 	struct draft draft;
 	pid_t child;
 
-	printf("FAILED: property %llu %llu: %s\n", (ull)seed, (ull)stats->current, how_it_failed(status));
-	draft_make(&draft, case_seed(seed, stats->current));
+	printf("FAILED: property --seed %llu: %s\n", (ull)stats->current, how_it_failed(status));
+	draft_make(&draft, stats->current);
 	draft_print(&draft, stdout);
 	if (!draft_shrink(&draft))
 		return;
@@ -155,8 +148,8 @@ static void report_failure(uint64_t seed, int status)
 	wait_for(child);
 }
 
-/* 0, or 1 after a failure that is reported. */
-static int run_batches(uint64_t seed, uint64_t first, uint64_t count)
+/* 0, or the status of the child that failed. */
+static int run_batches(uint64_t from, uint64_t count)
 {
 	while (count) {
 		uint64_t n = count < BATCH ? count : BATCH;
@@ -166,34 +159,49 @@ static int run_batches(uint64_t seed, uint64_t first, uint64_t count)
 		fflush(stdout);
 		child = fork();
 		if (!child) {
-			run_range(seed, first, n);
+			run_seeds(from, n);
 			exit(0);
 		}
 		status = wait_for(child);
-		if (status && planted == PLANT_NOTHING)
-			report_failure(seed, status);
 		if (status)
-			return 1;
-		first += n;
+			return status;
+		from += n;
 		count -= n;
 	}
 	return 0;
 }
 
+static int run(uint64_t from, uint64_t count)
+{
+	int status = run_batches(from, count);
+
+	if (status) {
+		report_failure(status);
+		return 1;
+	}
+	printf("%llu cases, seeds %llu to %llu\n", (ull)count, (ull)from, (ull)(from + count - 1));
+	return stats_print(count >= CASES_STRICT && !getenv("LEAT_ROUTES"));
+}
+
 static int soak(uint64_t seconds)
 {
-	uint64_t seed = (uint64_t)time(NULL), until = leat_now_ns() + seconds * LEAT_SECOND, seeds = 0;
+	uint64_t from = (uint64_t)time(NULL) << 20, until = leat_now_ns() + seconds * LEAT_SECOND, count = 0;
+	int status = 0;
 
-	for (; leat_now_ns() < until; seed++, seeds++)
-		if (run_batches(seed, 0, 1000))
-			return 1;
-	printf("%llu seeds from %llu on, 1000 cases each\n", (ull)seeds, (ull)(seed - seeds));
-	return stats_print(seeds != 0);
+	for (; leat_now_ns() < until && !status; count += BATCH)
+		status = run_batches(from + count, BATCH);
+	if (status)
+		report_failure(status);
+	else
+		printf("%llu cases, fresh seeds from %llu on\n", (ull)count, (ull)from);
+	return stats_print(false) || status;
 }
 
 static int find_planted(const char *what)
 {
 	static const char *const names[] = { "", "limit", "charge", "pipe" };
+	struct draft draft;
+	int status;
 
 	for (unsigned i = 1; i < 4; i++)
 		if (!strcmp(what, names[i]))
@@ -203,20 +211,25 @@ static int find_planted(const char *what)
 		return 2;
 	}
 	quiet = true;
-	if (!run_batches(1, 0, 3000)) {
+	status = run_batches(1, CASES_STRICT);
+	if (!status || !stats->planted || !stats->why) {
 		printf("the planted bug (%s) was not found; it fired %llu times\n", what, (ull)stats->planted);
 		return 1;
 	}
-	printf("the planted bug (%s) was found by case %llu; it had fired %llu times\n", what, (ull)stats->current,
-	       (ull)stats->planted);
-	return stats->planted ? 0 : 1;
+	printf("the planted bug (%s) was found at seed %llu, after it had fired %llu times:\n%s\n", what, (ull)stats->current,
+	       (ull)stats->planted, stats->said);
+	planted = PLANT_NOTHING;
+	draft_make(&draft, stats->current);
+	status = draft_fails(&draft) != 0;
+	printf("without it, that seed %s\n", status ? "fails too" : "holds");
+	return status;
 }
 
-static int run_one(uint64_t seed, uint64_t index)
+static int run_one(uint64_t seed)
 {
 	struct draft draft;
 
-	draft_make(&draft, case_seed(seed, index));
+	draft_make(&draft, seed);
 	draft_print(&draft, stdout);
 	fflush(stdout);
 	run_draft(&draft);
@@ -224,25 +237,38 @@ static int run_one(uint64_t seed, uint64_t index)
 	return 0;
 }
 
+/* Under a sanitizer fewer: those take ten times as long, valgrind a hundred times. */
+static uint64_t fewer(uint64_t cases)
+{
+	const char *sanitizer = getenv("SANITIZER");
+
+	return !sanitizer ? cases : strcmp(sanitizer, "valgrind") != 0 ? cases / 10 : cases / 100;
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t seed = 1, first = 0, count = 2000, number = argc > 2 ? strtoull(argv[2], NULL, 0) : 0;
+	uint64_t from = 1, count = fewer(CASES);
 
 	stats = mmap(NULL, sizeof *stats, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (stats == MAP_FAILED)
 		return 1;
-	if (argc > 1 && argv[1][0] != '-')
-		return run_one(strtoull(argv[1], NULL, 0), number);
-	if (argc == 3 && !strcmp(argv[1], "--soak"))
-		return soak(number);
-	if (argc == 3 && !strcmp(argv[1], "--planted"))
-		return find_planted(argv[2]);
-	for (int i = 1; i + 1 < argc; i += 2) {
-		uint64_t n = strtoull(argv[i + 1], NULL, 0);
+	for (int i = 1; i < argc; i++) {
+		const char *value = i + 1 < argc ? argv[i + 1] : "";
 
-		*(!strcmp(argv[i], "--seed") ? &seed : !strcmp(argv[i], "--first") ? &first : &count) = n;
+		if (!strcmp(argv[i], "--quick"))
+			count = fewer(CASES_STRICT);
+		else if (!strcmp(argv[i], "--planted"))
+			return find_planted(value);
+		else if (!strcmp(argv[i], "--seed"))
+			return run_one(strtoull(value, NULL, 10));
+		else if (!strcmp(argv[i], "--soak"))
+			return soak(strtoull(value, NULL, 10));
+		else if (!strcmp(argv[i], "--from"))
+			from = strtoull(argv[++i], NULL, 10);
+		else if (!strcmp(argv[i], "--cases"))
+			count = fewer(strtoull(argv[++i], NULL, 10));
+		else
+			return fprintf(stderr, "property: %s?\n", argv[i]), 2;
 	}
-	if (run_batches(seed, first, count))
-		return 1;
-	return stats_print(count >= 2000);
+	return run(from, count);
 }

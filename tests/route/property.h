@@ -130,9 +130,12 @@ struct made {
 	/* its own */
 	struct coder_state coder;
 	uint64_t gate_ns, finish_ns;
-	struct bytes second;		/* of a tee */
+	struct bytes second;		/* of a tee: what its second sink got */
 	struct leat_sink second_sink;
 	unsigned char *second_buffer;
+	int second_fd, second_peer;	/* a pipe, or -1 */
+	uint64_t gave;			/* of a changer: its output */
+	uint64_t end_bytes;		/* the report of the last END */
 	uint64_t passed, unseen;	/* by the oracle; and of it, in leat_read, where nobody is told of an end */
 };
 
@@ -150,6 +153,7 @@ struct place {			/* a node, built */
 	unsigned added, over;	/* parts: added, released */
 	bool fed_all;
 	unsigned releases;
+	bool closed;		/* released when everything was closed, not before */
 	struct leat_report report;
 };
 
@@ -160,6 +164,8 @@ struct world {
 	struct place *root;
 	struct leat_sink sink[SINKS];
 	struct made *sink_made[SINKS][DEPTH];
+	struct made *tee[2 * DEPTH];		/* those with a descriptor as second sink */
+	unsigned tees;
 	struct oracle oracle;
 	struct leat_options options;
 	struct leat_helper helper;
@@ -178,7 +184,8 @@ struct world {
 	bool declined, injected;
 	/* over all phases */
 	uint64_t bytes, kept;
-	struct leat_report report, total;
+	struct leat_report report, last, total, planned;
+	uint32_t routes;			/* bits: those that carried bytes */
 	int result;
 	bool cancelled, copying, over;
 	struct bytes read;			/* by leat_read */
@@ -211,6 +218,7 @@ extern const struct leat_wrapper_ops coder_ops[CODERS];
 void world_build(struct world *w, const struct draft *draft);
 void world_free(struct world *w);
 bool world_add_part(struct world *w);	/* to an open queue that lacks some; false: nothing to add or end */
+void each_made(struct world *w, void (*look)(struct made *, void *), void *arg);
 void world_sink_bytes(struct world *w, struct bytes *ret);	/* what arrived at the sink */
 
 /* property-peers.c */
@@ -234,9 +242,10 @@ uint64_t world_clock(void *arg);
 /* Lets the peers go on until one of fds is ready, or the time has come. */
 void world_settle(struct world *w, struct pollfd *fds, unsigned count, uint64_t wake_at_ns);
 
-/* property-judge.c, property-final.c */
+/* property-judge.c, property-final.c, property-report.c */
 void judge(struct world *w);
 void judge_end(struct world *w);
+void judge_report_end(struct world *w);
 void judge_closed(struct world *w);
 
 /* property-bare.c */
@@ -251,6 +260,7 @@ struct stats {
 	uint64_t made[MADE_KINDS], leaf[LEAF_KINDS], sink[SINK_KINDS], route[LEAT_ROUTES], injected[4], planted;
 	uint64_t cancels, restarts, deaths, reads, unreads, compared, errors, done, bytes, parts, holes, kept;
 	uint64_t current, why;
+	char said[200];
 };
 extern struct stats *stats;
 int stats_print(bool strict);	/* 0, or 1: strict, and something never happened */
