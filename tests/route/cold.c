@@ -215,8 +215,8 @@ static void show(const char *disk, const struct manner *manner, const struct out
 	       "%.0f MB/s\n",
 	       disk, manner->helper ? "helper" : "no helper", manner->hash ? ", hash" : "",
 	       manner->again ? ", evicted again" : manner->some ? ", some pages warm" : "",
-	       (double)o->longest_ns / 1e6, (double)o->longest_blocked_ns / 1e6, o->over_10_ms, o->steps, o->sleeps, (unsigned long long)o->cold_waits,
-	       (double)SIZE / ((double)o->took_ns / 1e9) / 1e6);
+	       (double)o->longest_ns / 1e6, (double)o->longest_blocked_ns / 1e6, o->over_10_ms, o->steps, o->sleeps,
+	       (unsigned long long)o->cold_waits, (double)SIZE / ((double)o->took_ns / 1e9) / 1e6);
 }
 
 static const struct manner manners[] = {
