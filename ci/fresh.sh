@@ -28,7 +28,11 @@ inside() {
 	mount -t tmpfs -o mode=1777 shm "$root/dev/shm"
 	mount --bind -o ro "$tree" "$root/mnt"
 	# shellcheck disable=SC2016 # expanded in there
-	try='git -c safe.directory=* clone -q /mnt leat && cd leat && for target; do echo "== make $target"; make "$target" || exit; done'
+	try='git -c safe.directory=* clone -q /mnt leat && cd leat && for target; do
+		echo "== make $target"; begin=$(date +%s)
+		make "$target" || exit
+		echo "== make $target: $(($(date +%s) - begin)) s"
+	done'
 	exec chroot "$root" env -i HOME=/tmp LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		sh -c "cd /tmp && $try" make "$@"
 }
