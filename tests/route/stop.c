@@ -262,6 +262,7 @@ static void deadlines(void)
 	static struct run run;
 	struct leat_deadline deadline;
 	uint64_t longest = 0;
+	unsigned stood_still = 0;
 
 	for (unsigned i = 0; i < 4 * PAIRS; i++) {
 		bool total = i / 2 % 2;
@@ -269,6 +270,12 @@ static void deadlines(void)
 		run_make(&run, &pairs[i / 4], i % 2, total ? "total deadline" : "idle deadline");
 		leat_wrap_sink(&run.to.sink, leat_deadline_init(&deadline, total ? 0 : 60 * MS, total ? 60 * MS : 0));
 		CHECK_EQ(run_copy(&run, NULL), -ETIMEDOUT);
+		if (!run.report.bytes && ++stood_still < 10) {	/* the machine let it stand for 60 ms before its first call */
+			from_close(&run.from);
+			to_close(&run.to);
+			i--;
+			continue;
+		}
 		CHECK_EQ(run.report.side, LEAT_SIDE_WRAPPER);
 		CHECK_STR(run.report.culprit, "deadline");
 		CHECK_GE(run.took_ns, 60 * MS);
