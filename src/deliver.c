@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One extent on its way: filled into a buffer, given to a changer, dropped by a section, or moved to the sink; then charged. */
 #include "deliver.h"
+#include "charge.h"
 #include "datagram.h"
 #include "endpoint.h"
 #include "flow.h"
@@ -71,10 +72,11 @@ static uint64_t call_bytes(const struct transfer *t, const struct extent *x, uin
 	return bytes;
 }
 
-static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t bytes, enum leat_route *ret_route)
+/* before_ns: just now. */
+static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t bytes, uint64_t before_ns,
+				enum leat_route *ret_route)
 {
 	bool own = x->origin || (x->data && t->base->kept_len);	/* bytes of a wrapper, or kept: sent from memory */
-	uint64_t before = sys_clock(&t->options);
 	bool more = x->more || bytes < x->bytes || (!x->hole && x->bytes == t->end - t->base->position && part_follows(t));
 	struct move move;
 
@@ -106,7 +108,8 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 		if (more && (x->data || t->route->id != LEAT_ROUTE_SENDFILE))
 			t->bits |= TRANSFER_MORE_SENT;
 	}
-	resize_calls(t, bytes, sys_clock(&t->options) - before);
+	t->now_ns = sys_clock(&t->options);
+	resize_calls(t, bytes, t->now_ns - before_ns);
 	return move;
 }
 
@@ -166,7 +169,7 @@ static struct move fill(struct transfer *t, const struct extent *x, uint64_t *re
 static struct move charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum leat_route route)
 {
 	const struct leat_wrapper *by = NULL;
-	int r = flow_charge(t, x, bytes, route, &by);
+	int r = charge_extent(t, x, bytes, route, &by);
 
 	return r < 0 ? failed(r, LEAT_SIDE_WRAPPER, by) : route_verdict(VERDICT_MORE);
 }
@@ -230,13 +233,14 @@ struct move deliver(struct transfer *t, struct extent *x, uint64_t step_done, ui
 	if (x->fill_only || flow_needs_fill(t, x))
 		return fill(t, x, ret_filled);
 	if (x->target) {
-		r = flow_change(t, x, &by);
+		r = charge_change(t, x, &by);
 		return r < 0 ? failed(r, LEAT_SIDE_WRAPPER, by) : route_verdict(VERDICT_MORE);
 	}
 	if (t->out->facts.kind == LEAT_KIND_DATAGRAM)
 		return deliver_datagram(t, x, ret_filled);
 	asked = call_bytes(t, x, step_done);
-	move = move_to_sink(t, x, asked, &route);
+	/* The loop has read the clock; since an earlier move of this step wrappers were told, which is no call's time. */
+	move = move_to_sink(t, x, asked, step_done ? sys_clock(&t->options) : t->now_ns, &route);
 	if (!move.bytes)
 		return move;
 	if (t->options.level_triggered && kind_waits(t->out->facts.kind) && move.bytes < asked)

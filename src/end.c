@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How a part of a queue and a transfer end: what is held goes back to the source, offsets are left, everybody is told. */
 #define _GNU_SOURCE
+#include "charge.h"
 #include "endpoint.h"
-#include "flow.h"
 #include "helper.h"
 #include "holes.h"
 #include "pipe.h"
@@ -134,7 +134,7 @@ void transfer_part_over(struct transfer *t, int error)
 	struct leat_source *part = t->part;
 	struct leat_report report;
 	uint64_t by_changers = 0;
-	int changed = flow_keep_changed(t, t->part_last, &by_changers), r = keep_held(t);
+	int changed = charge_keep(t, t->part_last, &by_changers), r = keep_held(t);
 
 	error = error ? error : r < 0 ? r : changed;
 	report = t->part_report;
@@ -228,14 +228,14 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 	if (!(t->bits & TRANSFER_RUNS))
 		return -EINVAL;
 	t->bits |= TRANSFER_IN_STEP;	/* for callbacks that are told of the end */
-	t->now_ns = sys_clock(&t->options);
-	if (r == LEAT_WAIT) {
+	if (r == LEAT_WAIT) {	/* else it ended when its last step did */
+		t->now_ns = sys_clock(&t->options);
 		r = t->report.error = t->part_report.error = -ECANCELED;
 		t->report.ended_by = t->part_report.ended_by = LEAT_ENDED_BY_CANCEL;
 	}
 	if (t->options.helper)
 		helper_forget(t->options.helper, t);
-	changed = flow_keep_changed(t, way_last(t->first), &by_changers);
+	changed = charge_keep(t, way_last(t->first), &by_changers);
 	kept = keep_held(t);
 	t->report.kept_bytes = by_changers + (t->base ? t->base->kept_len : 0);
 	if (changed < 0)

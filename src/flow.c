@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "flow.h"
+#include "charge.h"
 #include "holes.h"
 #include "queue.h"
 #include "room.h"
@@ -8,8 +9,6 @@
 #include "wrap/wrap.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* The head of the stream at one place of the way. */
 struct head {
@@ -276,20 +275,13 @@ static bool pass_frame(struct walk *walk, struct leat_frame *frame, struct exten
 	return false;
 }
 
-static unsigned char *change_slot(const struct transfer *t, const struct leat_wrapper *w)
-{
-	if (w->state & WRAPPER_KEPT)
-		return (unsigned char *)(uintptr_t)w->owed_data;
-	return t->buffer.bytes + t->buffer.size + (size_t)w->out_slot * FLOW_CHANGE_BYTES;
-}
-
 static bool pass_changer(struct walk *walk, struct leat_wrapper *w, struct extent *extent)
 {
 	struct head *head = &walk->head;
 	uint64_t out = w->out_len - w->out_off;
 
 	if (out) {
-		head_is(head, w, change_slot(walk->t, w) + w->out_off, out, out);
+		head_is(head, w, charge_slot(walk->t, w) + w->out_off, out, out);
 		return false;
 	}
 	if (w->state & WRAPPER_ENDED) {
@@ -317,6 +309,12 @@ static bool pass_section(struct walk *walk, struct leat_limit *section, struct e
 		.bytes = least(head->bytes, section->skip), .hole = head->hole,
 	};
 	return true;
+}
+
+/* Most wrappers only look on: they have nothing to say here. */
+static bool looks_on(const struct leat_wrapper *w)
+{
+	return !w->ops->allow && w->ops->need != LEAT_NEED_CHANGE && w->ops != &frame_ops;
 }
 
 /* One wrapper. True: the walk ends here, with *extent. */
@@ -366,7 +364,7 @@ enum flow flow_next(struct transfer *t, struct extent *extent, const struct leat
 	if (t->part && !t->part_last && walk.head.ended)
 		return FLOW_PART_OVER;
 	for (struct leat_wrapper *w = t->first; w; w = w->down) {
-		bool here = pass(&walk, w, extent);
+		bool here = !looks_on(w) && pass(&walk, w, extent);
 
 		if (walk.error < 0) {
 			*ret_error = walk.error;
@@ -375,8 +373,8 @@ enum flow flow_next(struct transfer *t, struct extent *extent, const struct leat
 		}
 		if (here)
 			return FLOW_READY;
-		*ret_by = walk.head.by;
 		if (walk.head.ended && !walk.head.cut && (w == t->part_last || w->state & WRAPPER_PART_LAST)) {
+			*ret_by = walk.head.by;
 			extent->target = w;
 			return FLOW_PART_OVER;
 		}
@@ -392,149 +390,4 @@ bool flow_needs_fill(const struct transfer *t, const struct extent *extent)
 	if (t->pipe.bytes)
 		return t->route->id != LEAT_ROUTE_SPLICE_PIPE;
 	return t->route->fill != NULL;
-}
-
-static void base_took(struct transfer *t, uint64_t bytes)
-{
-	struct leat_source *base = t->base;
-
-	if (base->kept_len) {
-		base->kept_off += bytes;
-		base->kept_len -= bytes;
-		return;
-	}
-	base->position += bytes;
-	if (t->buffer.len) {
-		t->buffer.off += (uint32_t)bytes;
-		t->buffer.len -= (uint32_t)bytes;
-	}
-}
-
-static int charge_one(const struct transfer *t, struct leat_wrapper *w, const unsigned char *data, uint64_t bytes,
-		      enum leat_route route)
-{
-	struct leat_event event = {
-		.kind = LEAT_EVENT_MOVED, .route = route, .now_ns = t->now_ns, .bytes = bytes, .total_bytes = LEAT_UNKNOWN,
-	};
-	int r = 0;
-
-	if (w->ops->need == LEAT_NEED_CONTENT && w->ops->see && data)	/* none: a tee(2) has them in a pipe */
-		r = w->ops->see(w, data, bytes);
-	if (w->ops->moved)
-		w->ops->moved(w, bytes, route);
-	w->passed_bytes += bytes;
-	if (w->ops->event)
-		w->ops->event(w, &event);
-	return r < 0 ? r : 0;
-}
-
-/* The output is all accepted: what the changer consumed for it is charged to the wrappers above. */
-static int charge_owed(struct transfer *t, struct leat_wrapper *w, enum leat_route route, const struct leat_wrapper **ret_by)
-{
-	struct extent owed = { .origin = w->owed_origin, .target = w, .data = w->owed_data };
-	uint64_t bytes = w->owed_bytes;
-
-	if (w->state & WRAPPER_KEPT) {	/* charged when it was kept */
-		free((void *)(uintptr_t)w->owed_data);
-		w->owed_data = NULL;
-		w->state &= ~(uint32_t)WRAPPER_KEPT;
-	}
-	w->owed_bytes = 0;
-	return bytes ? flow_charge(t, &owed, bytes, route, ret_by) : 0;
-}
-
-int flow_charge(struct transfer *t, const struct extent *x, uint64_t bytes, enum leat_route route,
-		const struct leat_wrapper **ret_by)
-{
-	int first_error = 0, r;
-	bool dropped = x->target && x->target->ops == &section_ops;
-
-	if (!x->origin)
-		base_took(t, bytes);
-	if (!x->origin && !dropped) {
-		t->report.source_bytes += bytes;
-		t->part_report.source_bytes += bytes;
-	}
-	for (struct leat_wrapper *w = x->origin ? x->origin : t->first; w != x->target; w = w->down) {
-		if (w == x->origin && w->ops == &frame_ops)
-			frame_took_own((struct leat_frame *)w, bytes);
-		if (w == x->origin)
-			continue;
-		if (w->ops == &frame_ops)
-			frame_took_payload((struct leat_frame *)w, bytes);
-		r = dropped ? 0 : charge_one(t, w, x->data, bytes, route);
-		if (dropped && w->ops->skipped)
-			w->ops->skipped(w, bytes);
-		if (r < 0 && !first_error) {
-			first_error = r;
-			*ret_by = *ret_by ? *ret_by : w;
-		}
-	}
-	if (x->origin && x->origin->ops != &frame_ops) {	/* last: a kept output is freed, and everybody has to see it */
-		x->origin->out_off += (uint32_t)bytes;
-		r = x->origin->out_off == x->origin->out_len ? charge_owed(t, x->origin, route, ret_by) : 0;
-		first_error = first_error ? first_error : r;
-	}
-	if (dropped)
-		section_skipped((struct leat_limit *)x->target, bytes);
-	return first_error;
-}
-
-int flow_change(struct transfer *t, const struct extent *x, const struct leat_wrapper **ret_by)
-{
-	struct leat_wrapper *w = x->target;
-	struct leat_change change = {
-		.in = x->data, .in_bytes = x->bytes < SIZE_MAX ? (size_t)x->bytes : SIZE_MAX, .out = change_slot(t, w),
-		.out_bytes = FLOW_CHANGE_BYTES, .last = x->last,
-	};
-	int r = w->ops->change(w, &change);
-
-	*ret_by = w;
-	if (r < 0)
-		return r;
-	if (change.consumed > change.in_bytes || change.produced > change.out_bytes || (r && r != LEAT_END) ||
-	    (r == LEAT_END && !x->last) || (r != LEAT_END && !change.consumed && !change.produced))
-		return LEAT_ECONTRACT;
-	if (r == LEAT_END)
-		w->state |= WRAPPER_ENDED;
-	w->out_off = 0;
-	w->out_len = (uint32_t)change.produced;
-	w->owed_origin = x->origin;
-	w->owed_data = x->data;
-	w->owed_bytes = change.consumed;
-	if (w->out_len)
-		return 0;
-	*ret_by = NULL;
-	return charge_owed(t, w, LEAT_ROUTE_COPY, ret_by);	/* swallowed for now: nothing waits for the sink */
-}
-
-int flow_keep_changed(struct transfer *t, struct leat_wrapper *last, uint64_t *ret_bytes)
-{
-	const struct leat_wrapper *by = NULL;
-	int first_error = 0, r = 0;
-
-	/* From the sink: one changer's input is another's output. */
-	for (struct leat_wrapper *w = last; w; w = w == t->first ? NULL : w->up, r = 0) {
-		uint32_t left = w->out_len - w->out_off;
-		unsigned char *kept;
-
-		if (w->ops->need != LEAT_NEED_CHANGE || !left)
-			continue;
-		*ret_bytes += left;
-		if (w->state & WRAPPER_KEPT)
-			continue;
-		kept = malloc(left);
-		if (kept)
-			memcpy(kept, change_slot(t, w) + w->out_off, left);
-		else
-			r = -ENOMEM;
-		if (!r)
-			r = charge_owed(t, w, LEAT_ROUTE_COPY, &by);
-		w->owed_data = kept;
-		w->out_off = 0;
-		w->out_len = kept ? left : 0;
-		w->state |= kept ? WRAPPER_KEPT : 0;
-		first_error = first_error ? first_error : r;
-	}
-	return first_error;
 }

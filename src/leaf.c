@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How a transfer begins and goes from leaf to leaf: facts, plan, private descriptors, and what the wrappers are told. */
 #define _GNU_SOURCE
+#include "charge.h"
 #include "endpoint.h"
-#include "flow.h"
 #include "plan.h"
 #include "queue.h"
 #include "report.h"
@@ -213,7 +213,7 @@ static int assign_slots(struct transfer *t)
 	for (; last; last = last->up)	/* from the sink: a part's changers come and go at the other end */
 		if (last->ops->need == LEAT_NEED_CHANGE)
 			last->out_slot = slot++;
-	grown = realloc(t->buffer.bytes, t->options.buffer_bytes + (size_t)t->changers * FLOW_CHANGE_BYTES);
+	grown = realloc(t->buffer.bytes, t->options.buffer_bytes + (size_t)t->changers * CHANGE_BYTES);
 	if (!grown)
 		return -ENOMEM;
 	t->buffer.bytes = grown;

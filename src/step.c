@@ -19,10 +19,11 @@ int leat_begin(struct leat_transfer *transfer, struct leat_sink *sink, struct le
 	/* It runs already: left alone. (Only a busy source says that *transfer holds anything at all.) */
 	if (sink && source && source->state & END_BUSY && t->bits & TRANSFER_RUNS && t->source == source && t->sink == sink)
 		return LEAT_EWRAPPED;
-	t->bits = 0;
-	t->report = report_misuse(-EINVAL);
-	if (!sink || !source)
+	if (!sink || !source) {
+		t->bits = 0;
+		t->report = report_misuse(-EINVAL);
 		return -EINVAL;
+	}
 	r = transfer_begin(t, sink, source, options, 0, 0);
 	if (r < 0 && t->bits)
 		transfer_end(t, NULL);

@@ -4,6 +4,7 @@
  * On would-block it returns to the caller; on declined it takes the next route. Nothing else decides any of this.
  */
 #include "transfer.h"
+#include "charge.h"
 #include "cold.h"
 #include "deliver.h"
 #include "endpoint.h"
@@ -201,7 +202,7 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 		return LEAT_DONE;
 	/* Cut behind a changer: what it took is charged before anybody is asked to finish, and it takes no more. */
 	t->bits |= TRANSFER_OVER;
-	r = flow_keep_changed(t, part ? last : way_last(t->first), &kept_bytes);
+	r = charge_keep(t, part ? last : way_last(t->first), &kept_bytes);
 	if (r < 0)
 		return fail(t, r, LEAT_SIDE_WRAPPER, NULL);
 	/* A part that a wrapper behind its queue cuts is not over: it goes on in the next transfer. */
@@ -338,11 +339,13 @@ static bool stopped(const struct transfer *t)
 
 static int turns(struct transfer *t)
 {
-	uint64_t bytes = 0, begin_ns = 0;
+	uint64_t bytes = 0, begin_ns = 0, read_ns = t->now_ns;
 	int r = LEAT_AGAIN;
 
 	while (r == LEAT_AGAIN) {
-		t->now_ns = sys_clock(&t->options);
+		if (t->now_ns == read_ns)	/* else a call to the sink ended just now */
+			t->now_ns = sys_clock(&t->options);
+		read_ns = t->now_ns;
 		begin_ns = begin_ns ? begin_ns : t->now_ns;
 		if (stopped(t))
 			return fail(t, -ECANCELED, LEAT_SIDE_CALLER, NULL);

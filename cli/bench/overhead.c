@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What leat adds to the calls it makes. A 4 KiB file goes to a non-blocking TCP socket through six wrappers, the facts of
- * both ends gathered beforehand. strace lists the calls of one such transfer; a C program then makes exactly these, on the
- * same descriptors, in the same process, in turns with leat and with itself (the control). One process holds both ends
- * of the connection and drains it between the turns, untimed: nobody has to be woken.
+ * What leat adds to the calls it makes. A 4 KiB file goes to a non-blocking TCP socket through six wrappers: begin, step and
+ * end, the facts of both ends gathered and the wrappers put on beforehand. strace lists the calls of one such transfer; a C
+ * program then makes exactly these, on the same descriptors, in the same process, in turns with leat and with itself (the
+ * control). One process holds both ends of the connection and drains it between the turns, untimed: nobody has to be woken.
  */
 #include "bench.h"
 #include "small.h"
@@ -19,7 +19,6 @@
 
 enum { BY_LEAT, BY_CALLS, BY_CALLS_AGAIN, WAYS };
 #define WHY_BYTES 200
-#define TURN 8			/* transfers in one turn: 32 KiB, which every receive buffer takes */
 #define TURNS 100		/* of every way in a round */
 #define ROUNDS_MAX 201
 #define ROUNDS_DEFAULT 31
@@ -42,9 +41,9 @@ static uint64_t thread_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static int run_way(struct small *s, const struct same_calls *calls, unsigned row, int way)
+static int run_way(struct small *s, const struct same_calls *calls, unsigned row, int way, unsigned i)
 {
-	return way == BY_LEAT ? small_by_leat(s, (int)row) : small_by_calls(s, &calls[row]);
+	return way == BY_LEAT ? small_by_leat(s, i) : small_by_calls(s, &calls[row]);
 }
 
 /* ---- the list of calls ---- */
@@ -60,9 +59,10 @@ static void record_child(const struct bench *b, const struct same_calls *calls, 
 		_exit(1);
 	if (read(go, &byte, 1) != 1)
 		_exit(1);
-	for (int i = 0; i < 3; i++) {
+	small_prepare(&s, (int)row);
+	for (unsigned i = 0; i < 3; i++) {
 		calls_mark();
-		if (run_way(&s, calls, row, way))
+		if (run_way(&s, calls, row, way, i))
 			_exit(1);
 		calls_mark();
 		small_drain(&s);
@@ -130,13 +130,19 @@ static int list_calls(struct bench *b, struct same_calls calls[OVERHEAD_ROWS], c
 
 static double turn(struct small *s, const struct same_calls *calls, unsigned row, int way, struct shared *shared)
 {
-	uint64_t began;
+	int by_leat = row < OVERHEAD_ROWS && way == BY_LEAT;
+	uint64_t began, took;
 
 	small_drain(s);
+	if (by_leat)
+		small_prepare(s, (int)row);
 	began = thread_ns();
-	for (int i = 0; i < TURN; i++)
-		shared->error |= row < OVERHEAD_ROWS ? run_way(s, calls, row, way) : small_by_sendfile(s);
-	return (double)(thread_ns() - began) / (TURN * TURNS);
+	for (unsigned i = 0; i < SMALL_TURN; i++)
+		shared->error |= row < OVERHEAD_ROWS ? run_way(s, calls, row, way, i) : small_by_sendfile(s);
+	took = thread_ns() - began;
+	if (by_leat)
+		shared->error |= small_close(s);
+	return (double)took / (SMALL_TURN * TURNS);
 }
 
 static void measure_child(const struct bench *b, const struct same_calls *calls, struct shared *shared)

@@ -85,16 +85,6 @@ static void on_progress(void *arg, const struct leat_progress_state *state)
 	*(uint64_t *)arg += state->bytes;
 }
 
-struct six {
-	struct leat_limit limit;
-	struct leat_count count;
-	struct leat_log log;
-	struct leat_trace trace;
-	struct leat_progress progress;
-	struct leat_deadline deadline;
-	uint64_t told;
-};
-
 static void wrap_six(struct six *w, struct leat_source *source)
 {
 	w->told = 0;
@@ -106,45 +96,53 @@ static void wrap_six(struct six *w, struct leat_source *source)
 	leat_wrap(source, leat_deadline_init(&w->deadline, 30 * LEAT_SECOND, 60 * LEAT_SECOND));
 }
 
-/* A cached source and sink are copied, wrapped, begun, stepped and ended: one response of a server. */
-static int one_transfer(struct small *s, int immutable, struct six *w, long *ret_allocated)
+void small_prepare(struct small *s, int immutable)
 {
-	struct leat_source source = s->source[immutable];
-	struct leat_sink sink = s->sink;
-	struct leat_transfer transfer;
-	size_t before = 0;
-	int error, verdict;
-
-	if (ret_allocated)
-		before = mallinfo2().uordblks;
-	wrap_six(w, &source);
-	error = leat_begin(&transfer, &sink, &source, NULL);
-	if (error)
-		return error;
-	do
-		verdict = leat_step(&transfer);
-	while (verdict == LEAT_AGAIN);
-	if (ret_allocated)
-		*ret_allocated = (long)(mallinfo2().uordblks - before);
-	error = leat_end(&transfer, NULL);
-	leat_close(&source);
-	leat_close_sink(&sink);
-	return error ? error : w->count.bytes == SMALL_BYTES ? 0 : -EIO;
+	for (struct response *r = s->responses; r < s->responses + SMALL_TURN; r++) {
+		r->source = s->source[immutable];
+		r->sink = s->sink;
+		wrap_six(&r->wrappers, &r->source);
+	}
 }
 
-int small_by_leat(struct small *s, int immutable)
+int small_by_leat(struct small *s, unsigned response)
 {
-	struct six w;
+	struct response *r = &s->responses[response];
+	int error = leat_begin(&r->transfer, &r->sink, &r->source, NULL);
 
-	return one_transfer(s, immutable, &w, NULL);
+	if (error)
+		return error;
+	while (leat_step(&r->transfer) == LEAT_AGAIN)
+		;
+	return leat_end(&r->transfer, NULL);
+}
+
+int small_close(struct small *s)
+{
+	int error = 0;
+
+	for (struct response *r = s->responses; r < s->responses + SMALL_TURN; r++) {
+		leat_close(&r->source);
+		leat_close_sink(&r->sink);
+		if (r->wrappers.count.bytes != SMALL_BYTES)
+			error = -EIO;
+	}
+	return error;
 }
 
 long small_allocated_bytes(struct small *s)
 {
-	long allocated = -1;
-	struct six w;
+	struct response *r = &s->responses[0];
+	long before, allocated;
+	int error;
 
-	return one_transfer(s, 0, &w, &allocated) ? -1 : allocated;
+	small_prepare(s, 0);
+	before = (long)mallinfo2().uordblks;
+	error = leat_begin(&r->transfer, &r->sink, &r->source, NULL);
+	while (!error && leat_step(&r->transfer) == LEAT_AGAIN)
+		;
+	allocated = (long)mallinfo2().uordblks - before;
+	return error || leat_end(&r->transfer, NULL) ? -1 : allocated;
 }
 
 /* ---- the same calls ---- */

@@ -9,6 +9,7 @@
 
 #define SMALL_BYTES 4096
 #define SMALL_WRAPPERS 6
+#define SMALL_TURN 8		/* responses in one turn: 32 KiB, which every receive buffer takes */
 
 /* One system call that a C program can make again. */
 enum again {
@@ -29,20 +30,44 @@ int calls_read(struct same_calls *calls, int log);
 /* Before and after what is to be recorded: a call that nothing else here makes. */
 void calls_mark(void);
 
+struct six {
+	struct leat_limit limit;
+	struct leat_count count;
+	struct leat_log log;
+	struct leat_trace trace;
+	struct leat_progress progress;
+	struct leat_deadline deadline;
+	uint64_t told;
+};
+
+/* One response of a server, ready to go: its ends as they were looked at once, and six wrappers on them. */
+struct response {
+	struct leat_source source;
+	struct leat_sink sink;
+	struct six wrappers;
+	struct leat_transfer transfer;
+};
+
 struct small {
 	int file, out, in;		/* in: the other end of out; ours too, so that nobody has to wake up */
 	struct leat_source source[2];	/* looked at once: promised immutable, or not */
 	struct leat_sink sink;
+	struct response responses[SMALL_TURN];
 	char drained[65536];
 };
 
 /* 0, or -errno. */
 int small_open(struct small *s, const char *dir);
-int small_by_leat(struct small *s, int immutable);
+/* Makes the responses ready. */
+void small_prepare(struct small *s, int immutable);
+/* Begins, steps and ends one of them. 0, or -errno. */
+int small_by_leat(struct small *s, unsigned response);
+/* Closes all of them. 0, or -EIO if one was not delivered whole. */
+int small_close(struct small *s);
 int small_by_calls(struct small *s, const struct same_calls *calls);
 int small_by_sendfile(struct small *s);
 void small_drain(struct small *s);
-/* Bytes one transfer allocates while it runs, wrappers and all. */
+/* Bytes that one transfer has allocated when it is done, wrappers and all; -1: it failed. */
 long small_allocated_bytes(struct small *s);
 
 #endif

@@ -226,7 +226,7 @@ static void overhead_table(const struct bench *b)
 	const struct overhead *o = b->overhead;
 	const struct colors *c = colors(b);
 
-	printf("\n%sa 4 KiB file to a non-blocking TCP socket, %llu wrappers%s: wrap + begin + step + end, CPU of one transfer\n",
+	printf("\n%sa 4 KiB file to a non-blocking TCP socket, %llu wrappers%s: begin + step + end, CPU of one transfer\n",
 	       c->bold, (unsigned long long)o->wrappers, c->off);
 	printf("  %-28s %7.0f ns\n", "a bare sendfile", o->bare_ns.median);
 	for (unsigned i = 0; i < OVERHEAD_ROWS; i++) {

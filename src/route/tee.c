@@ -50,6 +50,8 @@ static void shut(struct leat_tee *tee)
 
 void tee_use_kernel(struct transfer *t, bool kernel)
 {
+	if (!t->report.content_wrappers)
+		return;
 	for (struct leat_wrapper *w = t->first; w; w = w->down) {
 		if (w->ops != &tee_ops)
 			continue;
