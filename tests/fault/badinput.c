@@ -101,7 +101,13 @@ static void from_sealed_promise(struct leat_source *source)
 }
 static void from_file_promised_sealed(struct leat_source *source)
 {
-	leat_from_file(source, open_named("s", O_RDONLY), 0);
+	int fd = open_named("s", O_RDONLY);
+
+	if (fcntl(fd, F_GET_SEALS) >= 0) {	/* each file of tmpfs has them */
+		close(fd);
+		fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	}
+	leat_from_file(source, fd, 0);
 	leat_promise(source, LEAT_SEALED);
 }
 static void from_strange_promise(struct leat_source *source)
