@@ -14,7 +14,7 @@
 int main(int argc, char **argv)
 {
 	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int file = argc == 3 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1, sock = socket(AF_INET, SOCK_STREAM, 0);
+	int file = open(argc == 3 ? argv[1] : "", O_RDONLY | O_CLOEXEC), sock = socket(AF_INET, SOCK_STREAM, 0);
 	int loop = epoll_create1(EPOLL_CLOEXEC), state;
 	struct epoll_event event = { .events = EPOLLOUT | EPOLLET };
 	struct leat_source source;

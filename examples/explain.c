@@ -20,7 +20,7 @@ static void show(const char *what, struct leat_sink *sink, struct leat_source *s
 int main(int argc, char **argv)
 {
 	struct leat_options copy = { .policy = LEAT_COPY }, require = { .policy = LEAT_REQUIRE };
-	int file = argc == 2 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1, pair[2], ends[2];
+	int file = open(argc == 2 ? argv[1] : "", O_RDONLY | O_CLOEXEC), pair[2], ends[2];
 	struct leat_source source, generated;
 	struct leat_sink sock, end;
 	struct leat_count count;

@@ -38,8 +38,8 @@ static const struct leat_wrapper_ops halves_ops = {
 
 int main(int argc, char **argv)
 {
-	int in = argc == 3 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
-	int out = argc == 3 ? open(argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+	int in = open(argc == 3 ? argv[1] : "", O_RDONLY | O_CLOEXEC);
+	int out = open(argc == 3 ? argv[2] : "", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	struct halves halves = { .moves = 0 };
 	struct leat_source source;
 	struct leat_sink sink;

@@ -22,7 +22,7 @@ int main(int argc, char **argv)
 {
 	static const char header[] = "here it comes\n", trailer[] = "that was it\n";
 	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int file = argc == 3 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1, sock = socket(AF_INET, SOCK_STREAM, 0);
+	int file = open(argc == 3 ? argv[1] : "", O_RDONLY | O_CLOEXEC), sock = socket(AF_INET, SOCK_STREAM, 0);
 	struct leat_source parts[3], whole;
 	struct leat_queue queue;
 	struct leat_sink sink;

@@ -23,7 +23,7 @@ static void on_event(void *arg, const struct leat_event *event)
 int main(int argc, char **argv)
 {
 	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int file = argc == 3 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1, sock = socket(AF_INET, SOCK_STREAM, 0);
+	int file = open(argc == 3 ? argv[1] : "", O_RDONLY | O_CLOEXEC), sock = socket(AF_INET, SOCK_STREAM, 0);
 	struct leat_source source;
 	struct leat_sink sink;
 	struct leat_limit limit;
