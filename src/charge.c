@@ -133,8 +133,6 @@ int charge_keep(struct transfer *t, struct leat_wrapper *last, uint64_t *ret_byt
 	const struct leat_wrapper *by = NULL;
 	int first_error = 0, r = 0;
 
-	if (!t->changers)
-		return 0;
 	/* From the sink: one changer's input is another's output. */
 	for (struct leat_wrapper *w = last; w; w = w == t->first ? NULL : w->up, r = 0) {
 		uint32_t left = w->out_len - w->out_off;

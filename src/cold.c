@@ -70,7 +70,21 @@ static int wait_cold(struct transfer *t, uint64_t at, uint64_t end)
 	return LEAT_WAIT;
 }
 
-int cold_check(struct transfer *t, struct extent *x)
+/* What was warm in an earlier step, or when the helper had read it, may have been evicted since. */
+static void look_again(struct transfer *t, uint64_t at, uint64_t end)
+{
+	uint64_t warm, until = t->cold_end < end ? t->cold_end : end;
+
+	if (at >= until)
+		return;
+	warm = warm_until(t, at, until);
+	if (warm < until) {
+		t->cold_end = warm;
+		t->bits |= TRANSFER_COLD_AHEAD;
+	}
+}
+
+int cold_check(struct transfer *t, struct extent *x, bool first)
 {
 	uint64_t at, end;
 
@@ -87,6 +101,8 @@ int cold_check(struct transfer *t, struct extent *x)
 		t->cold_end = t->cold_asked;
 		t->bits &= (uint16_t)~TRANSFER_COLD_AHEAD;
 	}
+	if (first)
+		look_again(t, at, end);
 	if (t->cold_end < at)
 		t->cold_end = at;
 	if (t->cold_end < end && !(t->bits & TRANSFER_COLD_AHEAD)) {

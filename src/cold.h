@@ -5,7 +5,7 @@
 
 #include "types.h"
 
-/* 0: go on, with extent->bytes lowered to what is warm; LEAT_WAIT: being read ahead. */
-int cold_check(struct transfer *t, struct extent *extent);
+/* 0: go on, with extent->bytes lowered to what is warm; LEAT_WAIT: being read ahead. first: of this step. */
+int cold_check(struct transfer *t, struct extent *extent, bool first);
 
 #endif

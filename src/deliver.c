@@ -38,9 +38,10 @@ static void count_call(struct transfer *t, enum leat_route route)
 	t->part_report.route_calls[route]++;
 }
 
-static void cork(struct transfer *t, uint64_t bytes)
+/* sendfile has no MSG_MORE: it takes a cork to say that more follows. */
+static void cork(struct transfer *t, uint64_t bytes, bool more)
 {
-	if (t->bits & TRANSFER_CORKED || bytes <= CORK_BYTES || t->route->id != LEAT_ROUTE_SENDFILE ||
+	if (t->bits & TRANSFER_CORKED || (bytes <= CORK_BYTES && !more) || t->route->id != LEAT_ROUTE_SENDFILE ||
 	    t->out->facts.kind != LEAT_KIND_TCP || t->out->facts.corked)
 		return;
 	if (!sys_set_cork(t->sink_fd, 1))
@@ -97,7 +98,7 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 	if (!x->data && !t->route->fill && !source_has(t))
 		return route_verdict(VERDICT_WAIT_SOURCE);
 	if (!x->data) {
-		cork(t, x->bytes);
+		cork(t, x->bytes, more);
 		move = t->route->move(t, bytes, more);
 	} else {
 		move = sink_send(t, x->data, bytes, more);

@@ -20,20 +20,19 @@
 
 static void tell_end(struct transfer *t, const struct leat_wrapper *stop, const struct leat_report *report)
 {
-	for (struct leat_wrapper *w = t->first, *down; w && w != stop; w = down) {
-		struct leat_event event = {
-			.kind = LEAT_EVENT_END, .route = report->route, .now_ns = t->now_ns, .bytes = w->passed_bytes,
-			.total_bytes = w->passed_bytes, .report = report,
-		};
+	struct leat_event event = { .kind = LEAT_EVENT_END, .route = report->route, .now_ns = t->now_ns, .report = report };
 
+	for (struct leat_wrapper *w = t->first, *down; w && w != stop; w = down) {
 		down = w->down;
 		if (!(w->state & WRAPPER_BEGUN))
 			continue;
 		w->state &= ~(uint32_t)WRAPPER_BEGUN;
 		if (!report->error)	/* else it has ended for good, and does so only once */
 			w->state &= ~(uint32_t)WRAPPER_ENDED;
-		if (w->ops->event)
-			w->ops->event(w, &event);
+		if (!w->ops->event)
+			continue;
+		event.bytes = event.total_bytes = w->passed_bytes;
+		w->ops->event(w, &event);
 	}
 }
 
@@ -235,7 +234,7 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 	}
 	if (t->options.helper)
 		helper_forget(t->options.helper, t);
-	changed = charge_keep(t, way_last(t->first), &by_changers);
+	changed = t->changers ? charge_keep(t, way_last(t->first), &by_changers) : 0;
 	kept = keep_held(t);
 	t->report.kept_bytes = by_changers + (t->base ? t->base->kept_len : 0);
 	if (changed < 0)

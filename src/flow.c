@@ -17,6 +17,7 @@ struct head {
 	uint64_t bytes;		/* that may go now in one piece */
 	uint64_t ready;		/* that certainly come and may go, this piece included */
 	bool hole, ended;
+	bool more;		/* though ready does not say so: the tail of a piece, and bytes for the next one are there */
 	bool cut;		/* ended, because by, further down, has no room for a piece: nothing above by is over */
 	const struct leat_wrapper *by;	/* that ended it */
 };
@@ -94,12 +95,11 @@ static bool breaks_promise(const struct transfer *t, const struct leat_wrapper *
 	return open;
 }
 
-/* What allow said, taken into the walk. Negative: failed. */
+/* What allow said but yes, taken into the walk. Negative: failed. */
 static int take_answer(struct walk *walk, const struct leat_wrapper *w, int answer, const struct leat_budget *budget)
 {
 	struct head *head = &walk->head;
 
-	walk->t->wake_at_ns = least(walk->t->wake_at_ns, budget->wake_at_ns);
 	if (answer > 0 && answer != LEAT_WAIT && answer != LEAT_END)
 		answer = LEAT_ECONTRACT;
 	if (answer < 0) {
@@ -112,17 +112,12 @@ static int take_answer(struct walk *walk, const struct leat_wrapper *w, int answ
 		*head = (struct head){ .ended = true, .by = w };
 		walk->by = w;
 		return walk->error = !read_full && breaks_promise(walk->t, w) ? LEAT_ESHORT : 0;
-	} else if (answer == LEAT_END) {
-		return 0;
-	} else if (answer == LEAT_WAIT || !budget->bytes) {
+	} else if (answer != LEAT_END) {
 		if (head->bytes)
 			walk->blocked = true;
 		if (budget->wait.fd >= 0)
 			walk->t->wrapper_wait = budget->wait;
 		head->bytes = head->ready = 0;
-	} else {
-		head->bytes = least(head->bytes, budget->bytes);
-		head->ready = least(head->ready, budget->bytes);
 	}
 	return 0;
 }
@@ -145,9 +140,13 @@ static int ask(struct walk *walk, struct leat_wrapper *w)
 		return 0;
 	budget = budget_for(walk, want, of_use(walk->t));
 	answer = allow(w, budget);
-	if (!want && answer == 0)	/* nothing to lower, only its time to wake */
-		budget->bytes = 1;
-	return take_answer(walk, w, answer, budget);
+	if (budget->wake_at_ns < walk->t->wake_at_ns)
+		walk->t->wake_at_ns = budget->wake_at_ns;
+	if (answer || (want && !budget->bytes))
+		return take_answer(walk, w, answer, budget);
+	head->bytes = least(head->bytes, budget->bytes);
+	head->ready = least(head->ready, budget->bytes);
+	return 0;
 }
 
 /* What the nearest frame above still brings of its piece, if it comes here whole. */
@@ -174,6 +173,7 @@ static bool ask_below(struct walk *walk, const struct leat_frame *frame, uint64_
 		return true;
 	walk->head = (struct head){ 0 };
 	walk->blocked = true;
+	walk->t->wake_at_ns = least(walk->t->wake_at_ns, walk->budget.wake_at_ns);
 	take_answer(walk, *ret_by, answer, &walk->budget);
 	return false;
 }
@@ -248,6 +248,7 @@ static bool frame_start(struct walk *walk, struct leat_frame *frame, struct exte
 static bool pass_frame(struct walk *walk, struct leat_frame *frame, struct extent *extent)
 {
 	struct head *head = &walk->head;
+	bool more;
 
 	if (!frame->open && frame_start(walk, frame, extent))
 		return true;
@@ -269,8 +270,10 @@ static bool pass_frame(struct walk *walk, struct leat_frame *frame, struct exten
 		if (head->ready)
 			head->ready += frame->tail_len - frame->tail_off;
 	} else {
+		more = head->ready;
 		head_is(head, &frame->wrapper, frame->tail + frame->tail_off, frame->tail_len - frame->tail_off,
 			frame_left(frame));
+		head->more = more;
 	}
 	return false;
 }
@@ -341,7 +344,7 @@ static enum flow at_the_sink(struct walk *walk, struct extent *extent)
 	if (head->bytes) {
 		*extent = (struct extent){
 			.origin = head->origin, .data = head->data, .bytes = head->bytes, .hole = head->hole,
-			.more = head->ready > head->bytes,
+			.more = head->more || head->ready > head->bytes,
 		};
 		return FLOW_READY;
 	}

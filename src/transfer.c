@@ -202,7 +202,7 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 		return LEAT_DONE;
 	/* Cut behind a changer: what it took is charged before anybody is asked to finish, and it takes no more. */
 	t->bits |= TRANSFER_OVER;
-	r = charge_keep(t, part ? last : way_last(t->first), &kept_bytes);
+	r = t->changers ? charge_keep(t, part ? last : way_last(t->first), &kept_bytes) : 0;
 	if (r < 0)
 		return fail(t, r, LEAT_SIDE_WRAPPER, NULL);
 	/* A part that a wrapper behind its queue cuts is not over: it goes on in the next transfer. */
@@ -260,7 +260,7 @@ static int turn(struct transfer *t, uint64_t *ret_bytes)
 		return fail(t, error, LEAT_SIDE_SOURCE, NULL);
 	switch (flow_next(t, &x, &by, &error)) {
 	case FLOW_READY:
-		cold = cold_check(t, &x);
+		cold = cold_check(t, &x, !*ret_bytes);
 		return cold ? cold : go(t, &x, ret_bytes);
 	case FLOW_PART_OVER:
 		return stream_over(t, by, true, x.target);
