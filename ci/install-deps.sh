@@ -6,7 +6,8 @@ set -eu
 
 # package=what shows that it is there: a command, or a file
 needed='gcc=gcc libc6-dev=/usr/include/stdio.h pkg-config=pkg-config meson=meson ninja-build=ninja'
-needed="$needed libxxhash-dev=/usr/include/xxhash.h strace=strace"
+needed="$needed libxxhash-dev=/usr/include/xxhash.h libssl-dev=/usr/include/openssl/evp.h"
+needed="$needed strace=strace"
 tests='g++=g++ python3=python3 procps=pgrep'
 gates='git=git clang=clang clang-format=clang-format clang-tidy=clang-tidy mandoc=mandoc'
 gates="$gates universal-ctags=ctags-universal shellcheck=shellcheck abigail-tools=abidiff valgrind=valgrind"

@@ -56,6 +56,7 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		  "both, as programs do", 0, 0, "wire|ordinary" },
 		{ "sink", OPT_CHOICE, &s->sink, "nonblocking|blocking", "how leat's server holds its socket: stepped\n"
 		  "with poll (default), or leat_copy on a blocking one", 0, 0, "nonblocking|blocking" },
+		{ "hash", OPT_CHOICE, &s->hash, "xxh3|sha256", "what the shape hash computes; xxh3 by default", 0, 0, "xxh3|sha256" },
 		{ "mss", OPT_NUMBER, &s->mss, "N", "TCP segments of N bytes, as on a network (1448); default\n"
 		  "is what loopback takes, about 64 KiB", 500, 32000 },
 		{ "sweep", OPT_FLAG, &s->sweep, NULL, "1 B to 64 MiB by memory, copy and sendfile: where the kernel\n"

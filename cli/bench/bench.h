@@ -66,10 +66,12 @@ extern const char *const family_names[];		/* "leat", "C", "Go" */
 
 enum receiver { RECEIVER_WIRE, RECEIVER_ORDINARY, RECEIVER_VERIFY /* ordinary, and hashes */ };
 enum sink_mode { SINK_NONBLOCKING, SINK_BLOCKING };
+enum hash { HASH_XXH3, HASH_SHA256 };
+extern const char *const hash_names[];	/* "sha256" */
 
 struct settings {
 	uint64_t size, rounds, port, mss, budget_s;
-	int receiver, sink;		/* enum receiver, enum sink_mode */
+	int receiver, sink, hash;	/* enum receiver, enum sink_mode, enum hash */
 	int quick, sweep, overhead, all, no_go, list, ahead;
 	const char *shape_list, *file, *json, *html;
 };
@@ -81,10 +83,10 @@ struct outcome {
 	int64_t bytes;			/* moved, or a negative error */
 	uint64_t cpu_ns;		/* of serve alone, by the process's own clock */
 	uint64_t copied_bytes;		/* by route copy, as leat reports */
-	uint64_t hole_bytes, transfer_calls, waits, longest_call_ns, hash, counted_bytes, events;
+	uint64_t hole_bytes, transfer_calls, waits, longest_call_ns, counted_bytes, events;
 	int32_t by_leat;		/* the fields from copied_bytes on are filled */
 	int32_t dst;			/* file to file: the descriptor in the serving process, until ORDER_RELEASE */
-	char route[24], reason[48], explain[256];
+	char route[24], reason[48], explain[256], hash[72];	/* hash: in hexadecimal, of a shape that has one */
 };
 
 struct job {	/* in the serving process: one transfer */

@@ -140,6 +140,7 @@ static void shape(struct json *j, const struct bench *b, const struct run *run)
 	text(j, "route", run->outcome.route);
 	text(j, "reason", run->outcome.reason);
 	text(j, "explain", run->outcome.explain);
+	text(j, "content_hash", run->outcome.hash);
 	boolean(j, "verified", run->verified >= 0, run->verified > 0);
 	close_with(j, '}');
 }
@@ -170,6 +171,7 @@ static void method(struct json *j, const struct bench *b)
 	open_with(j, "method", '{');
 	text(j, "receiver", s->receiver == RECEIVER_WIRE ? "wire" : "ordinary");
 	text(j, "sink", s->sink == SINK_BLOCKING ? "blocking" : "nonblocking");
+	text(j, "hash", hash_names[s->hash]);
 	text(j, "congestion_control", b->net.congestion);
 	integer(j, "mss_asked", s->mss);
 	integer(j, "mss_seen", (uint64_t)b->seen_mss);

@@ -4,6 +4,7 @@
  * source. Everything a wrapper calls back does as little as an honest user of it would: it adds up what it is told.
  */
 #include "../loop.h"
+#include "../sha256.h"
 #include "bench.h"
 
 #include <leat.h>
@@ -15,6 +16,8 @@
 
 #define RATE_BYTES_PER_S (2 * GIB)
 #define RATE_BURST (4 * MIB)
+
+const char *const hash_names[] = { "xxh3", "sha256" };
 
 const char framed_header[] =
 	"HTTP/1.1 200 OK\r\nServer: leat bench\r\nContent-Type: application/octet-stream\r\n"
@@ -29,7 +32,9 @@ struct stack {		/* every wrapper a shape may ask for, and what their callbacks a
 	struct leat_progress progress;
 	struct leat_deadline deadline;
 	struct leat_rate rate;
-	struct leat_xxh3 hash;
+	struct leat_xxh3 xxh3;
+	struct leat_hash hash;
+	struct sha256 sha256;
 	uint64_t logged_bytes, traced, progressed;
 	struct job *job;
 };
@@ -81,8 +86,10 @@ static void wrap(struct stack *s, struct leat_source *source)
 		leat_wrap(source, leat_deadline_init(&s->deadline, 30 * LEAT_SECOND, 600 * LEAT_SECOND));
 	if (with & WITH_RATE)
 		leat_wrap(source, leat_rate_init(&s->rate, RATE_BYTES_PER_S, RATE_BURST));
-	if (with & WITH_HASH)
-		leat_wrap(source, leat_xxh3_init(&s->hash));
+	if (with & WITH_HASH && job->settings->hash == HASH_SHA256)
+		leat_wrap(source, leat_hash_init(&s->hash, &sha256_ops, &s->sha256));
+	else if (with & WITH_HASH)
+		leat_wrap(source, leat_xxh3_init(&s->xxh3));
 }
 
 /* The do-nothing reader: it hides what it reads from. */
@@ -168,6 +175,20 @@ static void tell(struct outcome *o, const struct leat_report *report)
 	leat_explain(report, o->explain, sizeof o->explain);
 }
 
+static void tell_hash(const struct job *job, struct stack *s)
+{
+	struct outcome *o = job->outcome;
+	char text[SHA256_TEXT_BYTES];
+
+	if (!(job->shape->arg & WITH_HASH))
+		return;
+	if (job->settings->hash == HASH_XXH3)
+		snprintf(o->hash, sizeof o->hash, "%016llx", (unsigned long long)leat_xxh3_result(&s->xxh3));
+	else
+		snprintf(o->hash, sizeof o->hash, "%s", sha256_text(&s->sha256, text));
+	sha256_release(&s->sha256);
+}
+
 /* As a program with an event loop does it. */
 static int64_t run_stepped(struct job *job, struct leat_sink *sink, struct leat_source *source, struct leat_report *report)
 {
@@ -215,8 +236,7 @@ int serve_leat(struct job *job)
 		job->outcome->bytes = run_stepped(job, &sink, &source, &report);
 	tell(job->outcome, &report);
 	job->outcome->counted_bytes = stack.count.bytes;
-	if (job->shape->arg & WITH_HASH)
-		job->outcome->hash = leat_xxh3_result(&stack.hash);
+	tell_hash(job, &stack);
 	leat_close(&source);
 	leat_close_sink(&sink);
 	return 0;

@@ -27,7 +27,7 @@ const struct shape shapes[] = {
 	{ .name = "rate", .direction = FILE_TCP, .family = FAMILY_LEAT, .serve = serve_leat, .arg = WITH_RATE,
 	  .flags = SHAPE_PACED, .what = "held to 2 GiB/s by a token bucket" },
 	{ .name = "hash", .direction = FILE_TCP, .family = FAMILY_LEAT, .serve = serve_leat, .arg = WITH_HASH,
-	  .what = "XXH3 of the content, so it copies, and says so" },
+	  .what = "a hash of the content (--hash), so it copies, and says so" },
 	{ .name = "opaque", .direction = FILE_TCP, .family = FAMILY_LEAT, .serve = serve_leat, .arg = AS_CALLBACK,
 	  .what = "the file hidden in a read callback: nothing but copying is left" },
 	{ .name = "c-copy-32k", .direction = FILE_TCP, .family = FAMILY_C, .serve = serve_c_copy, .arg = 32 * KIB,

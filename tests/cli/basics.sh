@@ -10,7 +10,7 @@ says out '^usage: leat COMMAND'
 says out '^  bench '
 run 0 "$LEAT" bench --help
 says out '^usage: leat bench'
-for option in quick rounds size file shape receiver sink mss sweep overhead ahead json html port budget; do
+for option in quick rounds size file shape receiver sink hash mss sweep overhead ahead json html port budget; do
 	says out "^  --$option"
 done
 run 0 "$LEAT" --version
@@ -50,6 +50,7 @@ bench --size 99999999999t
 bench --receiver fast
 bench --sink
 bench --sink=maybe
+bench --hash md5
 bench --mss 1
 bench --mss 100000
 bench --port 0
