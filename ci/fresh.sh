@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# fresh.sh [TARGET...]: tries `make demo` and `make test` (or the named targets) of the last commit as a newcomer would: in
-# a minimal Debian 12 with exactly git and make added. Needs root, debootstrap and this system's package mirror; takes some
-# minutes and about 1.5 GB below TMPDIR. All mounts live in a mount namespace of their own, so they end with it whatever
-# happens, and the directory is only removed from outside it.
+# fresh.sh [TARGET...]: tries `make demo` and `make test` (or the named targets) of the last commit as a newcomer would, then
+# `make install`, and an example linked with it, shared and static: in a minimal Debian 12 with exactly git and make added.
+# Needs root, debootstrap and this system's package mirror; takes some minutes and about 1.5 GB below TMPDIR. All mounts live
+# in a mount namespace of their own, so they end with it whatever happens, and the directory is only removed from outside it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 suite=bookworm
@@ -32,7 +32,14 @@ inside() {
 		echo "== make $target"; begin=$(date +%s)
 		make "$target" || exit
 		echo "== make $target: $(($(date +%s) - begin)) s"
-	done'
+	done
+	echo "== make install"
+	make install >/tmp/log 2>&1 && ldconfig || { tail /tmp/log; exit 1; }
+	for how in "" -static; do
+		cc $how -o /tmp/explain examples/explain.c $(pkg-config ${how:+-}$how --cflags --libs leat) || exit
+		/tmp/explain README.md || exit
+	done
+	leat --version'
 	exec chroot "$root" env -i HOME=/tmp LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		sh -c "cd /tmp && $try" make "$@"
 }
