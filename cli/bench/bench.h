@@ -275,15 +275,21 @@ struct figure {
 	double at_most;
 	enum figure_when when;
 };
+#define ROUNDS_TO_JUDGE 21
+enum judgement { TOO_FEW_ROUNDS, MISSED, HOLDS };
 struct verdict {
 	const struct figure *figure;
-	int known, holds, disturbed;	/* disturbed: others were busy while the calls were counted */
+	enum judgement judgement;
+	int known, disturbed;		/* disturbed: others were busy while the calls were counted */
 	struct stat3 ratio;
 	double value;
 };
 #define VERDICTS 16
-#define ROUNDS_TO_JUDGE 21
 unsigned figures_judge(const struct bench *b, struct verdict verdicts[VERDICTS]);
+/* A ratio beside that of the A/A control of the same rounds. */
+enum judgement judge(struct stat3 ratio, struct stat3 control, double at_most);
+/* "holds", "MISSED", "too few rounds to judge (3 of 21)" */
+const char *judgement_text(enum judgement judgement, unsigned rounds, char *text, size_t size);
 /* CPU per GiB of a run over that of another, round by round. */
 struct stat3 ratio_of(const struct bench *b, const struct run *run, const struct run *over);
 struct stat3 cpu_ms_per_gib(const struct bench *b, const struct run *run);
@@ -302,7 +308,7 @@ struct overhead_row {
 	struct stat3 leat_ns, same_ns, ratio, control, over_bare;	/* CPU of one transfer */
 	unsigned calls_count, calls_at_most;
 	double at_most;
-	int holds;
+	enum judgement judgement;
 	char calls[400];		/* in order, as strace saw them */
 };
 struct overhead {

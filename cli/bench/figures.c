@@ -118,7 +118,25 @@ static double width(struct stat3 s)
 }
 
 /* The median is within the figure; or its interval contains the figure, and the control, of which we know that it is 1,
- * is spread no less. */
+ * is spread no less. Nobody can tell from a few rounds. */
+enum judgement judge(struct stat3 ratio, struct stat3 control, double at_most)
+{
+	if (ratio.n < ROUNDS_TO_JUDGE)
+		return TOO_FEW_ROUNDS;
+	if (ratio.median <= at_most || (ratio.low <= at_most && control.n && width(control) >= width(ratio)))
+		return HOLDS;
+	return MISSED;
+}
+
+const char *judgement_text(enum judgement judgement, unsigned rounds, char *text, size_t size)
+{
+	if (judgement == TOO_FEW_ROUNDS)
+		snprintf(text, size, "too few rounds to judge (%u of %d)", rounds, ROUNDS_TO_JUDGE);
+	else
+		snprintf(text, size, "%s", judgement == HOLDS ? "holds" : "MISSED");
+	return text;
+}
+
 static void judge_ratio(const struct bench *b, const struct figure *f, struct verdict *v)
 {
 	struct stat3 control = ratio_of(b, bench_control(b, f->direction), bench_floor(b, f->direction));
@@ -126,10 +144,10 @@ static void judge_ratio(const struct bench *b, const struct figure *f, struct ve
 	v->ratio = ratio_of(b, bench_run(b, f->direction, f->of), bench_run(b, f->direction, f->over));
 	v->known = v->ratio.n > 0;
 	v->value = v->ratio.median;
-	v->holds = v->known && (v->value <= f->at_most ||
-				(v->ratio.low <= f->at_most && control.n && width(control) >= width(v->ratio)));
+	v->judgement = judge(v->ratio, control, f->at_most);
 }
 
+/* Calls are counted, not measured: no rounds are needed. */
 static void judge_calls(const struct bench *b, const struct figure *f, struct verdict *v)
 {
 	const struct run *run = bench_run(b, f->direction, f->of);
@@ -146,7 +164,7 @@ static void judge_calls(const struct bench *b, const struct figure *f, struct ve
 	else
 		v->value = fabs(per_gib(&run->counts, run->counts.transfer_calls) -
 				per_gib(&other->counts, other->counts.transfer_calls));
-	v->holds = v->value <= f->at_most;
+	v->judgement = v->value <= f->at_most ? HOLDS : MISSED;
 }
 
 unsigned figures_judge(const struct bench *b, struct verdict verdicts[VERDICTS])

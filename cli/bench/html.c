@@ -199,6 +199,14 @@ static void calls_section(FILE *f, const struct bench *b)
 	fputs("</table></div></details>\n", f);
 }
 
+static void judged(FILE *f, enum judgement judgement, unsigned rounds)
+{
+	static const char *const classes[] = { "soft", "missed", "holds" };
+	char text[64];
+
+	fprintf(f, "<td class=\"%s\">%s</td>", classes[judgement], judgement_text(judgement, rounds, text, sizeof text));
+}
+
 static void figures_section(FILE *f, const struct bench *b)
 {
 	struct verdict verdicts[VERDICTS];
@@ -220,9 +228,9 @@ static void figures_section(FILE *f, const struct bench *b)
 				v->ratio.high);
 		else
 			fprintf(f, "</td><td class=\"n\">%.0f</td>", v->value);
-		fprintf(f, "<td class=\"n\">%g</td><td "
-			   "class=\"%s\">%s</td></tr>\n", v->figure->at_most, v->holds ? "holds" : "missed",
-			v->holds ? "holds" : "missed");
+		fprintf(f, "<td class=\"n\">%g</td>", v->figure->at_most);
+		judged(f, v->judgement, v->ratio.n);
+		fputs("</tr>\n", f);
 	}
 	fputs("</table></div>\n<p class=\"small soft\">In brackets the bootstrap 95&nbsp;% interval of the median. "
 	      "A ratio holds when its "
@@ -243,7 +251,8 @@ static void overhead_section(FILE *f, const struct overhead *o)
 		   "takes %.0f ns.</p>\n"
 		   "<div class=\"scroll\"><table><tr><th></th><th class=\"n\">leat, ns</th><th class=\"n\">same "
 		   "calls in C, ns</th>"
-		   "<th class=\"n\">ratio</th><th class=\"n\">A/A</th><th>calls</th></tr>\n", (unsigned long long)o->bytes,
+		   "<th class=\"n\">ratio</th><th class=\"n\">A/A</th><th>calls</th><th class=\"n\">at "
+		   "most</th><th></th></tr>\n", (unsigned long long)o->bytes,
 		(unsigned long long)o->wrappers, o->bare_ns.median);
 	for (unsigned i = 0; i < OVERHEAD_ROWS; i++) {
 		const struct overhead_row *row = &o->rows[i];
@@ -251,9 +260,11 @@ static void overhead_section(FILE *f, const struct overhead *o)
 		fprintf(f, "<tr><td>%s</td><td class=\"n\">%.0f</td><td class=\"n\">%.0f</td><td class=\"n\">%.3f "
 			   "<span class=\"soft\">"
 			   "(%.3f–%.3f)</span></td><td class=\"n\">%.3f</td><td>%u: "
-			   "%s</td></tr>\n", row->name, row->leat_ns.median,
+			   "%s</td><td class=\"n\">%.2f, %u calls</td>", row->name, row->leat_ns.median,
 			row->same_ns.median, row->ratio.median, row->ratio.low, row->ratio.high, row->control.median,
-			row->calls_count, row->calls);
+			row->calls_count, row->calls, row->at_most, row->calls_at_most);
+		judged(f, row->judgement, row->ratio.n);
+		fputs("</tr>\n", f);
 	}
 	fputs("</table></div>\n", f);
 }

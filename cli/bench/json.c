@@ -219,7 +219,7 @@ static void figures(struct json *j, const struct bench *b)
 		number(j, "at_most", f->at_most);
 		number(j, "value", verdicts[i].value);
 		three(j, "ratio", verdicts[i].ratio);
-		boolean(j, "holds", 1, verdicts[i].holds);
+		boolean(j, "holds", verdicts[i].judgement != TOO_FEW_ROUNDS, verdicts[i].judgement == HOLDS);
 		close_with(j, '}');
 	}
 	close_with(j, ']');
@@ -250,7 +250,7 @@ static void overhead(struct json *j, const struct overhead *o)
 		text(j, "calls_text", row->calls);
 		number(j, "at_most", row->at_most);
 		integer(j, "calls_at_most", row->calls_at_most);
-		boolean(j, "holds", row->ratio.n > 0, row->holds);
+		boolean(j, "holds", row->judgement != TOO_FEW_ROUNDS, row->judgement == HOLDS);
 		close_with(j, '}');
 	}
 	close_with(j, ']');

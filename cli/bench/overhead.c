@@ -222,7 +222,7 @@ static void fill(struct overhead *o, const struct same_calls *calls, const struc
 		row->same_ns = stats_of(shared->ns[r][BY_CALLS], n);
 		row->ratio = ratios(shared->ns[r][BY_LEAT], shared->ns[r][BY_CALLS], n);
 		row->control = ratios(shared->ns[r][BY_CALLS_AGAIN], shared->ns[r][BY_CALLS], n);
-		row->holds = row->ratio.median <= row->at_most && row->calls_count <= row->calls_at_most;
+		row->judgement = row->calls_count > row->calls_at_most ? MISSED : judge(row->ratio, row->control, row->at_most);
 	}
 }
 

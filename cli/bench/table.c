@@ -141,6 +141,14 @@ static void calls_table(const struct bench *b)
 		       "did NOT show in the counts");
 }
 
+static void judged(const struct colors *c, enum judgement judgement, unsigned rounds)
+{
+	const char *color = judgement == HOLDS ? c->good : judgement == MISSED ? c->bad : c->dim;
+	char text[64];
+
+	printf("%s%s%s\n", color, judgement_text(judgement, rounds, text, sizeof text), c->off);
+}
+
 static void rounds_needed(const struct bench *b)
 {
 	if (b->rounds < ROUNDS_TO_JUDGE)
@@ -163,8 +171,8 @@ static void figures_table(const struct bench *b)
 			snprintf(value, sizeof value, "%.3f (95 %% of it in %.3f-%.3f)", v->value, v->ratio.low, v->ratio.high);
 		else
 			snprintf(value, sizeof value, "%.0f%s", v->value, v->disturbed ? " (others were busy)" : "");
-		printf("  %-50s %-32s at most %-5g %s%s%s\n", v->figure->what, value, v->figure->at_most,
-		       v->holds ? c->good : c->bad, v->holds ? "holds" : "MISSED", c->off);
+		printf("  %-50s %-32s at most %-5g ", v->figure->what, value, v->figure->at_most);
+		judged(c, v->judgement, v->ratio.n);
 	}
 	if (n)
 		rounds_needed(b);
@@ -239,8 +247,8 @@ static void overhead_table(const struct bench *b)
 		       "(%.3f-%.3f)\n", "  the same calls in C", row->same_ns.median, row->ratio.median, row->ratio.low,
 		       row->ratio.high, row->ratio.min, row->ratio.max, row->control.median, row->control.low, row->control.high);
 		printf("    %u calls (at most %u): %s\n", row->calls_count, row->calls_at_most, row->calls);
-		printf("    at most %.2f and %u calls: %s%s%s\n", row->at_most, row->calls_at_most, row->holds ? c->good : c->bad,
-		       row->holds ? "holds" : "MISSED", c->off);
+		printf("    at most %.2f and %u calls: ", row->at_most, row->calls_at_most);
+		judged(c, row->judgement, row->ratio.n);
 	}
 	printf("  a transfer is a struct of %llu bytes; it allocates %llu bytes while it runs\n",
 	       (unsigned long long)o->struct_bytes, (unsigned long long)o->allocated_bytes);

@@ -48,6 +48,15 @@ for shape in data["shapes"]:
         measured(shape[key], f"{name} {key}")
     check(shape["ratio_to_floor"]["n"] == data["rounds"], f"{name} misses rounds")
 
+for figure in data["figures"]:
+    where = f"figure {figure['what']}"
+    few = figure["kind"] == "cpu ratio" and figure["ratio"]["n"] < 21
+    check(figure["holds"] is None if few else figure["holds"] in (True, False), f"{where}: holds is {figure['holds']}")
+for row in data.get("overhead", {}).get("rows", []):
+    few = row["ratio"] is None or row["ratio"]["n"] < 21
+    sure = row["calls"] <= row["calls_at_most"]
+    check((row["holds"] is None) == (few and sure), f"overhead {row['name']}: holds is {row['holds']}")
+
 MIB = 1 << 20
 kernel = ("raw", "wrapped", "limit", "section", "rate", "framed")
 for name in kernel:

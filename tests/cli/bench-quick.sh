@@ -30,5 +30,11 @@ if grep -q $'\033' out; then fail 'colours although it is not a terminal'; fi
 for part in '<!doctype html>' '<svg ' 'prefers-color-scheme:dark' 'System calls' 'How it was measured' '</html>'; do
 	says q.html "$part"
 done
+rounds=$(sed -n 's/^\t"rounds": \([0-9]*\),$/\1/p' q.json)
+if [ "$rounds" -lt 21 ]; then
+	says out "^  wrapped against raw .* too few rounds to judge \\($rounds of 21\\)\$"
+	says q.html "<td class=\"soft\">too few rounds to judge \\($rounds of 21\\)</td>"
+	if grep -qE '^  wrapped against raw .* (holds|MISSED)' out; then fail "judged by $rounds rounds"; fi
+fi
 if grep -qiE '<script|https?://|src=' q.html; then fail 'the page has a script or fetches something'; fi
 exit "$failed"

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* The judging of `leat bench` (DESIGN.md section 8), on samples made up here. */
+#include "../../cli/bench/bench.h"
+#include "check.h"
+
+/* What figures.c wants of the rest of the bench. */
+const double noise_limit = 0.06;
+
+struct run *bench_run(const struct bench *b, enum direction direction, const char *name)
+{
+	for (unsigned i = 0; i < b->runs_count; i++)
+		if (b->runs[i].shape->direction == direction && strcmp(b->runs[i].shape->name, name) == 0)
+			return &b->runs[i];
+	return NULL;
+}
+
+static struct run *with_flag(const struct bench *b, enum direction direction, unsigned flag)
+{
+	for (unsigned i = 0; i < b->runs_count; i++)
+		if (b->runs[i].shape->direction == direction && b->runs[i].shape->flags & flag)
+			return &b->runs[i];
+	return NULL;
+}
+
+struct run *bench_floor(const struct bench *b, enum direction direction)
+{
+	return with_flag(b, direction, SHAPE_FLOOR);
+}
+
+struct run *bench_control(const struct bench *b, enum direction direction)
+{
+	return with_flag(b, direction, SHAPE_CONTROL);
+}
+
+/* ---- a run of four shapes ---- */
+
+#define ROUNDS_MOST 41
+
+static const struct shape made_shapes[] = {
+	{ .name = "c-sendfile", .direction = FILE_TCP, .flags = SHAPE_FLOOR },
+	{ .name = "c-sendfile-again", .direction = FILE_TCP, .flags = SHAPE_CONTROL },
+	{ .name = "raw", .direction = FILE_TCP },
+	{ .name = "wrapped", .direction = FILE_TCP },
+};
+#define SHAPES (sizeof made_shapes / sizeof made_shapes[0])
+
+struct made {
+	struct bench bench;
+	struct run runs[SHAPES];
+	struct sample samples[SHAPES][ROUNDS_MOST];
+};
+
+/* CPU of the shapes over that of the floor; every other round by spread more, the others by spread less. */
+static struct bench *make(struct made *made, unsigned rounds, const double over[SHAPES], const double spread[SHAPES])
+{
+	memset(made, 0, sizeof *made);
+	made->bench.runs = made->runs;
+	made->bench.runs_count = SHAPES;
+	made->bench.rounds = rounds;
+	for (unsigned s = 0; s < SHAPES; s++) {
+		made->runs[s].shape = &made_shapes[s];
+		made->runs[s].samples = made->samples[s];
+		for (unsigned r = 0; r < rounds; r++)
+			made->samples[s][r] = (struct sample){
+				.cpu_ns = 1e8 * (over[s] + (r % 2 ? spread[s] : -spread[s])), .wall_ns = 1e8, .bytes = GIB,
+			};
+	}
+	return &made->bench;
+}
+
+static const struct verdict *find(const struct verdict *verdicts, unsigned n, const char *of, double at_most)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (verdicts[i].figure->kind == FIGURE_RATIO && strcmp(verdicts[i].figure->of, of) == 0 &&
+		    verdicts[i].figure->at_most == at_most)
+			return &verdicts[i];
+	return NULL;
+}
+
+static void fewer_than_21_pairs_are_not_judged(void)
+{
+	static const double over[SHAPES] = { 1, 1, 0.8, 0.8 }, spread[SHAPES] = { 0 };
+	static const unsigned counts[] = { 1, 3, 20, 21, 41 };
+	struct made *made = malloc(sizeof *made);
+
+	CHECK(made);
+	for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+		struct verdict verdicts[VERDICTS];
+		const struct verdict *v;
+		char text[64], want[64];
+		unsigned n = figures_judge(make(made, counts[i], over, spread), verdicts);
+
+		CHECK_EQ(n, 2);
+		v = find(verdicts, n, "wrapped", 1.03);
+		CHECK(v);
+		CHECK_EQ(v->judgement, counts[i] < 21 ? TOO_FEW_ROUNDS : HOLDS);
+		snprintf(want, sizeof want, counts[i] < 21 ? "too few rounds to judge (%u of 21)" : "holds", counts[i]);
+		CHECK_STR(judgement_text(v->judgement, v->ratio.n, text, sizeof text), want);
+	}
+	free(made);
+}
+
+/* Nor are they missed: 20 rounds far off say as little as 20 rounds within. */
+static void few_rounds_are_no_miss(void)
+{
+	static const double over[SHAPES] = { 1, 1, 1, 2 }, spread[SHAPES] = { 0 };
+	struct made *made = malloc(sizeof *made);
+	struct verdict verdicts[VERDICTS];
+	const struct verdict *v;
+
+	CHECK(made);
+	v = find(verdicts, figures_judge(make(made, 20, over, spread), verdicts), "wrapped", 1.03);
+	CHECK_EQ(v->judgement, TOO_FEW_ROUNDS);
+	v = find(verdicts, figures_judge(make(made, 21, over, spread), verdicts), "wrapped", 1.03);
+	CHECK_EQ(v->judgement, MISSED);
+	free(made);
+}
+
+/* A median beyond the figure holds only when its interval has the figure, and the control's is no narrower. */
+static void the_interval_counts_beside_the_control(void)
+{
+	static const double over[SHAPES] = { 1, 1, 1, 1.035 };
+	static const struct { double control, wrapped; enum judgement want; } rows[] = {
+		{ 0.02, 0.01, HOLDS }, { 0.001, 0.01, MISSED }, { 0.02, 0.001, MISSED },
+	};
+	struct made *made = malloc(sizeof *made);
+
+	CHECK(made);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const double spread[SHAPES] = { 0, rows[i].control, 0, rows[i].wrapped };
+		struct bench *b = make(made, 40, over, spread);
+		struct verdict verdicts[VERDICTS];
+		const struct verdict *v = find(verdicts, figures_judge(b, verdicts), "wrapped", 1.03);
+
+		CHECK(v);
+		CHECK_EQ(v->judgement, rows[i].want);
+	}
+	free(made);
+}
+
+static const struct test tests[] = {
+	TEST(fewer_than_21_pairs_are_not_judged), TEST(few_rounds_are_no_miss), TEST(the_interval_counts_beside_the_control),
+};
+TEST_MAIN(tests)
