@@ -29,33 +29,68 @@ static uint64_t own_bytes(const struct leat_frame *frame, const struct unit *uni
 	return count > NO_LIMIT / OWN_BYTES ? NO_LIMIT : count * OWN_BYTES;
 }
 
-/* The payload that certainly fits through a frame into room bytes, whatever its headers and trailers take. */
-static uint64_t payload_in(const struct leat_frame *frame, const struct unit *unit, uint64_t room)
+/* Bytes that the frames above have promised and not yet given, in so many units at most: they come before all others. */
+struct debt {
+	uint64_t bytes, units;
+};
+
+static uint64_t announced(const struct leat_frame *frame)
 {
-	uint64_t left = frame->open ? frame_left(frame) : 0, piece = add_capped(frame->piece_max_bytes, OWN_BYTES);
+	return frame->open ? frame->piece_left : 0;
+}
+
+/* What needs no new piece of a frame, or has one reserved. Bytes above a section may be announced and not promised. */
+static uint64_t settled(const struct leat_frame *frame, const struct debt *debt)
+{
+	uint64_t bytes = announced(frame);
+
+	return bytes > debt->bytes ? bytes : debt->bytes;
+}
+
+/*
+ * What becomes of a debt behind a frame. Its open piece takes the first of it; the rest of each unit needs pieces of its own,
+ * as what follows is another unit.
+ */
+static struct debt behind_debt(const struct leat_frame *frame, const struct debt *debt)
+{
+	uint64_t rest = debt->bytes - least(debt->bytes, announced(frame)), count = 0;
+
+	if (rest)
+		count = add_capped(pieces(rest, frame->piece_max_bytes), debt->units - 1);
+	count = least(count, NO_LIMIT / OWN_BYTES);
+	return (struct debt){
+		.bytes = add_capped(frame->open ? frame_left(frame) : 0, add_capped(rest, count * OWN_BYTES)),
+		.units = count + (frame->open != 0),
+	};
+}
+
+/* The payload that certainly fits through a frame into room bytes, whatever its headers and trailers take. */
+static uint64_t payload_in(const struct leat_frame *frame, const struct unit *unit, const struct debt *debt, uint64_t room)
+{
+	uint64_t owed = behind_debt(frame, debt).bytes, piece = add_capped(frame->piece_max_bytes, OWN_BYTES);
 	uint64_t whole = add_capped(unit->least, own_bytes(frame, unit)), rest, payload;
 
-	if (room < left)
+	if (room < owed)
 		return 0;
-	room -= left;
+	room -= owed;
 	payload = room / whole * unit->least;
 	room %= whole;
 	rest = room % piece;
 	rest = room / piece * frame->piece_max_bytes + (rest > OWN_BYTES ? rest - OWN_BYTES : 0);
-	return (frame->open ? frame->piece_left : 0) + payload + least(rest, unit->least);
+	return add_capped(settled(frame, debt), payload + least(rest, unit->least));
 }
 
-/* The room that payload may need behind a frame. */
-static uint64_t framed(const struct leat_frame *frame, const struct unit *unit, uint64_t payload)
+/* The room that payload may need behind a frame, of which the first is the debt. */
+static uint64_t framed(const struct leat_frame *frame, const struct unit *unit, const struct debt *debt, uint64_t payload)
 {
-	uint64_t left = frame->open ? frame_left(frame) : 0, own = own_bytes(frame, unit), count, rest;
+	uint64_t owed = behind_debt(frame, debt).bytes, own = own_bytes(frame, unit), count, rest;
 
-	payload -= least(payload, frame->open ? frame->piece_left : 0);
+	payload -= least(payload, settled(frame, debt));
 	count = payload / unit->least;
 	rest = pieces(payload % unit->least, frame->piece_max_bytes);
 	if ((count && own > NO_LIMIT / count) || rest > NO_LIMIT / OWN_BYTES)
 		return NO_LIMIT;
-	return least(add_capped(add_capped(left, payload), add_capped(count * own, rest * OWN_BYTES)), NO_LIMIT);
+	return least(add_capped(add_capped(owed, payload), add_capped(count * own, rest * OWN_BYTES)), NO_LIMIT);
 }
 
 static struct unit behind(const struct leat_frame *frame, const struct unit *unit)
@@ -96,7 +131,8 @@ static int ask(struct below *below, struct leat_wrapper *w, uint64_t of_use, uin
 }
 
 /* From w on down; fewer than of_use bytes are of no use there. */
-static int room_from(struct below *below, struct leat_wrapper *w, struct unit unit, uint64_t of_use, uint64_t *ret_room)
+static int room_from(struct below *below, struct leat_wrapper *w, struct unit unit, struct debt debt, uint64_t of_use,
+		     uint64_t *ret_room)
 {
 	const struct leat_frame *frame = w && w->ops == &frame_ops ? (const struct leat_frame *)w : NULL;
 	uint64_t room = NO_LIMIT;
@@ -107,11 +143,15 @@ static int room_from(struct below *below, struct leat_wrapper *w, struct unit un
 		*ret_room = room;
 		return 0;
 	}
-	answer = room_from(below, w->down, frame ? behind(frame, &unit) : unit, frame ? framed(frame, &unit, of_use) : of_use, &room);
+	if (frame)
+		answer = room_from(below, w->down, behind(frame, &unit), behind_debt(frame, &debt),
+				   framed(frame, &unit, &debt, of_use), &room);
+	else
+		answer = room_from(below, w->down, unit, debt, of_use, &room);
 	if (answer)
 		return answer;
 	if (frame)
-		room = payload_in(frame, &unit, room);
+		room = payload_in(frame, &unit, &debt, room);
 	answer = ask(below, w, of_use, &room);
 	if (w->ops == &section_ops)
 		room += ((const struct leat_limit *)w)->skip;
@@ -124,7 +164,9 @@ int room_below(const struct transfer *t, const struct leat_frame *frame, uint64_
 {
 	struct below below = { .t = t, .budget = budget };
 	const struct unit whole = { NO_LIMIT, NO_LIMIT };
-	int answer = room_from(&below, frame->wrapper.down, whole, framed(frame, &whole, of_use ? of_use : 1), ret_room);
+	const struct debt none = { 0 };	/* it has no piece open */
+	int answer = room_from(&below, frame->wrapper.down, whole, none, framed(frame, &whole, &none, of_use ? of_use : 1),
+			       ret_room);
 
 	*ret_by = below.by;
 	return answer;

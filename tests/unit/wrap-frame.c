@@ -284,6 +284,33 @@ static void what_is_over_stays_over(void)
 	leat_close_sink(&sink);
 }
 
+/* Whatever fits below four frames: what one has announced comes, also where a piece begins inside another that is open. */
+static void nested_frames_keep_their_word(void)
+{
+	static unsigned char bytes[3000], got[8000];
+
+	for (uint64_t room = 0; room < 8000; room++) {
+		struct sized first, second;
+		struct leat_frame third, last;
+		struct leat_source source;
+		struct leat_limit limit;
+		struct leat_sink sink;
+		int64_t n;
+
+		leat_from_memory(&source, bytes, sizeof bytes);
+		leat_to_memory(&sink, got, sizeof got);
+		leat_wrap(&source, &sized_init(&first, 40, 40, 565)->frame.wrapper);
+		leat_wrap(&source, &sized_init(&second, 40, 40, 290)->frame.wrapper);
+		leat_wrap(&source, leat_chunked_init(&third, 275));
+		leat_wrap_sink(&sink, leat_limit_init(&limit, room));
+		leat_wrap_sink(&sink, leat_chunked_init(&last, 1015));
+		n = leat_copy(&sink, &source, NULL, NULL);
+		CHECK(n >= 0 && n <= (int64_t)room);
+		leat_close(&source);
+		leat_close_sink(&sink);
+	}
+}
+
 static void null_and_misuse(void)
 {
 	static const struct leat_frame_ops nameless = { .before = sized_before };
@@ -300,6 +327,6 @@ static const struct test tests[] = {
 	TEST(pieces_fit), TEST(chunks_fit_any_room), TEST(a_piece_from_head_to_tail), TEST(the_end_comes_once),
 	TEST(a_cancelled_piece_stays_open), TEST(may_be_opened_again_before_the_first_byte), TEST(a_frame_of_boundaries_only),
 	TEST(too_long_breaks_the_contract), TEST(odd_heads_end), TEST(callbacks_of_the_frame_are_passed_on),
-	TEST(what_is_over_stays_over), TEST(null_and_misuse),
+	TEST(what_is_over_stays_over), TEST(nested_frames_keep_their_word), TEST(null_and_misuse),
 };
 TEST_MAIN(tests)
