@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define FORMAT 1
+#define FORMAT 2
 
 struct json { FILE *f; int depth, filled; };
 
@@ -135,7 +135,8 @@ static void shape(struct json *j, const struct bench *b, const struct run *run)
 	text(j, "left_out", run->dropped ? run->why : NULL);
 	three(j, "cpu_ms_per_gib", cpu_ms_per_gib(b, run));
 	three(j, "ratio_to_floor", ratio_of(b, run, bench_floor(b, s->direction)));
-	three(j, "gib_per_s", gib_per_s(b, run));
+	number(j, "gib_per_s", gib_per_s(b, run).median);
+	three(j, "gib_per_s_spread", gib_per_s(b, run));
 	counts(j, b, run);
 	text(j, "route", run->outcome.route);
 	text(j, "reason", run->outcome.reason);

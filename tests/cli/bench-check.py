@@ -23,7 +23,7 @@ def measured(value, where):
 
 
 data = json.load(open(sys.argv[1]))
-check(data["format"] == "leat-bench" and data["version"] == 1, "format or version")
+check(data["format"] == "leat-bench" and data["version"] == 2, "format or version")
 for key in ("leat", "when", "machine", "method", "rounds", "noisy_rounds_repeated", "control", "self_check", "shapes", "figures"):
     check(key in data, f"no {key}")
 for key in ("cpu", "cpus", "memory_bytes", "kernel", "routes"):
@@ -37,15 +37,17 @@ for shape in data["shapes"]:
     name = f"{shape['direction']}/{shape['name']}"
     check(name not in shapes, f"{name} is there twice")
     shapes[name] = shape
-    for key in ("cpu_ms_per_gib", "ratio_to_floor", "gib_per_s", "calls_per_gib", "calls_counted_by", "user_space_bytes_per_gib",
+    for key in ("cpu_ms_per_gib", "ratio_to_floor", "gib_per_s", "gib_per_s_spread", "calls_per_gib", "calls_counted_by", "user_space_bytes_per_gib",
                 "route", "reason", "verified"):
         check(key in shape, f"{name} has no {key}")
     if shape["left_out"]:
         continue
     check(shape["verified"] is True, f"{name} is not verified")
     check(shape["cpu_ms_per_gib"], f"{name} was not measured")
-    for key in ("cpu_ms_per_gib", "ratio_to_floor", "gib_per_s"):
+    for key in ("cpu_ms_per_gib", "ratio_to_floor", "gib_per_s_spread"):
         measured(shape[key], f"{name} {key}")
+    check(isinstance(shape["gib_per_s"], (float, int)), f"{name}: gib_per_s is no number")
+    check(shape["gib_per_s"] == shape["gib_per_s_spread"]["median"], f"{name}: gib_per_s is not the median")
     check(shape["ratio_to_floor"]["n"] == data["rounds"], f"{name} misses rounds")
 
 for figure in data["figures"]:
