@@ -83,7 +83,7 @@ static const char *frame_forward(struct stage *s)
 		at += n;
 	}
 	s->out = (struct stream){
-		.ended = s->in.ended && at == s->in.length && !s->no_finish, .error = at == s->in.length ? s->in.error : 0,
+		.framed = true, .ended = s->in.ended && at == s->in.length && !s->no_finish, .error = at == s->in.length ? s->in.error : 0,
 	};
 	if (s->out.ended && s->framing->finish) {
 		unsigned char bytes[ORACLE_FRAME_BYTES];
@@ -126,52 +126,57 @@ static const char *stage_forward(struct stage *s)
 		if (s->took > s->in.length)
 			wrong = "a changer was given more than there is";
 		oracle_code(s->coder, s->in.bytes, s->in.length, s->in.ended, &s->made);
+		s->out.framed = false;
 		s->out.bytes = s->made.data;
 		s->out.length = s->made.length;
 		return wrong;
 	}
 }
 
-static bool is_cut(const struct stage *s)
+/* Only a frame lacks room; and what has ended, or gives all that a limit lets pass, needs nobody to stop it. */
+static bool may_stop(const struct stage *s)
 {
-	return s->act == ACT_CUT || s->act == ACT_SKIP;
+	bool cuts = s->act == ACT_CUT || s->act == ACT_SKIP;
+
+	return cuts && s->in.framed && !s->in.ended && (s->in.length < s->skip || s->in.length - s->skip < s->cut);
 }
 
-static unsigned cuts(struct stage *const *stage, unsigned stages)
+/*
+ * A limit that has no room for a frame's next piece stops the stream. Which one does is the library's choice; it shows in who
+ * below was told that the stream has ended, or in over. False: somebody above these stages did.
+ */
+static bool stages_forward(struct stage *const *stage, unsigned stages, struct stream in, bool over, struct stream *ret_out,
+			   const char **wrong)
 {
-	unsigned count = 0;
+	struct stage *stopper = NULL;
 
-	while (stages--)
-		count += is_cut(stage[stages]);
-	return count;
-}
+	for (unsigned i = 0; i < stages; i++)
+		stage[i]->stopped = false;
+	for (unsigned i = 0; i <= stages; i++) {
+		bool told_end = i < stages ? stage[i]->told_end : over;
+		const char *now;
 
-static bool used_up(const struct stage *s)
-{
-	return s->in.length >= s->skip && s->in.length - s->skip >= s->cut;
-}
-
-/* stopped: which of the limits, bit 0 the last. */
-static const char *stages_forward(unsigned stopped, struct stage *const *stage, unsigned stages, struct stream in,
-				  struct stream *ret_out)
-{
-	const char *first = NULL;
-
-	for (unsigned i = stages; i--;) {
-		stage[i]->stopped = is_cut(stage[i]) && stopped & 1;
-		stopped >>= is_cut(stage[i]);
-	}
-	for (unsigned i = 0; i < stages; i++) {
-		const char *wrong;
-
+		if (told_end && !in.ended && stopper) {
+			for (stopper->stopped = true; stage[--i] != stopper;)
+				;
+			in = stopper->in;
+			stopper = NULL;
+		} else if (told_end && !in.ended) {
+			return false;
+		}
+		if (i == stages)
+			break;
 		stage[i]->in = in;
-		wrong = stage_forward(stage[i]);
-		first = first ? first : wrong;
-		stage[i]->stopped = stage[i]->stopped && !in.ended && !used_up(stage[i]);
+		now = stage_forward(stage[i]);
+		*wrong = *wrong ? *wrong : now;
+		if (stage[i]->act == ACT_FRAME || stage[i]->act == ACT_CHANGE)
+			stopper = NULL;
+		else if (may_stop(stage[i]) && !stage[i]->stopped)
+			stopper = stage[i];
 		in = stage[i]->out;
 	}
 	*ret_out = in;
-	return first;
+	return true;
 }
 
 /* ---- backward: from what was accepted to what crossed ---- */
@@ -255,54 +260,71 @@ static bool part_short(struct node *part)
 	return false;
 }
 
-static const char *node_forward(const struct oracle *oracle, struct node *node, unsigned stopped)
+static void node_forward(const struct oracle *oracle, struct node *node, bool over, const char **wrong);
+
+static void queue_forward(const struct oracle *oracle, struct node *node, const char **wrong)
 {
-	unsigned inside = node->queue ? oracle->stopped : stopped >> cuts(node->stage, node->stages);
-	const char *first = NULL, *wrong;
 	bool open = true;
 
 	node->joined.length = 0;
-	node->in = (struct stream){ .bytes = node->content.data, .length = node->content.length, .ended = !node->error,
-				    .error = node->error };
 	for (unsigned i = 0; i < node->parts; i++) {
 		const struct stream *out = &node->part[i]->out;
 
-		wrong = node_forward(oracle, node->part[i], inside);
-		first = first ? first : wrong;
-		if (!node->queue) {
-			node->in = *out;
-			node->at[1] = out->length;
-			break;
-		}
+		node_forward(oracle, node->part[i], node->part[i]->over, wrong);
 		node->at[i] = node->joined.length;
-		if (open)
+		node->in.framed = node->in.framed || out->framed;
+		if (open) {
 			bytes_add(&node->joined, out->bytes, out->length);
-		node->at[i + 1] = node->joined.length;
-		if (open)
 			node->in.error = !out->ended ? out->error : part_short(node->part[i]) ? oracle->short_error : 0;
+		}
+		node->at[i + 1] = node->joined.length;
 		open = open && out->ended && !node->in.error;
 	}
-	if (node->queue) {
-		node->in.bytes = node->joined.data;
-		node->in.length = node->joined.length;
-		node->in.ended = open && node->closed;
-	}
-	wrong = stages_forward(node->over ? stopped : 0, node->stage, node->stages, node->in, &node->out);
-	return first ? first : wrong;
+	node->in.bytes = node->joined.data;
+	node->in.length = node->joined.length;
+	node->in.ended = open && node->closed;
+}
+
+static void view_forward(const struct oracle *oracle, struct node *node, bool over, const char **wrong)
+{
+	node_forward(oracle, node->part[0], over, wrong);
+	node->in = node->part[0]->out;
+	node->at[1] = node->in.length;
+}
+
+static void node_forward(const struct oracle *oracle, struct node *node, bool over, const char **wrong)
+{
+	bool view = node->parts && !node->queue;
+
+	node->in = (struct stream){ .bytes = node->content.data, .length = node->content.length, .ended = !node->error,
+				    .error = node->error };
+	if (node->queue)
+		queue_forward(oracle, node, wrong);
+	else if (view)
+		view_forward(oracle, node, false, wrong);
+	if (stages_forward(node->stage, node->stages, node->in, over, &node->out, wrong))
+		return;
+	if (view)
+		view_forward(oracle, node, true, wrong);
+	if (!stages_forward(node->stage, node->stages, node->in, over, &node->out, wrong))
+		*wrong = *wrong ? *wrong : "somebody was told of an end that is none";
 }
 
 /* ---- the whole ---- */
 
-const char *oracle_forward(struct oracle *oracle)
+static bool whole_forward(struct oracle *oracle, bool source_over, const char **wrong)
 {
-	const char *first = node_forward(oracle, oracle->root, oracle->stopped), *wrong;
-	struct stream rest = oracle->root->out;
+	struct stream rest;
 	uint64_t at = 0;
 
+	node_forward(oracle, oracle->root, source_over, wrong);
+	rest = oracle->root->out;
 	oracle->rest.length = 0;
 	for (unsigned i = 0; i < oracle->reads; i++) {
-		if (oracle->read[i].at < at || oracle->read[i].at + oracle->read[i].length > rest.length)
-			return first ? first : "leat_read gave more than there is";
+		if (oracle->read[i].at < at || oracle->read[i].at + oracle->read[i].length > rest.length) {
+			*wrong = *wrong ? *wrong : "leat_read gave more than there is";
+			return true;
+		}
 		bytes_add(&oracle->rest, rest.bytes + at, oracle->read[i].at - at);
 		at = oracle->read[i].at + oracle->read[i].length;
 	}
@@ -311,8 +333,16 @@ const char *oracle_forward(struct oracle *oracle)
 		rest.bytes = oracle->rest.data;
 		rest.length = oracle->rest.length;
 	}
-	wrong = stages_forward(oracle->stopped_at_sink, oracle->stage, oracle->stages, rest, &oracle->final);
-	return first ? first : wrong;
+	return stages_forward(oracle->stage, oracle->stages, rest, oracle->over, &oracle->final, wrong);
+}
+
+const char *oracle_forward(struct oracle *oracle)
+{
+	const char *wrong = NULL;
+
+	if (!whole_forward(oracle, false, &wrong) && !whole_forward(oracle, true, &wrong))
+		return wrong ? wrong : "the end was told of too early";
+	return wrong;
 }
 
 /* A place behind the reads, as it stands before them; after says on which side of a read at the very place. */

@@ -24,6 +24,7 @@ struct stream {
 	const unsigned char *bytes;
 	uint64_t length;
 	bool ended;		/* nothing follows; else it is not known what */
+	bool framed;		/* comes out of a frame, with nothing between that changes bytes */
 	int error;		/* met after the last byte */
 };
 
@@ -46,6 +47,7 @@ struct stage {
 	struct numbers pieces;		/* FRAME: payload of each */
 	bool unborn, no_finish;		/* FRAME: the last of them, or the finish, had no room and never began */
 	uint64_t took;			/* CHANGE: of its input */
+	bool told_end;			/* FRAME, CHANGE: that its input has ended */
 	/* found */
 	struct stream in, out;
 	struct bytes made;		/* FRAME, CHANGE: what out stands in */
@@ -57,7 +59,7 @@ struct stage {
 
 struct node {
 	bool queue, closed;		/* closed: no part follows */
-	bool over;			/* the library says that it has ended */
+	bool over;			/* of a part: the library says that it has ended well */
 	struct node *part[ORACLE_PARTS];	/* of a queue; the one below a view is part[0] */
 	unsigned parts;
 	struct bytes content;		/* of a leaf */
@@ -78,9 +80,7 @@ struct oracle {
 	struct { uint64_t at, length; } read[ORACLE_READS];	/* taken off between source and sink, in order */
 	unsigned reads;
 	int short_error;		/* what an exact limit gives */
-	/* Which limits stopped a stream for want of room, of those on a chain that is over and on the sink: bit 0 the last. That
-	 * it has ended is recorded; which of them it was shows only in what the frames below did. */
-	unsigned stopped, stopped_at_sink;
+	bool over;			/* the library says that the whole has ended well */
 	/* found */
 	struct stream final;
 	struct bytes rest;		/* what the source gives, without the reads */

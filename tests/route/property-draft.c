@@ -2,7 +2,7 @@
 /* Makes a draft from a seed. Whatever a wrapper does by number is kept coarse enough for a few hundred moves a case. */
 #include "property.h"
 
-enum style { STYLE_KERNEL, STYLE_CONTENT, STYLE_CHANGE };
+enum style { STYLE_TEE /* one, and else nothing that keeps it from tee(2) */, STYLE_KERNEL, STYLE_CONTENT, STYLE_CHANGE };
 
 struct maker {
 	struct draft *draft;
@@ -10,7 +10,7 @@ struct maker {
 	enum style style;
 	bool faulty, timed;
 	uint64_t most_bytes;		/* of one leaf */
-	unsigned changers, promised;	/* nodes that are sure to come */
+	unsigned changers, tees, promised;	/* nodes that are sure to come */
 };
 
 /* weight: how often, among those of its style. */
@@ -120,6 +120,10 @@ static enum made_kind pick(struct maker *m)
 	enum leat_need least = LEAT_NEED_NOTHING, most = LEAT_NEED_BOUNDARIES;
 	unsigned sum = 0, at;
 
+	if (m->style == STYLE_TEE && !m->tees++)
+		return MADE_TEE;
+	if (m->style == STYLE_TEE)
+		most = LEAT_NEED_COUNTS;
 	if (m->style >= STYLE_CONTENT && dice_one_in(&m->dice, 3))
 		least = most = LEAT_NEED_CONTENT;
 	if (m->style == STYLE_CHANGE && m->changers < 3 && dice_one_in(&m->dice, 3))
@@ -192,7 +196,8 @@ static struct made_draft made_draft(struct maker *m, uint64_t bytes)
 		break;
 	case MADE_TEE:		/* buffer; second fails after */
 		made.a = grain + dice_size(dice, bytes);
-		made.b = m->faulty && dice_one_in(dice, 2) ? dice_below(dice, bytes + 1) : NEVER;
+		made.b = m->style != STYLE_TEE && m->faulty && dice_one_in(dice, 2) ? dice_below(dice, bytes + 1) : NEVER;
+		made.how |= m->style == STYLE_TEE ? 128 : 0;
 		break;
 	case MADE_FAULT: case MADE_SEE_FAULT:
 		made.a = dice_below(dice, bytes + 2);
@@ -240,7 +245,7 @@ static void leaf_make(struct maker *m, struct node_draft *node)
 {
 	struct dice *dice = &m->dice;
 
-	node->leaf = dice_below(dice, LEAF_KINDS);
+	node->leaf = m->style == STYLE_TEE && dice_one_in(dice, 2) ? LEAF_TCP + dice_below(dice, 2) : dice_below(dice, LEAF_KINDS);
 	node->size = leaf_bytes(dice);
 	if (node->size > m->most_bytes)
 		node->size = m->most_bytes;
@@ -362,6 +367,7 @@ static void options_make(struct maker *m, uint64_t bytes)
 	unsigned policy = (unsigned)dice_below(dice, 20);
 
 	draft->policy = policy == 0 ? LEAT_COPY : policy < 3 && m->style == STYLE_KERNEL ? LEAT_REQUIRE : LEAT_AUTO;
+	draft->routes_off = dice_one_in(dice, 6) ? (uint32_t)dice_next(dice) & ((UINT32_C(1) << LEAT_ROUTES) - 1) : 0;
 	draft->level_triggered = dice_one_in(dice, 2);
 	draft->helper = dice_one_in(dice, 4);
 	draft->clock_jumps = dice_one_in(dice, 8);
@@ -385,7 +391,7 @@ void draft_make(struct draft *draft, uint64_t seed)
 	memset(draft, 0, sizeof *draft);
 	draft->seed = seed;
 	style = (unsigned)dice_below(&m.dice, 20);
-	m.style = style < 11 ? STYLE_KERNEL : style < 16 ? STYLE_CONTENT : STYLE_CHANGE;
+	m.style = style < 1 ? STYLE_TEE : style < 11 ? STYLE_KERNEL : style < 16 ? STYLE_CONTENT : STYLE_CHANGE;
 	m.faulty = dice_one_in(&m.dice, 6);
 	m.timed = dice_one_in(&m.dice, 3);
 	m.most_bytes = dice_one_in(&m.dice, 2) ? 3000000 : 2000;

@@ -313,8 +313,9 @@ void world_build(struct world *w, const struct draft *draft)
 	if (draft->helper)
 		REQUIRE(!leat_helper_init(&w->helper, 4), "leat_helper_init failed");
 	w->options = (struct leat_options){
-		.policy = draft->policy, .level_triggered = draft->level_triggered, .step_bytes = draft->step_bytes,
-		.pipe_bytes = draft->pipe_bytes, .buffer_bytes = draft->buffer_bytes, .helper = draft->helper ? &w->helper : NULL,
+		.policy = draft->policy, .routes_off = draft->routes_off,
+		.level_triggered = draft->level_triggered, .step_bytes = draft->step_bytes, .pipe_bytes = draft->pipe_bytes,
+		.buffer_bytes = draft->buffer_bytes, .helper = draft->helper ? &w->helper : NULL,
 		.stop = &w->stop, .clock_ns = world_clock, .clock_arg = w,
 	};
 }

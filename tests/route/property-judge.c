@@ -220,6 +220,8 @@ static void judge_report(struct world *w)
 	for (unsigned i = 0; i < LEAT_ROUTES; i++) {
 		by_route += r->route_bytes[i];
 		w->routes |= r->route_bytes[i] ? UINT32_C(1) << i : 0;
+		REQUIRE(i == LEAT_ROUTE_MEMORY || i == LEAT_ROUTE_COPY || !r->route_bytes[i] || !(w->draft->routes_off >> i & 1),
+			"%s was switched off, and used", leat_route_name(i));
 	}
 	REQUIRE(by_route == r->bytes, "the report's routes sum up to %llu of %llu bytes", (ull)by_route, (ull)r->bytes);
 	REQUIRE(r->source_bytes <= r->bytes || draft_need(w->draft) == LEAT_NEED_CHANGE, "the report has more source bytes than bytes");
@@ -248,62 +250,36 @@ void each_made(struct world *w, void (*look)(struct made *, void *), void *arg)
 /* The choices that were free. */
 static void note_choices(struct made *made, void *arg)
 {
+	struct stage *s = &made->stage;
+
 	if (made->draft->kind == MADE_SECTION)
-		made->stage.dropped = made->stage.skip - made->as.limit.skip;
-	if (made->stage.act == ACT_FRAME && !made->as.frame.open) {
-		made->stage.unborn = made->as.frame.piece_left;
-		made->stage.no_finish = made->finishes && made->as.frame.head_len && !made->as.frame.head_off;
+		s->dropped = s->skip - made->as.limit.skip;
+	if (s->act == ACT_FRAME && !made->as.frame.open) {
+		s->unborn = made->as.frame.piece_left;
+		s->no_finish = made->finishes && made->as.frame.head_len && !made->as.frame.head_off;
+	}
+	s->told_end = made->draft->kind == MADE_CHUNKED || made->draft->kind == MADE_FRAME ? made->finishes : made->coder.over;
+}
+
+static void note_over(struct world *w)
+{
+	w->oracle.over = !w->result;
+	for (unsigned i = 0; i < w->draft->nodes; i++) {
+		struct place *place = &w->place[i];
+
+		for (unsigned k = 0; place->node.queue && k < place->over; k++)
+			place->part[k]->node.over = !place->part[k]->report.error;
 	}
 }
 
-static void note_over(struct place *place, bool over)
-{
-	place->node.over = over;
-	for (unsigned i = 0; i < place->node.parts; i++)
-		note_over(place->part[i], place->node.queue ? i < place->over : over);
-}
-
-/* Each part that is over without an error has given all. */
-static bool parts_ended(const struct place *place)
-{
-	for (unsigned i = 0; i < place->node.parts; i++) {
-		const struct place *part = place->part[i];
-
-		if (place->node.queue && i < place->over && !part->report.error && !part->node.out.ended)
-			return false;
-		if (!parts_ended(part))
-			return false;
-	}
-	return true;
-}
-
-static const char *try_oracle(struct world *w, unsigned stopped, unsigned stopped_at_sink, bool *ret_fits)
-{
-	struct oracle *o = &w->oracle;
-	const char *never;
-
-	note_over(w->root, true);
-	o->stopped = stopped;
-	o->stopped_at_sink = stopped_at_sink;
-	never = oracle_forward(o);
-	*ret_fits = !never && parts_ended(w->root) &&
-		    (w->result ? w->bytes <= o->final.length : o->final.ended && o->final.length == w->bytes);
-	return never;
-}
-
-/* What is over ended by itself, or was stopped for want of room. */
 static void ask_oracle(struct world *w)
 {
 	const char *never;
-	bool fits;
 
 	each_made(w, note_choices, NULL);
-	never = try_oracle(w, 0, 0, &fits);
-	for (unsigned i = 1; i < 1024 && !fits; i++)
-		try_oracle(w, i / 32, i % 32, &fits);
-	if (!fits)
-		never = try_oracle(w, 0, 0, &fits);
-	REQUIRE(fits || !never, "%s", never);
+	note_over(w);
+	never = oracle_forward(&w->oracle);
+	REQUIRE(!never, "%s", never);
 	oracle_backward(&w->oracle, w->bytes);
 }
 

@@ -29,14 +29,14 @@ enum flow __wrap_flow_next(struct transfer *t, struct extent *extent, const stru
 	return flow;
 }
 
-int __real_flow_charge(struct transfer *t, const struct extent *extent, uint64_t bytes, enum leat_route route,
+int __real_charge_extent(struct transfer *t, const struct extent *extent, uint64_t bytes, enum leat_route route,
 		       const struct leat_wrapper **ret_by);
-int __wrap_flow_charge(struct transfer *t, const struct extent *extent, uint64_t bytes, enum leat_route route,
+int __wrap_charge_extent(struct transfer *t, const struct extent *extent, uint64_t bytes, enum leat_route route,
 		       const struct leat_wrapper **ret_by);
-int __wrap_flow_charge(struct transfer *t, const struct extent *extent, uint64_t bytes, enum leat_route route,
+int __wrap_charge_extent(struct transfer *t, const struct extent *extent, uint64_t bytes, enum leat_route route,
 		       const struct leat_wrapper **ret_by)
 {
-	int r = __real_flow_charge(t, extent, bytes, route, ret_by);
+	int r = __real_charge_extent(t, extent, bytes, route, ret_by);
 
 	if (planted != PLANT_CHARGE || route != LEAT_ROUTE_SPLICE || extent->origin || extent->target)
 		return r;

@@ -75,6 +75,8 @@ static void print_options(const struct draft *draft, FILE *to)
 		draft->level_triggered ? ", level triggered" : "", draft->helper ? ", helper" : "",
 		draft->clock_jumps ? ", clock jumps" : "", (ull)draft->step_bytes, (ull)draft->pipe_bytes,
 		(ull)draft->buffer_bytes);
+	if (draft->routes_off)
+		fprintf(to, "routes off: 0x%x\n", draft->routes_off);
 	fprintf(to, "injected: %u short, %u EAGAIN, %u EINTR of 256; %u declined of 4096\n", draft->shorts, draft->agains,
 		draft->interrupts, draft->declines);
 	for (unsigned i = 0; i < draft->phases; i++) {

@@ -150,6 +150,17 @@ int64_t __wrap_sys_splice(int in, uint64_t *in_offset, int out, uint64_t *out_of
 	return after((n > 0 ? n : 0) + 1, may);
 }
 
+int64_t __real_sys_tee(int in, int out, uint64_t bytes, unsigned flags);
+int64_t __wrap_sys_tee(int in, int out, uint64_t bytes, unsigned flags);
+int64_t __wrap_sys_tee(int in, int out, uint64_t bytes, unsigned flags)
+{
+	int r = before(&bytes, MAY_INTERRUPT);
+	int64_t n = r ? r : __real_sys_tee(in, out, bytes, flags);
+
+	stats->tees += n > 0;
+	return n;
+}
+
 int64_t __wrap_sys_read(int fd, void *bytes, uint64_t size);
 int64_t __wrap_sys_read(int fd, void *bytes, uint64_t size)
 {

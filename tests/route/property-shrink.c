@@ -90,6 +90,7 @@ bool draft_shrink(struct draft *draft)
 		SIMPLER(phases, work.phases > 1 ? work.phases - 1 : 1);
 		SIMPLER(phase[0].amount, NEVER);
 		SIMPLER(helper, false);
+		SIMPLER(routes_off, 0);
 		SIMPLER(clock_jumps, false);
 		SIMPLER(buffer_class, 0);
 		SIMPLER(step_bytes, 0);

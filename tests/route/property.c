@@ -24,7 +24,6 @@
 #define CASE_SECONDS 60		/* a hang; under valgrind a case may take a few */
 
 struct world *world;
-struct stats *stats;
 static const struct draft *running;	/* to be dumped by wrong() */
 static bool quiet;
 
@@ -79,6 +78,7 @@ static void run_seeds(uint64_t from, uint64_t count)
 
 		stats->current = seed;
 		draft_make(&draft, seed);
+		stats_note(&draft);
 		run_draft(&draft);
 	}
 }

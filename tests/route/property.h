@@ -77,6 +77,7 @@ struct draft {
 	bool sink_blocking, sink_disk;
 	unsigned buffer_class;			/* of socket buffers: 0 as they are */
 	enum leat_policy policy;
+	uint32_t routes_off;
 	int level_triggered;
 	bool helper, clock_jumps;
 	uint64_t step_bytes, pipe_bytes, buffer_bytes;
@@ -257,12 +258,15 @@ bool draft_shrink(struct draft *draft);	/* false: it could not */
 
 /* property-stats.c: what the cases did, over all processes */
 struct stats {
+	uint64_t cases, source_depth[DEPTH + 1], sink_depth[DEPTH + 1], queues, growing, views, sink_views, blocking, sparse;
+	uint64_t small_buffers, policy[3], level, helper, routes_off, way[PHASE_UNREAD + 1];
 	uint64_t made[MADE_KINDS], leaf[LEAF_KINDS], sink[SINK_KINDS], route[LEAT_ROUTES], injected[4], planted;
-	uint64_t cancels, restarts, deaths, reads, unreads, compared, errors, done, bytes, parts, holes, kept;
+	uint64_t cancels, restarts, deaths, reads, unreads, compared, errors, done, bytes, parts, holes, kept, tees;
 	uint64_t current, why;
 	char said[200];
 };
 extern struct stats *stats;
+void stats_note(const struct draft *draft);
 int stats_print(bool strict);	/* 0, or 1: strict, and something never happened */
 
 #endif
