@@ -279,13 +279,18 @@ struct figure {
 enum judgement { TOO_FEW_ROUNDS, MISSED, HOLDS };
 struct verdict {
 	const struct figure *figure;
+	const struct bench *of;		/* the run it was measured in: this one, or one of its others (--all) */
 	enum judgement judgement;
 	int known, disturbed;		/* disturbed: others were busy while the calls were counted */
 	struct stat3 ratio;
 	double value;
 };
-#define VERDICTS 16
+#define VERDICTS 32
 unsigned figures_judge(const struct bench *b, struct verdict verdicts[VERDICTS]);
+/* What it is about, and in which conditions. */
+const char *verdict_text(const struct verdict *verdict, char *text, size_t size);
+/* ", MSS 1448": what a bench of --all has that others have not. */
+const char *conditions_text(const struct bench *b, char *text, size_t size);
 /* A ratio beside that of the A/A control of the same rounds. */
 enum judgement judge(struct stat3 ratio, struct stat3 control, double at_most);
 /* "holds", "MISSED", "too few rounds to judge (3 of 21)" */
@@ -342,6 +347,8 @@ struct run {		/* one selected shape */
 	char why[200];			/* of dropped, or of a missing figure */
 };
 
+#define ALSO_MAX 4
+
 struct machine { char cpu[96], kernel[96], when[32]; long cpus; uint64_t memory_bytes; };
 
 struct bench {
@@ -365,6 +372,9 @@ struct bench {
 	char not_counted[200];		/* why the calls are not counted */
 	struct overhead *overhead;
 	struct sweep *sweep;
+	struct bench *also[ALSO_MAX];	/* --all: the same in other conditions, a few shapes each */
+	unsigned also_count;
+	int is_also;			/* one of these: file and CPUs are those of the first */
 	const volatile sig_atomic_t *stop;	/* the signal that asked us to */
 	unsigned expected_count;	/* content digests, made once */
 	struct expected expected[8];
@@ -373,7 +383,10 @@ struct bench {
 };
 
 void machine_find(struct bench *b);	/* machine.c */
+void machine_set_mss(struct bench *b);	/* as the settings have it */
 int passes_run(struct bench *b);	/* passes.c: 0, or -1 after a sentence */
+int passes_also(struct bench *b, int counted, int timed);	/* the same, where file, CPUs and network are there */
+int also_run(struct bench *b);		/* also.c: 0, or -1 after a sentence */
 void passes_end(struct bench *b);	/* ends every process, gives everything back */
 /* The run of a shape, NULL when it was not selected. */
 struct run *bench_run(const struct bench *b, enum direction direction, const char *name);

@@ -167,20 +167,54 @@ static void judge_calls(const struct bench *b, const struct figure *f, struct ve
 	v->judgement = v->value <= f->at_most ? HOLDS : MISSED;
 }
 
+static int judge_one(const struct bench *b, const struct figure *f, struct verdict *v)
+{
+	if (!applies(b, f->when))
+		return 0;
+	memset(v, 0, sizeof *v);
+	v->figure = f;
+	v->of = b;
+	if (f->kind == FIGURE_RATIO)
+		judge_ratio(b, f, v);
+	else
+		judge_calls(b, f, v);
+	return v->known != 0;
+}
+
 unsigned figures_judge(const struct bench *b, struct verdict verdicts[VERDICTS])
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < sizeof figures / sizeof figures[0] && n < VERDICTS; i++) {
-		if (!applies(b, figures[i].when))
-			continue;
-		memset(&verdicts[n], 0, sizeof verdicts[n]);
-		verdicts[n].figure = &figures[i];
-		if (figures[i].kind == FIGURE_RATIO)
-			judge_ratio(b, &figures[i], &verdicts[n]);
-		else
-			judge_calls(b, &figures[i], &verdicts[n]);
-		n += verdicts[n].known != 0;
+	for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
+		if (n < VERDICTS)
+			n += judge_one(b, &figures[i], &verdicts[n]);
+		for (unsigned a = 0; a < b->also_count && n < VERDICTS; a++)
+			n += judge_one(b->also[a], &figures[i], &verdicts[n]);
 	}
 	return n;
+}
+
+const char *conditions_text(const struct bench *b, char *text, size_t size)
+{
+	int ordinary = b->settings.receiver != RECEIVER_WIRE;
+	char mss[32] = ", loopback MSS";
+
+	if (b->settings.mss)
+		snprintf(mss, sizeof mss, ", MSS %llu", (unsigned long long)b->settings.mss);
+	snprintf(text, size, "%s%s", ordinary && !b->settings.mss ? "" : mss, ordinary ? ", ordinary receiver" : "");
+	return text;
+}
+
+const char *verdict_text(const struct verdict *verdict, char *text, size_t size)
+{
+	const struct figure *f = verdict->figure;
+	const char *sink = verdict->of->settings.sink == SINK_BLOCKING ? ", blocking sink" : ", non-blocking sink";
+	char conditions[64] = "";
+
+	if (f->when == WIRE_AND_LOOPBACK_MSS || f->when == NOT_WIRE_AND_LOOPBACK_MSS)
+		conditions_text(verdict->of, conditions, sizeof conditions);
+	else if (f->kind != FIGURE_RATIO)
+		snprintf(conditions, sizeof conditions, "%s", sink);
+	snprintf(text, size, "%s%s", f->what, conditions);
+	return text;
 }

@@ -219,9 +219,10 @@ static void figures_section(FILE *f, const struct bench *b)
 	      "<th class=\"n\">at most</th><th></th></tr>\n", f);
 	for (unsigned i = 0; i < n; i++) {
 		const struct verdict *v = &verdicts[i];
+		char what[96];
 
 		fputs("<tr><td>", f);
-		page_text(f, v->figure->what);
+		page_text(f, verdict_text(v, what, sizeof what));
 		if (v->figure->kind == FIGURE_RATIO)
 			fprintf(f, "</td><td class=\"n\">%.3f <span "
 				   "class=\"soft\">(%.3f–%.3f)</span></td>", v->value, v->ratio.low,
@@ -280,10 +281,19 @@ static void sweep_section(FILE *f, const struct sweep *s)
 
 /* ---- how it was measured ---- */
 
+static void control(FILE *f, const struct bench *b, enum direction direction, const char *conditions)
+{
+	struct stat3 c = ratio_of(b, bench_control(b, direction), bench_floor(b, direction));
+
+	if (c.n)
+		fprintf(f, "<li>Control, %s%s: the floor against itself came to %.3f (%.3f–%.3f). No ratio here is sharper.</li>\n",
+			direction_names[direction], conditions, c.median, c.low, c.high);
+}
+
 static void method_section(FILE *f, const struct bench *b)
 {
 	const struct settings *s = &b->settings;
-	char size[32];
+	char size[32], conditions[64];
 
 	fprintf(f, "<h2>How it was measured</h2>\n<ul><li>%u rounds; in each, every shape once, there and back "
 		   "again. %s of %s, in the "
@@ -303,14 +313,10 @@ static void method_section(FILE *f, const struct bench *b)
 	fprintf(f, "<li>Contents were compared in a pass of their own. Samples during which others were busy on the "
 		   "two CPUs were taken "
 		   "again: %u; kept all the same: %u.</li>\n", b->noisy_repeated, b->noisy_kept);
-	for (int d = 0; d < DIRECTIONS; d++) {
-		struct stat3 c = ratio_of(b, bench_control(b, (enum direction)d), bench_floor(b, (enum direction)d));
-
-		if (c.n)
-			fprintf(f, "<li>Control, %s: the floor against itself came to %.3f (%.3f–%.3f). No ratio "
-				   "here is sharper.</li>\n",
-				direction_names[d], c.median, c.low, c.high);
-	}
+	for (int d = 0; d < DIRECTIONS; d++)
+		control(f, b, (enum direction)d, "");
+	for (unsigned i = 0; i < b->also_count; i++)
+		control(f, b->also[i], FILE_TCP, conditions_text(b->also[i], conditions, sizeof conditions));
 	for (unsigned i = 0; i < b->notes_count; i++) {
 		fputs("<li>", f);
 		page_text(f, b->notes[i]);

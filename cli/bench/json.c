@@ -165,16 +165,21 @@ static void machine(struct json *j, const struct bench *b)
 	close_with(j, '}');
 }
 
+static void conditions(struct json *j, const struct bench *b)
+{
+	text(j, "receiver", b->settings.receiver == RECEIVER_WIRE ? "wire" : "ordinary");
+	text(j, "sink", b->settings.sink == SINK_BLOCKING ? "blocking" : "nonblocking");
+	integer(j, "mss_asked", b->settings.mss);
+}
+
 static void method(struct json *j, const struct bench *b)
 {
 	const struct settings *s = &b->settings;
 
 	open_with(j, "method", '{');
-	text(j, "receiver", s->receiver == RECEIVER_WIRE ? "wire" : "ordinary");
-	text(j, "sink", s->sink == SINK_BLOCKING ? "blocking" : "nonblocking");
+	conditions(j, b);
 	text(j, "hash", hash_names[s->hash]);
 	text(j, "congestion_control", b->net.congestion);
-	integer(j, "mss_asked", s->mss);
 	integer(j, "mss_seen", (uint64_t)b->seen_mss);
 	integer(j, "size_bytes", b->file.size);
 	boolean(j, "generated_file", 1, b->file.generated);
@@ -217,6 +222,7 @@ static void figures(struct json *j, const struct bench *b)
 		text(j, "direction", direction_names[f->direction]);
 		text(j, "of", f->of);
 		text(j, "over", f->over);
+		conditions(j, verdicts[i].of);
 		number(j, "at_most", f->at_most);
 		number(j, "value", verdicts[i].value);
 		three(j, "ratio", verdicts[i].ratio);
@@ -277,15 +283,9 @@ static void sweep(struct json *j, const struct sweep *s)
 	close_with(j, ']');
 }
 
-static void everything(struct json *j, const struct bench *b)
+/* Rounds, control and shapes of a run, or of one in other conditions. */
+static void measured(struct json *j, const struct bench *b)
 {
-	open_with(j, NULL, '{');
-	text(j, "format", "leat-bench");
-	integer(j, "version", FORMAT);
-	text(j, "leat", leat_version());
-	text(j, "when", b->machine.when);
-	machine(j, b);
-	method(j, b);
 	integer(j, "rounds", b->rounds);
 	integer(j, "noisy_rounds_repeated", b->noisy_repeated);
 	integer(j, "noisy_rounds_kept", b->noisy_kept);
@@ -295,6 +295,34 @@ static void everything(struct json *j, const struct bench *b)
 	for (unsigned i = 0; i < b->runs_count; i++)
 		shape(j, b, &b->runs[i]);
 	close_with(j, ']');
+}
+
+static void also(struct json *j, const struct bench *b)
+{
+	if (!b->also_count)
+		return;
+	open_with(j, "also", '[');
+	for (unsigned i = 0; i < b->also_count; i++) {
+		open_with(j, NULL, '{');
+		conditions(j, b->also[i]);
+		integer(j, "mss_seen", (uint64_t)b->also[i]->seen_mss);
+		measured(j, b->also[i]);
+		close_with(j, '}');
+	}
+	close_with(j, ']');
+}
+
+static void everything(struct json *j, const struct bench *b)
+{
+	open_with(j, NULL, '{');
+	text(j, "format", "leat-bench");
+	integer(j, "version", FORMAT);
+	text(j, "leat", leat_version());
+	text(j, "when", b->machine.when);
+	machine(j, b);
+	method(j, b);
+	measured(j, b);
+	also(j, b);
 	figures(j, b);
 	overhead(j, b->overhead);
 	sweep(j, b->sweep);

@@ -97,12 +97,17 @@ static int timestamps_bytes(void)
 	return on ? 12 : 0;
 }
 
+void machine_set_mss(struct bench *b)
+{
+	b->net.mss = b->settings.mss ? (int)b->settings.mss + timestamps_bytes() : 0;
+}
+
 /* reno, on the test sockets only: bbr and fq pace by timers, whose cost on loopback drowns what is measured. */
 static void choose_net(struct bench *b)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	b->net.mss = b->settings.mss ? (int)b->settings.mss + timestamps_bytes() : 0;
+	machine_set_mss(b);
 	b->net.congestion = "reno";
 	if (fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4)) {
 		b->net.congestion = NULL;

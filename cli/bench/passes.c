@@ -244,12 +244,34 @@ int passes_run(struct bench *b)
 	return 0;
 }
 
-void passes_end(struct bench *b)
+int passes_also(struct bench *b, int counted, int timed)
+{
+	if (select_shapes(b) || start_family(b, 0))
+		return -1;
+	verify_family(b, 0);
+	if (counted && !*b->stop)
+		count_pass(b);
+	if (timed && !*b->stop)
+		b->rounds = measure_rounds(b);
+	return 0;
+}
+
+static void end_runs(struct bench *b)
 {
 	for (unsigned i = 0; i < b->runs_count; i++) {
 		child_stop(&b->runs[i].child);
 		free(b->runs[i].samples);
 	}
+	free(b->runs);
+}
+
+void passes_end(struct bench *b)
+{
+	for (unsigned i = 0; i < b->also_count; i++) {
+		end_runs(b->also[i]);
+		free(b->also[i]);
+	}
+	end_runs(b);
 	golang_remove(&b->go);
 	for (int i = 0; i < 3; i++) {
 		int fd = (int[]){ b->file.fd, b->sparse, b->upstream }[i];
@@ -257,7 +279,6 @@ void passes_end(struct bench *b)
 		if (fd >= 0)
 			close(fd);
 	}
-	free(b->runs);
 	free(b->overhead);
 	free(b->sweep);
 }

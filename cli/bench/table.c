@@ -165,27 +165,37 @@ static void figures_table(const struct bench *b)
 		printf("\n%sfigures%s\n", c->bold, c->off);
 	for (unsigned i = 0; i < n; i++) {
 		const struct verdict *v = &verdicts[i];
-		char value[64];
+		char value[64], what[96];
 
 		if (v->figure->kind == FIGURE_RATIO)
 			snprintf(value, sizeof value, "%.3f (95 %% of it in %.3f-%.3f)", v->value, v->ratio.low, v->ratio.high);
 		else
 			snprintf(value, sizeof value, "%.0f%s", v->value, v->disturbed ? " (others were busy)" : "");
-		printf("  %-50s %-32s at most %-5g ", v->figure->what, value, v->figure->at_most);
+		printf("  %-59s %-33s at most %-5g ", verdict_text(v, what, sizeof what), value, v->figure->at_most);
 		judged(c, v->judgement, v->ratio.n);
 	}
 	if (n)
 		rounds_needed(b);
 }
 
+static void control(const char *direction, const char *conditions, struct stat3 s)
+{
+	if (s.n)
+		printf("  A/A control, %s%s: %.3f (95 %% of it in %.3f-%.3f, all in %.3f-%.3f)\n", direction, conditions, s.median,
+		       s.low, s.high, s.min, s.max);
+}
+
 static void controls(const struct bench *b)
 {
-	for (int d = 0; d < DIRECTIONS; d++) {
-		struct stat3 s = ratio_of(b, bench_control(b, d), bench_floor(b, d));
+	char conditions[64];
 
-		if (s.n)
-			printf("  A/A control, %s: %.3f (95 %% of it in %.3f-%.3f, all in %.3f-%.3f)\n", direction_names[d],
-			       s.median, s.low, s.high, s.min, s.max);
+	for (int d = 0; d < DIRECTIONS; d++)
+		control(direction_names[d], "", ratio_of(b, bench_control(b, d), bench_floor(b, d)));
+	for (unsigned i = 0; i < b->also_count; i++) {
+		const struct bench *also = b->also[i];
+
+		control(direction_names[FILE_TCP], conditions_text(also, conditions, sizeof conditions),
+			ratio_of(also, bench_control(also, FILE_TCP), bench_floor(also, FILE_TCP)));
 	}
 }
 
