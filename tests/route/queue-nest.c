@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "machine.h"
 #include "parts.h"
 
 #define SIZE 60000
@@ -384,17 +385,18 @@ static void a_view_on_a_queue_cuts_across_parts(void)
 
 /* ---- A connection ---- */
 
-/* Milliseconds until so many bytes have arrived; -1: not in time. */
+/* Milliseconds until so many bytes have arrived, without those that the machine was late; -1: not in time. */
 static int arrives_in_ms(uint64_t bytes)
 {
-	uint64_t begin = leat_now_ns();
+	uint64_t late_ns = machine_late_ns(), begin = leat_now_ns(), took_ns;
 
 	while (__atomic_load_n(&to.got_size, __ATOMIC_ACQUIRE) < bytes) {
 		if (leat_now_ns() - begin > LEAT_SECOND)
 			return -1;
 		usleep(200);
 	}
-	return (int)((leat_now_ns() - begin) / 1000000);
+	took_ns = leat_now_ns() - begin;
+	return (int)(machine_less(took_ns, machine_less(machine_late_ns(), late_ns)) / 1000000);
 }
 
 /* Ten responses by one transfer, each when it is asked for; nothing of one waits for the next (no cork is left). */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rate limit on real routes: in any window of a second after the first burst, what was delivered stays within 5 % of the
- * rate. More is never excused; less is tried up to three times, because it may be the machine's.
+ * The rate limit on real routes, and one bucket for three transfers at the same time: in any window of a second after the
+ * first burst, what was delivered stays within 5 % of the rate. More is never excused. Less is, by what a bucket that holds 40
+ * ms lost while the machine kept a thread for longer (machine.h); and tried up to three times.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -9,6 +10,7 @@
 
 #include "check.h"
 #include "ends.h"
+#include "machine.h"
 
 #define SIZE (64 << 20)
 #define MS (LEAT_SECOND / 1000)
@@ -16,6 +18,8 @@
 #define BURST 500000
 #define RUN_NS (7 * LEAT_SECOND / 2)
 #define MOST_MOVES 20000
+/* A timer 35 ms late costs no rate (wrap/shape.c); 5 of them are the library's own. */
+#define NO_LOSS_NS (30 * MS)
 
 static const struct lane {
 	const char *name;
@@ -23,6 +27,7 @@ static const struct lane {
 	enum to to;
 	bool hash, on_source, step;
 	enum leat_route route;
+	bool shared;		/* three of them: see thirds */
 } lanes[] = {
 	{ "sendfile", FROM_FILE, TO_TCP, false, true, false, LEAT_ROUTE_SENDFILE },
 	{ "sendfile, stepped, on the sink", FROM_FILE, TO_TCP, false, false, true, LEAT_ROUTE_SENDFILE },
@@ -30,97 +35,178 @@ static const struct lane {
 	{ "splice", FROM_FILE, TO_PIPE, false, false, false, LEAT_ROUTE_SPLICE },
 	{ "copy", FROM_FILE, TO_TCP, true, true, true, LEAT_ROUTE_COPY },
 	{ "copy_file_range", FROM_FILE, TO_FILE, false, true, false, LEAT_ROUTE_COPY_FILE_RANGE },
+	{ "memory", FROM_MEMORY, TO_TCP, false, true, false, LEAT_ROUTE_MEMORY },
+	{ "memory, stepped, on the sink", FROM_MEMORY, TO_UNIX, false, false, true, LEAT_ROUTE_MEMORY },
+	{ .name = "three on a shared bucket", .shared = true },
 };
+/* What shares the bucket: routes that differ, a thread each. */
+static const struct lane thirds[] = {
+	{ "sendfile", FROM_FILE, TO_TCP, false, true, false, LEAT_ROUTE_SENDFILE },
+	{ "memory, stepped", FROM_MEMORY, TO_UNIX, false, false, true, LEAT_ROUTE_MEMORY },
+	{ "splice", FROM_FILE, TO_PIPE, false, false, false, LEAT_ROUTE_SPLICE },
+};
+#define THIRDS 3
 #define LANES (sizeof lanes / sizeof lanes[0])
 
 struct moves {
 	unsigned count;
-	uint64_t begin_ns, route_bytes, bytes, took_ns;
+	uint64_t begin_ns, route_bytes, bytes, took_ns, by[THIRDS];
 	int64_t r;
-	struct { uint64_t at_ns, bytes; } move[MOST_MOVES];	/* bytes: in all, with this one */
+	struct { uint64_t at_ns, bytes, late_ns; } move[MOST_MOVES];	/* in all, with this one; so late was the machine by then */
 };
 
-static void on_event(void *arg, const struct leat_event *event)
-{
-	struct moves *moves = arg;
-
-	if (event->kind != LEAT_EVENT_MOVED || moves->count == MOST_MOVES)
-		return;
-	moves->bytes += event->bytes;
-	moves->move[moves->count].at_ns = event->now_ns;
-	moves->move[moves->count++].bytes = moves->bytes;
-}
-
-static void run_lane(const struct lane *lane, struct moves *moves)
-{
-	static struct from_end from;
-	static struct to_end to;
+/* One transfer on a bucket of its own, or on a shared one, told with others in the same moves. */
+struct one {
+	const struct lane *lane;
+	struct moves *moves;
+	struct leat_bucket *bucket;	/* NULL: its own */
+	uint64_t bytes, route_bytes;
+	int64_t r;
+	struct from_end from;
+	struct to_end to;
 	struct leat_deadline deadline;
 	struct leat_rate rate;
 	struct leat_log log;
 	struct leat_xxh3 hash;
+};
+
+static pthread_mutex_t moves_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void on_event(void *arg, const struct leat_event *event)
+{
+	struct one *one = arg;
+	struct moves *moves = one->moves;
+
+	if (event->kind != LEAT_EVENT_MOVED)
+		return;
+	pthread_mutex_lock(&moves_lock);
+	one->bytes += event->bytes;
+	moves->bytes += event->bytes;
+	if (moves->count < MOST_MOVES) {
+		moves->move[moves->count].at_ns = one->bucket ? leat_now_ns() : event->now_ns;
+		moves->move[moves->count].late_ns = machine_late_ns();
+		moves->move[moves->count++].bytes = moves->bytes;
+	}
+	pthread_mutex_unlock(&moves_lock);
+}
+
+static void one_make(struct one *one, const struct lane *lane, struct moves *moves, struct leat_bucket *bucket)
+{
+	one->lane = lane;
+	one->moves = moves;
+	one->bucket = bucket;
+	from_make(&one->from, lane->from, SIZE, !lane->step);
+	to_make(&one->to, lane->to, SIZE, !lane->step);
+	leat_wrap(&one->from.source, leat_deadline_init(&one->deadline, 0, RUN_NS));
+	leat_wrap_sink(&one->to.sink, leat_log_init(&one->log, on_event, one));
+	if (bucket)
+		leat_rate_init_shared(&one->rate, bucket);
+	else
+		leat_rate_init(&one->rate, RATE, BURST);
+	if (lane->on_source)
+		leat_wrap(&one->from.source, &one->rate.wrapper);
+	else
+		leat_wrap_sink(&one->to.sink, &one->rate.wrapper);
+	if (lane->hash)
+		leat_wrap(&one->from.source, leat_xxh3_init(&one->hash));
+}
+
+static void *one_run(void *arg)
+{
+	struct one *one = arg;
 	struct leat_report report;
 	struct leat_transfer t;
 
-	from_make(&from, lane->from, SIZE, !lane->step);
-	to_make(&to, lane->to, SIZE, !lane->step);
-	leat_wrap(&from.source, leat_deadline_init(&deadline, 0, RUN_NS));
-	leat_wrap_sink(&to.sink, leat_log_init(&log, on_event, moves));
-	leat_rate_init(&rate, RATE, BURST);
-	if (lane->on_source)
-		leat_wrap(&from.source, &rate.wrapper);
-	else
-		leat_wrap_sink(&to.sink, &rate.wrapper);
-	if (lane->hash)
-		leat_wrap(&from.source, leat_xxh3_init(&hash));
-	moves->begin_ns = leat_now_ns();
-	if (lane->step) {
-		moves->r = leat_begin(&t, &to.sink, &from.source, NULL);
-		moves->r = moves->r ? moves->r : ends_drive(&t, NULL);
+	if (one->lane->step) {
+		one->r = leat_begin(&t, &one->to.sink, &one->from.source, NULL);
+		one->r = one->r ? one->r : ends_drive(&t, NULL);
 		leat_end(&t, &report);
 	} else {
-		moves->r = leat_copy(&to.sink, &from.source, NULL, &report);
+		one->r = leat_copy(&one->to.sink, &one->from.source, NULL, &report);
 	}
+	one->route_bytes = report.route_bytes[one->lane->route];
+	return NULL;
+}
+
+static void run_lane(const struct lane *lane, struct moves *moves)
+{
+	static struct one ones[THIRDS];
+	static struct leat_bucket bucket;
+	pthread_t threads[THIRDS];
+	unsigned count = lane->shared ? THIRDS : 1;
+
+	leat_bucket_init(&bucket, RATE, BURST);
+	for (unsigned i = 0; i < count; i++)
+		one_make(&ones[i], lane->shared ? &thirds[i] : lane, moves, lane->shared ? &bucket : NULL);
+	moves->begin_ns = leat_now_ns();
+	for (unsigned i = 1; i < count; i++)
+		if (pthread_create(&threads[i], NULL, one_run, &ones[i]))
+			ends_die("thread");
+	one_run(&ones[0]);
+	for (unsigned i = 1; i < count; i++)
+		pthread_join(threads[i], NULL);
 	moves->took_ns = leat_now_ns() - moves->begin_ns;
-	moves->route_bytes = report.route_bytes[lane->route];
+	for (unsigned i = 0; i < count; i++) {
+		moves->r = !i || ones[i].r != -ETIMEDOUT ? ones[i].r : moves->r;
+		moves->route_bytes += ones[i].route_bytes;
+		moves->by[i] = ones[i].bytes;
+	}
 	_exit(0);
+}
+
+/* The part of the rate that a bucket lost before move i, and after the one before it, while the machine was late. */
+static double lost(const struct moves *moves, unsigned i)
+{
+	uint64_t gap_ns, late_ns;
+
+	if (!i || i >= moves->count)
+		return 0;
+	gap_ns = machine_less(moves->move[i].at_ns, moves->move[i - 1].at_ns);
+	late_ns = machine_less(moves->move[i].late_ns, moves->move[i - 1].late_ns);
+	return (double)machine_less(late_ns < gap_ns ? late_ns : gap_ns, NO_LOSS_NS) / (double)LEAT_SECOND;
 }
 
 /* The least and the most in a window of a second that begins after the burst has gone out, as parts of the rate. */
 static void windows(const struct moves *moves, double *ret_least, double *ret_most)
 {
 	uint64_t end = moves->begin_ns + RUN_NS;
+	double missing = 0;	/* lost in the window, the gap at its end too */
 	unsigned first = 0;
 
 	*ret_least = 99;
 	*ret_most = 0;
 	while (first < moves->count && moves->move[first].bytes < BURST)
 		first++;
-	for (unsigned i = first, j = first; i < moves->count; i++) {
+	for (unsigned i = first, j = first; i < moves->count; i++, missing -= lost(moves, i)) {
 		uint64_t from_ns = moves->move[i].at_ns;
 		double part;
 
 		if (from_ns + LEAT_SECOND > end)
 			break;
-		while (j + 1 < moves->count && moves->move[j + 1].at_ns < from_ns + LEAT_SECOND)
-			j++;
+		for (; j + 1 < moves->count && moves->move[j + 1].at_ns < from_ns + LEAT_SECOND; j++)
+			missing += lost(moves, j + 1);
 		/* From just before move i: with it. And from just after it: without it, one move more at the end. */
 		part = (double)(moves->move[j].bytes - (i ? moves->move[i - 1].bytes : 0)) / RATE;
 		*ret_most = i > first && part > *ret_most ? part : *ret_most;
-		part = (double)(moves->move[j].bytes - moves->move[i].bytes) / RATE;
+		part = (double)(moves->move[j].bytes - moves->move[i].bytes) / RATE + missing + lost(moves, j + 1);
 		*ret_least = part < *ret_least ? part : *ret_least;
 	}
 }
 
-static unsigned check_lane(const struct lane *lane, const struct moves *moves, bool last)
+static bool check_lane(const struct lane *lane, const struct moves *moves, bool last)
 {
-	double least, most;
+	double least, most, all_lost = 0;
 
 	test_note(lane->name);
 	windows(moves, &least, &most);
-	printf("%-32s %6.2f MB in %4d ms, windows %.3f to %.3f of the rate, %u moves\n", lane->name, (double)moves->bytes / 1e6,
-	       (int)(moves->took_ns / MS), least, most, moves->count);
+	for (unsigned i = 0; i < moves->count; i++)
+		all_lost += lost(moves, i);
+	printf("%-32s %6.2f MB in %4d ms, windows %.3f to %.3f of the rate, %u moves, %.0f ms lost to the machine\n", lane->name,
+	       (double)moves->bytes / 1e6, (int)(moves->took_ns / MS), least, most, moves->count, all_lost * 1000);
+	for (unsigned i = 0; lane->shared && i < THIRDS; i++)
+		printf("    %-28s %6.2f MB\n", thirds[i].name, (double)moves->by[i] / 1e6);
 	CHECK_EQ(moves->r, -ETIMEDOUT);
+	CHECK_SAY(moves->count < MOST_MOVES, "more moves than there is room for");
 	CHECK_SAY(moves->route_bytes * 10 > moves->bytes * 9, "only %llu bytes by the route",
 		  (unsigned long long)moves->route_bytes);
 	CHECK_SAY(most <= 1.05, "%.3f of the rate in some second", most);
@@ -128,34 +214,51 @@ static unsigned check_lane(const struct lane *lane, const struct moves *moves, b
 	return least < 0.95;
 }
 
+/* Runs the lanes that were slow so far, all of them at first, at the same time. */
+static unsigned attempt(struct moves *moves, bool *slow, bool last)
+{
+	pid_t pids[LANES];
+	unsigned count = 0;
+	int status;
+
+	for (unsigned i = 0; i < LANES; i++) {
+		if (!slow[i])
+			continue;
+		memset(&moves[i], 0, sizeof moves[i]);
+		fflush(stdout);
+		pids[i] = CHECK_CALL(fork());
+		if (!pids[i])
+			run_lane(&lanes[i], &moves[i]);
+	}
+	for (unsigned i = 0; i < LANES; i++) {
+		if (!slow[i])
+			continue;
+		CHECK_CALL(waitpid(pids[i], &status, 0));
+		CHECK_EQ(status, 0);
+	}
+	for (unsigned i = 0; i < LANES; i++) {
+		if (slow[i])
+			slow[i] = check_lane(&lanes[i], &moves[i], last);
+		count += slow[i];
+	}
+	return count;
+}
+
 static void within_5_percent_on_every_route(void)
 {
 	struct moves *moves = mmap(NULL, sizeof *moves * LANES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct from_end file;
-	pid_t pids[LANES];
-	int status;
+	bool slow[LANES];
 
 	CHECK(moves != MAP_FAILED);
 	ends_alarm(100, __func__);
 	ends_content(SIZE);
 	from_make(&file, FROM_FILE, SIZE, true);
 	from_close(&file);
-	for (unsigned attempt = 1, slow = 1; slow; attempt++) {
-		memset(moves, 0, sizeof *moves * LANES);
-		for (unsigned i = 0; i < LANES; i++) {
-			fflush(stdout);
-			pids[i] = CHECK_CALL(fork());
-			if (!pids[i])
-				run_lane(&lanes[i], &moves[i]);
-		}
-		for (unsigned i = 0; i < LANES; i++) {
-			CHECK_CALL(waitpid(pids[i], &status, 0));
-			CHECK_EQ(status, 0);
-		}
-		slow = 0;
-		for (unsigned i = 0; i < LANES; i++)
-			slow += check_lane(&lanes[i], &moves[i], attempt == 3);
-	}
+	memset(slow, true, sizeof slow);
+	for (unsigned n = 1; n <= 3; n++)
+		if (!attempt(moves, slow, n == 3))
+			break;
 }
 
 static const struct test tests[] = { TEST(within_5_percent_on_every_route) };

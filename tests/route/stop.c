@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What ends leat_copy from outside: the stop flag, a signal, a deadline, an error of a wrapper; on every route, on blocking
- * descriptors and others, with a stuck sink and with a silent source. In time, exactly, without a spin.
+ * descriptors and others, with a stuck sink and with a silent source. In time, exactly, without a spin. What the machine was
+ * late (machine.h) is not the library's; the best of up to three tries counts.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -9,11 +10,12 @@
 
 #include "check.h"
 #include "ends.h"
+#include "machine.h"
 
 #define SIZE (8 << 20)
 #define MS (LEAT_SECOND / 1000)
-/* The promise is 100 ms. The rest is for a machine that has other things to do. */
-#define LATE_MS 400
+#define LATE_NS (100 * MS)	/* what is promised */
+#define TRIES 3
 
 struct pair {
 	enum from from;
@@ -43,11 +45,13 @@ struct run {
 	struct leat_xxh3 hash;
 	struct leat_report report;
 	uint64_t begin_ns, end_ns, took_ns, cpu_ns;
+	uint64_t begin_late_ns, end_late_ns;	/* how late the machine was by then */
 	char note[80];
 };
 
 static volatile int stop;
-static uint64_t set_ns;		/* when it was set, or the signal sent */
+static uint64_t set_ns;		/* just before it was set, or the signal sent */
+static uint64_t done_ns, done_late_ns;	/* just after; how late the machine was by then */
 
 static uint64_t cpu_ns(void)
 {
@@ -78,12 +82,19 @@ static int64_t run_copy(struct run *run, const struct leat_options *options)
 	uint64_t cpu = cpu_ns();
 	int64_t r;
 
+	run->begin_late_ns = machine_late_main_ns();
 	run->begin_ns = leat_now_ns();
 	r = leat_copy(&run->to.sink, &run->from.source, options, &run->report);
 	run->end_ns = leat_now_ns();
 	run->took_ns = run->end_ns - run->begin_ns;
 	run->cpu_ns = cpu_ns() - cpu;
+	run->end_late_ns = machine_late_main_ns();
 	return r;
+}
+
+static uint64_t late_since_done(uint64_t end_ns)
+{
+	return machine_less(machine_less(end_ns, done_ns), machine_less(machine_late_main_ns(), done_late_ns));
 }
 
 /* What the report says was accepted is what arrives, and the next byte of the source is the one after it. */
@@ -111,33 +122,53 @@ static void run_check(struct run *run)
 
 /* ---- The stop flag ---- */
 
+static void is_done(void)
+{
+	done_late_ns = machine_late_main_ns();
+	done_ns = leat_now_ns();
+}
+
 static void *set_stop(void *arg)
 {
 	usleep(60000);
 	set_ns = leat_now_ns();
 	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+	is_done();
 	return NULL;
+}
+
+/* How late it ended. */
+static uint64_t stop_once(const struct pair *pair, bool blocking)
+{
+	static struct run run;
+	struct leat_options options = { .stop = &stop };
+	uint64_t late_ns;
+	pthread_t thread;
+
+	run_make(&run, pair, blocking, "stop");
+	CHECK_EQ(pthread_create(&thread, NULL, set_stop, NULL), 0);
+	CHECK_EQ(run_copy(&run, &options), -ECANCELED);
+	pthread_join(thread, NULL);
+	late_ns = late_since_done(run.end_ns);
+	CHECK_EQ(run.report.ended_by, LEAT_ENDED_BY_CANCEL);
+	CHECK_EQ(run.report.side, LEAT_SIDE_CALLER);
+	CHECK_GE(run.end_ns, set_ns);
+	run_check(&run);
+	return late_ns;
 }
 
 static void stop_flag(void)
 {
-	static struct run run;
-	struct leat_options options = { .stop = &stop };
 	uint64_t longest = 0;
-	pthread_t thread;
 
 	ends_content(SIZE + 100);
 	for (unsigned i = 0; i < 2 * PAIRS; i++) {
-		run_make(&run, &pairs[i / 2], i % 2, "stop");
-		CHECK_EQ(pthread_create(&thread, NULL, set_stop, NULL), 0);
-		CHECK_EQ(run_copy(&run, &options), -ECANCELED);
-		pthread_join(thread, NULL);
-		CHECK_EQ(run.report.ended_by, LEAT_ENDED_BY_CANCEL);
-		CHECK_EQ(run.report.side, LEAT_SIDE_CALLER);
-		CHECK_GE(run.end_ns, set_ns);
-		CHECK_LE(run.end_ns - set_ns, LATE_MS * MS);
-		longest = run.end_ns - set_ns > longest ? run.end_ns - set_ns : longest;
-		run_check(&run);
+		uint64_t late_ns = UINT64_MAX;
+
+		for (int try = 0; try < TRIES && late_ns > LATE_NS; try++)
+			late_ns = stop_once(&pairs[i / 2], i % 2);
+		CHECK_LE(late_ns, LATE_NS);
+		longest = late_ns > longest ? late_ns : longest;
 	}
 	printf("longest: %.1f ms after the flag\n", (double)longest / 1e6);
 }
@@ -176,29 +207,42 @@ static void *send_signal(void *arg)
 	usleep(60000);
 	set_ns = leat_now_ns();
 	pthread_kill(main_thread, SIGUSR1);
+	is_done();
 	return NULL;
+}
+
+static uint64_t signal_once(const struct pair *pair, bool blocking)
+{
+	static struct run run;
+	struct leat_options options = { .stop = &stop };
+	uint64_t late_ns;
+	pthread_t thread;
+
+	run_make(&run, pair, blocking, "signal");
+	signals = 0;
+	CHECK_EQ(pthread_create(&thread, NULL, send_signal, NULL), 0);
+	CHECK_EQ(run_copy(&run, &options), -ECANCELED);
+	pthread_join(thread, NULL);
+	late_ns = late_since_done(run.end_ns);
+	CHECK_EQ(signals, 1);
+	CHECK_GE(run.end_ns, set_ns);
+	run_check(&run);
+	return late_ns;
 }
 
 /* A handler's flag ends the call at once: the poll is interrupted, it need not come round by itself. */
 static void signal_and_stop_flag(void)
 {
-	static struct run run;
 	struct sigaction action = { .sa_handler = on_signal };
-	struct leat_options options = { .stop = &stop };
-	pthread_t thread;
 
 	main_thread = pthread_self();
 	sigaction(SIGUSR1, &action, NULL);
 	for (unsigned i = 0; i < PAIRS; i++) {
-		run_make(&run, &pairs[i], i % 2, "signal");
-		signals = 0;
-		CHECK_EQ(pthread_create(&thread, NULL, send_signal, NULL), 0);
-		CHECK_EQ(run_copy(&run, &options), -ECANCELED);
-		pthread_join(thread, NULL);
-		CHECK_EQ(signals, 1);
-		CHECK_GE(run.end_ns, set_ns);
-		CHECK_LE(run.end_ns - set_ns, LATE_MS * MS);
-		run_check(&run);
+		uint64_t late_ns = UINT64_MAX;
+
+		for (int try = 0; try < TRIES && late_ns > LATE_NS; try++)
+			late_ns = signal_once(&pairs[i], i % 2);
+		CHECK_LE(late_ns, LATE_NS);
 	}
 }
 
@@ -215,75 +259,98 @@ static int ask_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
 
 static const struct leat_wrapper_ops ask_ops = { .name = "ask", .need = LEAT_NEED_NOTHING, .allow = ask_allow };
 
+static uint64_t ask_once(enum from silent)
+{
+	struct asked asked = { .times = 0 };
+	struct leat_source source;
+	struct leat_report report;
+	struct to_end to;
+	pthread_t thread;
+	uint64_t late_ns;
+	int pair[2];
+
+	ends_alarm(20, from_names[silent]);
+	test_note(from_names[silent]);
+	stop = 0;
+	if (silent == FROM_PIPE)
+		CHECK_CALL(pipe2(pair, O_CLOEXEC));
+	else
+		ends_pair(silent == FROM_TCP, pair);
+	leat_from_fd(&source, pair[0]);
+	to_make(&to, TO_TCP, SIZE, true);
+	leat_wrap(&source, leat_wrapper_init(&asked.wrapper, &ask_ops));
+	CHECK_EQ(pthread_create(&thread, NULL, send_signal, NULL), 0);
+	CHECK_EQ(leat_copy(&to.sink, &source, NULL, &report), -EINTR);
+	late_ns = leat_now_ns();
+	pthread_join(thread, NULL);
+	late_ns = late_since_done(late_ns);
+	CHECK_EQ(report.side, LEAT_SIDE_WRAPPER);
+	CHECK_STR(report.culprit, "ask");
+	CHECK_SAY(asked.times < 50, "asked %u times", asked.times);
+	leat_close(&source);
+	to_close(&to);
+	close(pair[0]);
+	close(pair[1]);
+	return late_ns;
+}
+
 /* Without a stop flag a signal asks every allow again, also where nothing else would ever happen. */
 static void signal_asks_the_wrappers(void)
 {
 	static const enum from silent[] = { FROM_PIPE, FROM_TCP, FROM_UNIX };
 	struct sigaction action = { .sa_handler = on_signal };
-	pthread_t thread;
-	int pair[2];
 
 	main_thread = pthread_self();
 	sigaction(SIGUSR1, &action, NULL);
 	for (unsigned i = 0; i < 3; i++) {
-		struct asked asked = { .times = 0 };
-		struct leat_source source;
-		struct leat_report report;
-		struct to_end to;
+		uint64_t late_ns = UINT64_MAX;
 
-		ends_alarm(20, __func__);
-		test_note(from_names[silent[i]]);
-		stop = 0;
-		if (silent[i] == FROM_PIPE)
-			CHECK_CALL(pipe2(pair, O_CLOEXEC));
-		else
-			ends_pair(silent[i] == FROM_TCP, pair);
-		leat_from_fd(&source, pair[0]);
-		to_make(&to, TO_TCP, SIZE, true);
-		leat_wrap(&source, leat_wrapper_init(&asked.wrapper, &ask_ops));
-		CHECK_EQ(pthread_create(&thread, NULL, send_signal, NULL), 0);
-		CHECK_EQ(leat_copy(&to.sink, &source, NULL, &report), -EINTR);
-		pthread_join(thread, NULL);
-		CHECK_LE(leat_now_ns() - set_ns, LATE_MS * MS);
-		CHECK_EQ(report.side, LEAT_SIDE_WRAPPER);
-		CHECK_STR(report.culprit, "ask");
-		CHECK_SAY(asked.times < 50, "asked %u times", asked.times);
-		leat_close(&source);
-		to_close(&to);
-		close(pair[0]);
-		close(pair[1]);
+		for (int try = 0; try < TRIES && late_ns > LATE_NS; try++)
+			late_ns = ask_once(silent[i]);
+		CHECK_LE(late_ns, LATE_NS);
 	}
 }
 
 /* ---- Deadlines ---- */
 
-static void deadlines(void)
+/* How long after the deadline it ended; or UINT64_MAX when the machine let it stand until then, before its first call. */
+static uint64_t deadline_once(const struct pair *pair, bool blocking, bool total)
 {
 	static struct run run;
 	struct leat_deadline deadline;
+
+	run_make(&run, pair, blocking, total ? "total deadline" : "idle deadline");
+	leat_wrap_sink(&run.to.sink, leat_deadline_init(&deadline, total ? 0 : 60 * MS, total ? 60 * MS : 0));
+	CHECK_EQ(run_copy(&run, NULL), -ETIMEDOUT);
+	if (!run.report.bytes) {
+		from_close(&run.from);
+		to_close(&run.to);
+		return UINT64_MAX;
+	}
+	CHECK_EQ(run.report.side, LEAT_SIDE_WRAPPER);
+	CHECK_STR(run.report.culprit, "deadline");
+	CHECK_GE(run.took_ns, 60 * MS);
+	run_check(&run);
+	return machine_less(run.took_ns, 60 * MS + machine_less(run.end_late_ns, run.begin_late_ns));
+}
+
+static void deadlines(void)
+{
 	uint64_t longest = 0;
-	unsigned stood_still = 0;
 
 	for (unsigned i = 0; i < 4 * PAIRS; i++) {
-		bool total = i / 2 % 2;
+		uint64_t late_ns = UINT64_MAX;
+		unsigned stood_still = 0;
 
-		run_make(&run, &pairs[i / 4], i % 2, total ? "total deadline" : "idle deadline");
-		leat_wrap_sink(&run.to.sink, leat_deadline_init(&deadline, total ? 0 : 60 * MS, total ? 60 * MS : 0));
-		CHECK_EQ(run_copy(&run, NULL), -ETIMEDOUT);
-		if (!run.report.bytes && ++stood_still < 10) {	/* the machine let it stand for 60 ms before its first call */
-			from_close(&run.from);
-			to_close(&run.to);
-			i--;
-			continue;
+		for (int try = 0; try < TRIES && late_ns > LATE_NS; try++) {
+			late_ns = deadline_once(&pairs[i / 4], i % 2, i / 2 % 2);
+			if (late_ns == UINT64_MAX && stood_still++ < 10)
+				try--;
 		}
-		CHECK_EQ(run.report.side, LEAT_SIDE_WRAPPER);
-		CHECK_STR(run.report.culprit, "deadline");
-		CHECK_GE(run.took_ns, 60 * MS);
-		CHECK_LE(run.took_ns, (60 + LATE_MS) * MS);
-		longest = run.took_ns > longest ? run.took_ns : longest;
-		run_check(&run);
+		CHECK_LE(late_ns, LATE_NS);
+		longest = late_ns > longest ? late_ns : longest;
 	}
-	printf("longest: %.1f ms after the deadline\n", ((double)longest - 60e6) / 1e6);
+	printf("longest: %.1f ms after the deadline\n", (double)longest / 1e6);
 }
 
 /* ---- An error of a wrapper in the midst ---- */
