@@ -2,12 +2,10 @@
 /* leat: picks the subcommand. */
 #include "cmd.h"
 #include "out.h"
-
-#include <leat.h>
+#include "version.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 static const struct cmd cmds[] = {
 	{ "bench", bench_main, "show, counted by the kernel, that a wrapped source costs what a bare one costs" },
@@ -27,47 +25,7 @@ static void usage(FILE *to)
 	for (size_t i = 0; i < CMDS; i++)
 		fprintf(to, "  %-10s %s\n", cmds[i].name, cmds[i].summary);
 	fputs("\n"
-	      "`leat COMMAND --help` lists the options of a command. Manual: leat(1).\n", to);
-}
-
-/* The routes in the words of someone who never read the manual. */
-static const char *route_what(enum leat_route route)
-{
-	switch (route) {
-	case LEAT_ROUTE_CLONE:
-		return "share the extents of a file (FICLONERANGE; the file system decides)";
-	case LEAT_ROUTE_COPY_FILE_RANGE:
-		return "file to file inside the kernel";
-	case LEAT_ROUTE_SENDFILE:
-		return "file to anything, by reference to the page cache";
-	case LEAT_ROUTE_SPLICE:
-		return "one end is a pipe";
-	case LEAT_ROUTE_SPLICE_PIPE:
-		return "socket to socket through a pipe of the library's";
-	case LEAT_ROUTE_MEMORY:
-		return "straight from the caller's memory";
-	case LEAT_ROUTE_COPY:
-		return "read and write through user space: always there";
-	default:
-		return "";
-	}
-}
-
-static int version(int verbose)
-{
-	struct utsname u;
-	uint32_t have;
-
-	printf("leat %s\n", leat_version());
-	if (!verbose)
-		return EXIT_OK;
-	if (uname(&u) == 0)
-		printf("kernel %s %s\n", u.release, u.machine);
-	have = leat_features();
-	printf("routes this kernel and sandbox allow:\n");
-	for (int route = LEAT_ROUTE_NONE + 1; route < LEAT_ROUTES; route++)
-		printf("  %-16s %-3s  %s\n", leat_route_name(route), have >> route & 1 ? "yes" : "no", route_what(route));
-	return EXIT_OK;
+	      "`leat COMMAND --help` lists the options of a command. Every command has --version too. Manual: leat(1).\n", to);
 }
 
 /* Options before the command: --help and --version, the latter with --verbose on either side. */
@@ -90,7 +48,7 @@ static int own_options(int argc, char **argv)
 		}
 	}
 	if (want_version)
-		return version(verbose);
+		return version_print(verbose);
 	out_error("--verbose goes with --version");
 	return EXIT_USAGE;
 }
@@ -102,7 +60,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (argv[1][0] == '-')
-		return own_options(argc, argv);
+		return out_flushed(own_options(argc, argv));
 	if (strcmp(argv[1], "help") == 0) {
 		usage(stdout);
 		return EXIT_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "opt.h"
 #include "out.h"
+#include "version.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -122,19 +123,36 @@ static void help(const struct opt *table, const char *usage)
 		putchar('\n');
 	}
 	printf("  %-26s %s\n", "--help", "this text");
+	printf("  %-26s %s\n", "--version [--verbose]", "of leat; with the routes this kernel allows");
+}
+
+/* --help and --version, which every command has, wherever they stand. */
+static int shown(const struct opt *table, int argc, char **argv, const char *usage)
+{
+	int version = 0, verbose = 0;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			help(table, usage);
+			return 1;
+		}
+		version |= strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-V") == 0;
+		verbose |= strcmp(argv[i], "--verbose") == 0 || strcmp(argv[i], "-v") == 0;
+	}
+	if (version)
+		version_print(verbose);
+	return version;
 }
 
 enum opt_result opt_parse(const struct opt *table, int argc, char **argv, const char *usage)
 {
+	if (shown(table, argc, argv, usage))
+		return OPT_SHOWN;
 	for (int i = 1; i < argc; i++) {
 		const char *arg = argv[i], *equals = strchr(arg, '=');
 		size_t length = equals ? (size_t)(equals - arg) : strlen(arg);
 		const struct opt *opt = table;
 
-		if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
-			help(table, usage);
-			return OPT_HELP_SHOWN;
-		}
 		while (opt->name && !(length > 2 && strncmp(arg, "--", 2) == 0 && strlen(opt->name) == length - 2 &&
 				      strncmp(arg + 2, opt->name, length - 2) == 0))
 			opt++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Options of a subcommand, from one table: parsing, sentences about mistakes, and --help. */
+/* Options of a subcommand, from one table: parsing, sentences about mistakes, --help and --version. */
 #ifndef CLI_OPT_H
 #define CLI_OPT_H
 
@@ -23,9 +23,12 @@ struct opt {
 	const char *choices;
 };
 
-enum opt_result { OPT_GO_ON, OPT_HELP_SHOWN, OPT_WRONG };
+enum opt_result { OPT_GO_ON, OPT_SHOWN, OPT_WRONG };
 
-/* Fills the values. OPT_WRONG: a sentence was printed. usage: the text above the options in --help. */
+/*
+ * Fills the values. OPT_SHOWN: help or version was asked for, and printed. OPT_WRONG: a sentence was printed.
+ * usage: the text above the options in --help.
+ */
 enum opt_result opt_parse(const struct opt *table, int argc, char **argv, const char *usage);
 /* "512m" to bytes: 0, or -EINVAL. */
 int opt_size(const char *text, uint64_t *ret_bytes);

@@ -225,7 +225,7 @@ int bench_main(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	switch (parse(&b->settings, argc, argv)) {
-	case OPT_HELP_SHOWN:
+	case OPT_SHOWN:
 		status = EXIT_OK;
 		break;
 	case OPT_WRONG:

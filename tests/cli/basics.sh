@@ -24,6 +24,21 @@ for order in '--version --verbose' '--verbose --version' '-V -v'; do
 	done
 done
 says out '^  copy +yes '
+# Every command has them too, wherever they stand.
+"$LEAT" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' >commands
+[ -s commands ] || fail 'leat --help lists no commands'
+while read -r command; do
+	for words in --version -V '--rounds 3 --version'; do
+		read -ra words <<<"$words"
+		run 0 "$LEAT" "$command" "${words[@]}"
+		says out '^leat [0-9]+\.[0-9]+\.[0-9]+$'
+		[ "$(wc -l <out)" -eq 1 ] || fail "leat $command ${words[*]} says more than the version"
+	done
+	run 0 "$LEAT" "$command" --version --verbose
+	says out '^  copy +yes '
+	run 0 "$LEAT" "$command" --help
+	says out '^  --version '
+done <commands
 
 run 2 "$LEAT"
 says err '^usage: leat COMMAND'
