@@ -348,7 +348,8 @@ void world_sink_bytes(struct world *w, struct bytes *ret)
 		(ull)size, (ull)before, (ull)w->bytes);
 	REQUIRE(!before || !memcmp(all, was->data, before), "bytes before the sink's offset were changed");
 	REQUIRE(was->length <= end || !memcmp(all + end, was->data + end, was->length - end), "bytes behind the sink's were changed");
-	memmove(ret->data, ret->data + before, w->bytes);
+	if (w->bytes)
+		memmove(ret->data, ret->data + before, w->bytes);
 	ret->length = w->bytes;
 }
 
@@ -379,6 +380,7 @@ void world_free(struct world *w)
 		munmap(w->memory, MEMORY_BYTES);
 	bytes_free(&w->sink_before);
 	bytes_free(&w->got);
+	bytes_free(&w->read);
 	bytes_free(&w->oracle.rest);
 	world = NULL;
 }

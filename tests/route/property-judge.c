@@ -212,6 +212,21 @@ static void judge_sink(struct world *w)
 	bytes_free(&got);
 }
 
+/* What leat_read took off. */
+static void judge_reads(struct world *w)
+{
+	const struct oracle *o = &w->oracle;
+	uint64_t at = 0;
+
+	for (unsigned i = 0; i < o->reads; i++) {
+		struct bytes one = { .data = w->read.data + at, .length = o->read[i].length };
+
+		if (one.length)
+			same_bytes("leat_read", &one, o->root->out.bytes + o->read[i].at, one.length);
+		at += one.length;
+	}
+}
+
 static void judge_report(struct world *w)
 {
 	const struct leat_report *r = &w->report;
@@ -291,6 +306,7 @@ void judge(struct world *w)
 	ask_oracle(w);
 	judge_report(w);
 	judge_sink(w);
+	judge_reads(w);
 	each_made(w, judge_made, &read);
 	for (unsigned i = 0; i < w->draft->nodes; i++)
 		if (w->place[i].draft && w->place[i].draft->kind == NODE_LEAF)

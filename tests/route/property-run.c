@@ -40,7 +40,7 @@ static void unread(struct world *w, uint64_t amount)
 	uint64_t at;
 	int r;
 
-	if (!leaf || anything_over(w))
+	if (!leaf || !amount || anything_over(w))
 		return;
 	content = &leaf->node.content;
 	at = leaf->node.in_to;
@@ -50,8 +50,7 @@ static void unread(struct world *w, uint64_t amount)
 	REQUIRE(!r, "leat_unread: %s", leat_strerror(r));
 	bytes_grow(content, amount);
 	memmove(content->data + at + amount, content->data + at, content->length - amount - at);
-	if (amount)
-		memcpy(content->data + at, more.data, amount);
+	memcpy(content->data + at, more.data, amount);
 	leaf->inserted += amount;
 	stats->unreads++;
 	bytes_free(&more);

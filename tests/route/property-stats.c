@@ -122,7 +122,7 @@ static int print_routes(bool strict)
 
 	for (unsigned i = LEAT_ROUTE_CLONE; i < LEAT_ROUTES; i++)
 		bytes[i] = (struct count){ leat_route_name(i), stats->route[i] };
-	return print_counts("bytes by reference", &bytes[LEAT_ROUTE_CLONE], 1, false) +
+	return print_counts("bytes shared, where the file system can", &bytes[LEAT_ROUTE_CLONE], 1, false) +
 	       print_counts("bytes by route", &bytes[LEAT_ROUTE_CLONE + 1], LEAT_ROUTES - LEAT_ROUTE_CLONE - 1, strict);
 }
 
