@@ -126,7 +126,8 @@ static bool same_file(const struct transfer *t)
 {
 	const struct leat_facts *from = &t->base->facts, *to = &t->out->facts;
 
-	return from->kind == LEAT_KIND_FILE && to->kind == LEAT_KIND_FILE && from->ino == to->ino && from->dev == to->dev;
+	return (from->kind == LEAT_KIND_FILE || from->kind == LEAT_KIND_BLOCK) && to->kind == from->kind &&
+	       from->ino == to->ino && from->dev == to->dev;
 }
 
 /* A transfer of a file or of memory onto itself would read what it wrote (hazard 33). */

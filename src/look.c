@@ -79,8 +79,9 @@ static uint64_t time_ns(const struct timespec *time)
 
 static void take_stat(struct leat_facts *facts, const struct stat *stat)
 {
-	facts->dev = stat->st_dev;
-	facts->ino = stat->st_ino;
+	/* A block device is the same one by whichever node it was opened. */
+	facts->dev = S_ISBLK(stat->st_mode) ? stat->st_rdev : stat->st_dev;
+	facts->ino = S_ISBLK(stat->st_mode) ? 0 : stat->st_ino;
 	facts->size = stat->st_size > 0 ? (uint64_t)stat->st_size : 0;
 	facts->blocks = (uint64_t)stat->st_blocks;
 	facts->block_bytes = (uint32_t)stat->st_blksize;
@@ -90,36 +91,44 @@ static void take_stat(struct leat_facts *facts, const struct stat *stat)
 	facts->known |= KNOW_STAT;
 }
 
+/* An enum leat_kind, or an error. */
+static int kind_of(int fd, const struct stat *stat, struct leat_facts *facts)
+{
+	if (S_ISREG(stat->st_mode))
+		return regular_kind(fd, stat, facts);
+	if (S_ISFIFO(stat->st_mode))
+		return LEAT_KIND_PIPE;
+	if (S_ISSOCK(stat->st_mode))
+		return socket_kind(fd);
+	if (S_ISDIR(stat->st_mode))
+		return -EISDIR;
+	if (S_ISBLK(stat->st_mode))
+		return LEAT_KIND_BLOCK;
+	return sys_is_terminal(fd) ? LEAT_KIND_TERMINAL : LEAT_KIND_DEVICE;
+}
+
 static int look(int fd, struct leat_facts *facts)
 {
 	struct stat stat;
 	int r = sys_fstat(fd, &stat);
+	int64_t bytes;
 
 	if (r < 0)
 		return r;
 	take_stat(facts, &stat);
-	if (facts->known & KNOW_TYPE)
-		return 0;
-	if (S_ISREG(stat.st_mode))
-		facts->kind = regular_kind(fd, &stat, facts);
-	else if (S_ISFIFO(stat.st_mode))
-		facts->kind = LEAT_KIND_PIPE;
-	else if (S_ISSOCK(stat.st_mode))
-		facts->kind = socket_kind(fd);
-	else if (S_ISDIR(stat.st_mode))
-		return -EISDIR;
-	else if (S_ISBLK(stat.st_mode))
-		facts->kind = LEAT_KIND_BLOCK;
-	else
-		facts->kind = sys_is_terminal(fd) ? LEAT_KIND_TERMINAL : LEAT_KIND_DEVICE;
-	if (facts->kind == LEAT_KIND_BLOCK) {
-		int64_t bytes = sys_device_bytes(fd);
-
-		if (bytes < 0)
-			return (int)bytes;
-		facts->size = (uint64_t)bytes;
+	if (!(facts->known & KNOW_TYPE)) {
+		r = kind_of(fd, &stat, facts);
+		if (r < 0)
+			return r;
+		facts->kind = (uint8_t)r;
+		facts->known |= KNOW_TYPE;
 	}
-	facts->known |= KNOW_TYPE;
+	if (facts->kind != LEAT_KIND_BLOCK)
+		return 0;
+	bytes = sys_device_bytes(fd);
+	if (bytes < 0)
+		return (int)bytes;
+	facts->size = (uint64_t)bytes;
 	return 0;
 }
 

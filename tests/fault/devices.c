@@ -5,12 +5,13 @@
  */
 #include "lab.h"
 #include "seam.h"
-#include "types.h"
+#include "sys.h"
 
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 #include <termios.h>
 
@@ -239,6 +240,74 @@ static void endless_devices_stop_at_a_limit(void)
 	}
 }
 
+/* ---- block devices: files that are shown to the library as such --------------------------------------------------------- */
+
+static struct {
+	int fd;
+	unsigned minor;
+} nodes[2];
+
+int __real_sys_fstat(int fd, struct stat *stat);
+int __wrap_sys_fstat(int fd, struct stat *stat);
+int __wrap_sys_fstat(int fd, struct stat *stat)
+{
+	int r = __real_sys_fstat(fd, stat);
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (!nodes[i].fd || nodes[i].fd != fd)
+			continue;
+		stat->st_mode = S_IFBLK | 0600;
+		stat->st_rdev = makedev(7, nodes[i].minor);
+		stat->st_size = 0;
+	}
+	return r;
+}
+
+int64_t __real_sys_device_bytes(int fd);
+int64_t __wrap_sys_device_bytes(int fd);
+int64_t __wrap_sys_device_bytes(int fd)
+{
+	struct stat stat;
+
+	return fstat(fd, &stat) < 0 ? -errno : stat.st_size;
+}
+
+/* Two nodes of one device are one device: it is not copied over itself; and its size stays, however often it is looked at. */
+static void a_block_device_over_itself_is_refused(void)
+{
+	static const struct {
+		unsigned from, to;
+		uint64_t at;
+		int64_t n;
+	} rows[] = {
+		{ 1, 1, 4096, -EINVAL }, { 1, 1, 0, -EINVAL }, { 1, 1, 100000, 100000 }, { 1, 2, 4096, 100000 },
+	};
+
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct leat_source source;
+		struct leat_sink sink;
+
+		nodes[0].fd = lab_file(300000);
+		nodes[1].fd = lab_file(300000);
+		nodes[0].minor = rows[i].from;
+		nodes[1].minor = rows[i].to;
+		leat_from_range(&source, nodes[0].fd, 0, 100000);
+		leat_to_file(&sink, nodes[1].fd, rows[i].at);
+		for (int look = 0; look < 2; look++) {
+			CHECK_EQ(leat_look_sink(&sink), 0);
+			CHECK_EQ(sink.facts.size, 300000);
+		}
+		CHECK_EQ(leat_copy(&sink, &source, NULL, &report), rows[i].n);
+		CHECK_EQ(report.side, rows[i].n < 0 ? LEAT_SIDE_SINK : LEAT_SIDE_NONE);
+		CHECK_EQ(report.sink_kind, LEAT_KIND_BLOCK);
+		leat_close(&source);
+		leat_close_sink(&sink);
+		close(nodes[0].fd);
+		close(nodes[1].fd);
+		nodes[0].fd = nodes[1].fd = 0;
+	}
+}
+
 /* ---- whose error it is --------------------------------------------------------------------------------------------------- */
 
 /* An I/O error after progress, by the routes where one call has both ends. */
@@ -296,6 +365,7 @@ static const struct test tests[] = {
 	TEST(a_fifo_without_a_writer_is_at_its_end),
 	TEST(an_event_is_moved_as_it_comes),
 	TEST(endless_devices_stop_at_a_limit),
+	TEST(a_block_device_over_itself_is_refused),
 	TEST(an_error_names_its_end),
 };
 TEST_MAIN(tests)
