@@ -34,12 +34,18 @@ bool source_seekable(const struct leat_source *source)
 	       source->facts.kind == LEAT_KIND_MEMORY;
 }
 
-static uint8_t socket_kind(int fd)
+/* A kind, or -ENOTCONN: what listens is ready for ever, or never, and takes and gives no bytes. */
+static int socket_kind(int fd)
 {
-	int type = 0, domain = 0, protocol = 0;
+	int type = 0, domain = 0, protocol = 0, listens = 0;
 	unsigned size = sizeof type;
 
-	if (sys_socket_option(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+	if (sys_socket_option(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type == SOCK_DGRAM)
+		return LEAT_KIND_DATAGRAM;
+	sys_socket_option(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+	if (listens)
+		return -ENOTCONN;
+	if (type != SOCK_STREAM)
 		return LEAT_KIND_DATAGRAM;
 	sys_socket_option(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
 	if (domain == AF_UNIX)

@@ -64,6 +64,25 @@ static int make_socket(int domain, int type, int listening)
 	return fd;
 }
 
+/* Blocking: poll would say for ever that it has no connection to accept, or that it can be written. */
+static int listening_unix(int type)
+{
+	struct sockaddr any = { .sa_family = AF_UNIX };
+	int fd = CHECK_CALL(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+
+	CHECK_CALL(bind(fd, &any, sizeof any.sa_family));
+	CHECK_CALL(listen(fd, 1));
+	return fd;
+}
+
+static int blocking_listening(void)
+{
+	int fd = CHECK_CALL(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+
+	CHECK_CALL(listen(fd, 1));
+	return fd;
+}
+
 /* ---- sources that cannot work ---------------------------------------------------------------------------------------- */
 
 static void from_closed(struct leat_source *source) { leat_from_fd(source, closed_fd()); }
@@ -77,8 +96,11 @@ static void from_directory_path(struct leat_source *source) { leat_from_fd(sourc
 static void from_epoll(struct leat_source *source) { leat_from_fd(source, epoll_create1(0)); }
 static void from_pipe_write_end(struct leat_source *source) { leat_from_fd(source, pipe_end(1)); }
 static void from_listening(struct leat_source *source) { leat_from_fd(source, make_socket(AF_INET, SOCK_STREAM, 1)); }
+static void from_blocking_listening(struct leat_source *source) { leat_from_fd(source, blocking_listening()); }
+static void from_listening_unix(struct leat_source *source) { leat_from_fd(source, listening_unix(SOCK_STREAM)); }
+static void from_listening_packets(struct leat_source *source) { leat_from_fd(source, listening_unix(SOCK_SEQPACKET)); }
 static void from_unconnected(struct leat_source *source) { leat_from_fd(source, make_socket(AF_INET, SOCK_STREAM, 0)); }
-static void from_unix_listening(struct leat_source *source) { leat_from_fd(source, make_socket(AF_UNIX, SOCK_STREAM, 0)); }
+static void from_unix_unconnected(struct leat_source *source) { leat_from_fd(source, make_socket(AF_UNIX, SOCK_STREAM, 0)); }
 static void from_pipe_at_offset(struct leat_source *source) { leat_from_file(source, pipe_end(0), 0); }
 static void from_socket_range(struct leat_source *source)
 {
@@ -145,9 +167,12 @@ static const struct {
 	{ "O_PATH of a directory", from_directory_path, -EISDIR, AT_BEGIN },
 	{ "epoll", from_epoll, -EINVAL, AT_BEGIN },
 	{ "write end of a pipe", from_pipe_write_end, -EBADF, AT_BEGIN },
-	{ "listening socket", from_listening, -ENOTCONN, 0 },
+	{ "listening socket", from_listening, -ENOTCONN, AT_BEGIN },
+	{ "blocking listening socket", from_blocking_listening, -ENOTCONN, AT_BEGIN },
+	{ "listening unix socket", from_listening_unix, -ENOTCONN, AT_BEGIN },
+	{ "listening socket of packets", from_listening_packets, -ENOTCONN, AT_BEGIN },
 	{ "unconnected socket", from_unconnected, -ENOTCONN, 0 },
-	{ "unconnected unix socket", from_unix_listening, -EINVAL, 0 },
+	{ "unconnected unix socket", from_unix_unconnected, -EINVAL, 0 },
 	{ "offset in a pipe", from_pipe_at_offset, -ESPIPE, AT_BEGIN },
 	{ "range of a socket", from_socket_range, -ESPIPE, AT_BEGIN },
 	{ "offset beyond INT64_MAX", from_offset_too_far, -EOVERFLOW, AT_BEGIN },
@@ -264,6 +289,8 @@ static void to_directory(struct leat_sink *sink) { leat_to_fd(sink, open(lab_dir
 static void to_epoll(struct leat_sink *sink) { leat_to_fd(sink, epoll_create1(0)); }
 static void to_pipe_read_end(struct leat_sink *sink) { leat_to_fd(sink, pipe_end(0)); }
 static void to_listening(struct leat_sink *sink) { leat_to_fd(sink, make_socket(AF_INET, SOCK_STREAM, 1)); }
+static void to_blocking_listening(struct leat_sink *sink) { leat_to_fd(sink, blocking_listening()); }
+static void to_listening_unix(struct leat_sink *sink) { leat_to_fd(sink, listening_unix(SOCK_STREAM)); }
 static void to_unconnected(struct leat_sink *sink) { leat_to_fd(sink, make_socket(AF_INET, SOCK_STREAM, 0)); }
 static void to_unix_unconnected(struct leat_sink *sink) { leat_to_fd(sink, make_socket(AF_UNIX, SOCK_STREAM, 0)); }
 static void to_datagram(struct leat_sink *sink) { leat_to_fd(sink, make_socket(AF_INET, SOCK_DGRAM, 0)); }
@@ -362,7 +389,9 @@ static const struct {
 	{ "directory", to_directory, -EISDIR, 0, AT_BEGIN },
 	{ "epoll", to_epoll, -EINVAL, 0, 0 },
 	{ "read end of a pipe", to_pipe_read_end, -EBADF, 0, AT_BEGIN },
-	{ "listening socket", to_listening, -EPIPE, -ENOTCONN, 0 },
+	{ "listening socket", to_listening, -ENOTCONN, 0, AT_BEGIN },
+	{ "blocking listening socket", to_blocking_listening, -ENOTCONN, 0, AT_BEGIN },
+	{ "listening unix socket", to_listening_unix, -ENOTCONN, 0, AT_BEGIN },
 	{ "unconnected socket", to_unconnected, -EPIPE, -ENOTCONN, 0 },
 	{ "unconnected unix socket", to_unix_unconnected, -ENOTCONN, -EPIPE, 0 },
 	{ "datagram socket without frames", to_datagram, LEAT_EDATAGRAM, 0, AT_BEGIN },
