@@ -226,12 +226,21 @@ int sys_will_need(int fd, uint64_t offset, uint64_t bytes)
 	return -posix_fadvise(fd, (off_t)offset, (off_t)bytes, POSIX_FADV_WILLNEED);
 }
 
+/* Not /proc/self: that is the first thread's table of descriptors, and a thread may have one of its own (unshare). */
 int sys_reopen(int fd, int flags)
 {
-	char path[32];
+	struct stat theirs, ours;
+	char path[40];
+	int own;
 
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	return (int)result(open(path, flags | O_CLOEXEC | O_NOCTTY));
+	snprintf(path, sizeof path, "/proc/thread-self/fd/%d", fd);
+	own = (int)result(open(path, flags | O_CLOEXEC | O_NOCTTY));
+	if (own < 0)
+		return own;
+	if (fstat(fd, &theirs) == 0 && fstat(own, &ours) == 0 && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino)
+		return own;
+	close(own);
+	return -ESTALE;
 }
 
 int sys_temporary(int dir)

@@ -51,7 +51,7 @@ int sys_punch_hole(int fd, uint64_t offset, uint64_t bytes);
 int sys_will_need(int fd, uint64_t offset, uint64_t bytes);
 
 /* Descriptors of our own, all O_CLOEXEC. */
-int sys_reopen(int fd, int flags);			/* a private open file of the same inode, through /proc/self/fd */
+int sys_reopen(int fd, int flags);			/* a private open file of the same inode; -ESTALE: it was another */
 int sys_temporary(int dir);				/* O_TMPFILE, O_RDWR */
 int sys_pipe(int fd[2]);				/* O_NONBLOCK */
 int64_t sys_pipe_size(int fd, uint64_t wanted);		/* sets, then gets; wanted 0: gets */

@@ -4,6 +4,7 @@
  * they were, no flag of a descriptor set, every descriptor of its own closed on exec.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -396,8 +397,91 @@ static void one_that_was_pending_stays(void)
 	from_close(&from);
 }
 
+/* ---- A thread with a table of descriptors of its own ---- */
+
+static struct {
+	pthread_barrier_t barrier;
+	int pipe, sparse, unshared;
+	int64_t piped, copied;
+	char got[64];
+	struct leat_report of_sparse;
+} own;
+
+static int temporary(void)
+{
+	FILE *file = tmpfile();
+	int fd = file ? fcntl(fileno(file), F_DUPFD_CLOEXEC, 0) : -1;
+
+	if (file)
+		fclose(file);
+	return fd;
+}
+
+static void *with_a_table_of_its_own(void *arg)
+{
+	struct leat_source source;
+	struct leat_sink sink;
+	char data[4096];
+	int fds[2], to;
+
+	own.unshared = unshare(CLONE_FILES) == 0;
+	memset(data, 'D', sizeof data);
+	own.sparse = temporary();
+	to = temporary();
+	if (pipe(fds) || write(fds[1], "mine", 4) != 4 || close(fds[1]) || pwrite(own.sparse, data, sizeof data, 1 << 20) < 0)
+		own.unshared = 0;
+	own.pipe = fds[0];
+	pthread_barrier_wait(&own.barrier);
+	pthread_barrier_wait(&own.barrier);	/* the first thread has something else at these numbers */
+	leat_from_fd(&source, own.pipe);
+	leat_to_memory(&sink, own.got, sizeof own.got - 1);
+	own.piped = leat_copy(&sink, &source, NULL, NULL);
+	leat_from_file(&source, own.sparse, 0);
+	leat_to_file(&sink, to, 0);
+	own.copied = leat_copy(&sink, &source, NULL, &own.of_sparse);
+	pread(to, data, sizeof data, 1 << 20);
+	own.got[sizeof own.got - 1] = data[0];
+	close(own.pipe);
+	close(own.sparse);
+	close(to);
+	return arg;
+}
+
+/* What is opened again is the caller's, and not what the first thread of the process has at this number. */
+static void a_thread_with_descriptors_of_its_own(void)
+{
+	pthread_t thread;
+	int fds[2], empty;
+
+	ends_alarm(20, __func__);
+	CHECK_EQ(pthread_barrier_init(&own.barrier, NULL, 2), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, with_a_table_of_its_own, NULL), 0);
+	pthread_barrier_wait(&own.barrier);
+	CHECK_CALL(pipe2(fds, O_NONBLOCK));
+	CHECK_EQ(write(fds[1], "somebody else's", 15), 15);
+	empty = CHECK_CALL(temporary());
+	CHECK_CALL(ftruncate(empty, 2 << 20));
+	fds[0] = CHECK_CALL(fcntl(fds[0], F_DUPFD, 200));
+	empty = CHECK_CALL(fcntl(empty, F_DUPFD, 200));
+	CHECK_CALL(dup2(fds[0], own.pipe));
+	CHECK_CALL(dup2(empty, own.sparse));
+	pthread_barrier_wait(&own.barrier);
+	pthread_join(thread, NULL);
+	if (!own.unshared)
+		test_skip("no table of its own: %s", strerror(errno));
+	CHECK_EQ(own.piped, 4);
+	CHECK_STR(own.got, "mine");
+	CHECK_EQ(own.copied, (1 << 20) + 4096);
+	CHECK_EQ(own.got[sizeof own.got - 1], 'D');
+	CHECK_EQ(own.of_sparse.hole_bytes, 1 << 20);
+	close(own.pipe);
+	close(own.sparse);
+	pthread_barrier_destroy(&own.barrier);
+}
+
 static const struct test tests[] = {
 	TEST(no_flags_set_and_all_closed_on_exec), TEST(helpers_holes_and_tees), TEST(dead_peers_raise_nothing),
 	TEST(dead_peers_of_who_blocks_it), TEST(one_that_was_pending_stays),
+	TEST(a_thread_with_descriptors_of_its_own),
 };
 TEST_MAIN(tests)
