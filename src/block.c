@@ -21,19 +21,27 @@ static bool stuck(const struct leat_wait *wait)
 }
 
 /* Waits for what a transfer wants. 0, or an error, *ret_side's. */
-static int wait_for(const struct transfer *t, struct leat_wait *wait, enum leat_side *ret_side)
+static int wait_for(const struct transfer *t, const struct leat_wait *wait, enum leat_side *ret_side)
 {
 	int ms = leat_wait_ms(wait, sys_clock(&t->options)), r;
+	struct pollfd fds[3];
+	enum leat_side sides[3];
+	unsigned count = 0;
 
 	*ret_side = LEAT_SIDE_CALLER;
 	if (stuck(wait))
 		return LEAT_ESTUCK;
 	if (t->options.stop && (ms < 0 || ms > STOP_MS))
 		ms = STOP_MS;
-	r = sys_poll(wait->fds, 3, ms);
-	for (int i = 0; r > 0 && i < 3; i++)
-		if (wait->fds[i].revents & POLLNVAL) {	/* a callback's or wrapper's: waiting for it would spin */
-			*ret_side = (enum leat_side)(LEAT_SIDE_SOURCE + i);
+	for (int i = 0; i < 3; i++)	/* poll refuses more entries than RLIMIT_NOFILE, also empty ones */
+		if (wait->fds[i].fd >= 0) {
+			sides[count] = (enum leat_side)(LEAT_SIDE_SOURCE + i);
+			fds[count++] = wait->fds[i];
+		}
+	r = sys_poll(fds, count, ms);
+	for (unsigned i = 0; r > 0 && i < count; i++)
+		if (fds[i].revents & POLLNVAL) {	/* a callback's or wrapper's: waiting for it would spin */
+			*ret_side = sides[i];
 			return -EBADF;
 		}
 	return r < 0 && r != -EINTR ? r : 0;	/* a signal: every allow is asked again */

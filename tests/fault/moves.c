@@ -8,6 +8,7 @@
 #include "types.h"
 
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #define BYTES ((size_t)300007)
 #define OFF(route) ROUTE_BIT(LEAT_ROUTE_##route)
@@ -321,6 +322,44 @@ static void poll_may_fail(void)
 	}
 }
 
+static void *give_later(void *arg)
+{
+	usleep(50000);
+	give_and_close();
+	return arg;
+}
+
+/* poll takes no more entries than a process may have descriptors, and does not ask whether they are empty. */
+static void waiting_with_few_descriptors(void)
+{
+	struct rlimit before, few;
+	struct leat_source source;
+	struct leat_sink sink;
+	unsigned char got[100];
+	pthread_t giver;
+	int fds[2];
+	int64_t n;
+
+	lab_fill(pattern, 0, sizeof pattern);
+	lab_pair(LAB_PIPE, fds);
+	waited_pipe = fds[1];
+	leat_from_fd(&source, fds[0]);
+	leat_to_memory(&sink, got, sizeof got);
+	CHECK_EQ(pthread_create(&giver, NULL, give_later, NULL), 0);
+	CHECK_CALL(getrlimit(RLIMIT_NOFILE, &before));
+	few = before;
+	few.rlim_cur = 2;
+	CHECK_CALL(setrlimit(RLIMIT_NOFILE, &few));
+	n = leat_copy(&sink, &source, NULL, NULL);
+	CHECK_CALL(setrlimit(RLIMIT_NOFILE, &before));
+	pthread_join(giver, NULL);
+	CHECK_EQ(n, 100);
+	CHECK(lab_differs(got, 0, 100) < 0);
+	leat_close(&source);
+	leat_close_sink(&sink);
+	close(fds[0]);
+}
+
 /* ---- 0 ----------------------------------------------------------------------------------------------------------------- */
 
 /* Hazard 23: a kernel route that gives nothing of a file which has more is left, with a reason; nothing is cut short. */
@@ -407,6 +446,7 @@ static const struct test tests[] = {
 	TEST(endless_eintr_honours_the_stop_flag),
 	TEST(endless_eintr_honours_a_deadline),
 	TEST(poll_may_fail),
+	TEST(waiting_with_few_descriptors),
 	TEST(nothing_from_a_file_with_more_is_another_route),
 	TEST(taking_nothing_is_an_error_not_a_loop),
 	TEST(nothing_from_a_file_without_more_is_short),

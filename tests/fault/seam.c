@@ -242,8 +242,8 @@ int __wrap_sys_poll(struct pollfd *fds, unsigned count, int timeout_ms)
 {
 	uint64_t nothing = 0;
 
-	/* One descriptor is only looked at; three are waited for. */
-	return count == 3 && fires(SEAM_POLL, &nothing) ? (int)seam.result : __real_sys_poll(fds, count, timeout_ms);
+	/* Who has no time only looks. */
+	return timeout_ms && fires(SEAM_POLL, &nothing) ? (int)seam.result : __real_sys_poll(fds, count, timeout_ms);
 }
 
 void __wrap_sys_close(int fd)
