@@ -65,6 +65,7 @@ static int wait_cold(struct transfer *t, uint64_t at, uint64_t end)
 		t->cold_asked = at + bytes;
 		return LEAT_WAIT;
 	}
+	t->cold_asked = 0;	/* an earlier request: nobody reads for this one */
 	sys_will_need(t->source_fd, at, bytes);
 	t->wake_at_ns = t->now_ns + (FIRST_WAIT_NS << shift);
 	return LEAT_WAIT;

@@ -18,14 +18,19 @@
 /* Below this there is one segment anyway, and nothing for a cork to join. */
 #define CORK_BYTES (64 * KIB)
 
-static void resize_calls(struct transfer *t, uint64_t asked, uint64_t took_ns)
+static void note_call(struct transfer *t, uint64_t took_ns)
 {
-	uint64_t most = kind_is_file(t->out->facts.kind) ? GIB : ROUTE_CALL_BYTES;
-
 	if (took_ns > t->report.longest_call_ns)
 		t->report.longest_call_ns = took_ns;
 	if (took_ns > t->part_report.longest_call_ns)
 		t->part_report.longest_call_ns = took_ns;
+}
+
+static void resize_calls(struct transfer *t, uint64_t asked, uint64_t took_ns)
+{
+	uint64_t most = kind_is_file(t->out->facts.kind) ? GIB : ROUTE_CALL_BYTES;
+
+	note_call(t, took_ns);
 	if (took_ns > CALL_LONG_NS && t->call_bytes > CALL_BYTES_LEAST)
 		t->call_bytes /= 2;
 	else if (took_ns < CALL_SHORT_NS && asked == t->call_bytes && t->call_bytes < most)
@@ -63,7 +68,9 @@ static bool part_follows(const struct transfer *t)
  */
 static uint64_t call_bytes(const struct transfer *t, const struct extent *x, uint64_t step_done)
 {
-	uint64_t bytes = x->bytes < t->call_bytes ? x->bytes : t->call_bytes, left = t->options.step_bytes - step_done;
+	uint64_t hole = t->out->position < t->out->facts.size ? GIB : UINT64_MAX;	/* behind its end nothing is punched */
+	uint64_t most = x->hole ? hole : t->call_bytes, left = t->options.step_bytes - step_done;
+	uint64_t bytes = x->bytes < most ? x->bytes : most;
 
 	if (!(t->blocking & BLOCKING_CALLER) && !x->hole && t->route->id != LEAT_ROUTE_CLONE && bytes > left)
 		bytes = left;
@@ -84,32 +91,32 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 	/* What stands in the buffer was copied, also when splice is the route from here on. */
 	*ret_route = own && t->route->id != LEAT_ROUTE_COPY ? LEAT_ROUTE_MEMORY :
 		     x->data && t->buffer.len && !own ? LEAT_ROUTE_COPY : t->route->id;
-	if (x->hole) {
-		move = holes_make(t, x);
-		if (x->hole)
-			return move;
-		*ret_route = LEAT_ROUTE_MEMORY;
-		count_call(t, *ret_route);
-		return move;
-	}
 	/* Blocking ends: asked by poll first, and no call is made, or counted, that could wait. send has MSG_DONTWAIT. */
 	if (!(x->data && kind_is_socket(t->out->facts.kind)) && !sink_room(t, &bytes))
 		return route_verdict(VERDICT_WAIT_SINK);
 	if (!x->data && !t->route->fill && !source_has(t))
 		return route_verdict(VERDICT_WAIT_SOURCE);
-	if (!x->data) {
+	if (x->hole) {
+		move = holes_make(t, x, bytes);
+		*ret_route = LEAT_ROUTE_MEMORY;	/* of the zeros, if it could not be made */
+	} else if (x->data) {
+		move = sink_send(t, x->data, bytes, more);
+	} else {
 		cork(t, x->bytes, more);
 		move = t->route->move(t, bytes, more);
-	} else {
-		move = sink_send(t, x->data, bytes, more);
+	}
+	t->now_ns = sys_clock(&t->options);
+	if (x->hole) {
+		note_call(t, t->now_ns - before_ns);
+		return move;
 	}
 	count_call(t, *ret_route);
 	if (move.bytes) {
-		t->bits &= (uint16_t)~(TRANSFER_MORE_SENT | TRANSFER_TAIL_HOLE);
+		t->bits &= (uint16_t)~TRANSFER_MORE_SENT;
+		t->tail_hole = 0;
 		if (more && (x->data || t->route->id != LEAT_ROUTE_SENDFILE))
 			t->bits |= TRANSFER_MORE_SENT;
 	}
-	t->now_ns = sys_clock(&t->options);
 	resize_calls(t, bytes, t->now_ns - before_ns);
 	return move;
 }
@@ -147,21 +154,23 @@ static struct move failed(int error, enum leat_side side, const struct leat_wrap
 	return (struct move){ .verdict = VERDICT_FAILED, .error = error, .side = side, .by = by };
 }
 
-static struct move fill(struct transfer *t, const struct extent *x, uint64_t *ret_filled)
+static struct move fill(struct transfer *t, const struct extent *x, const struct route *route, uint64_t *ret_filled)
 {
-	uint64_t drained;
+	uint64_t before_ns = t->now_ns, drained;
 	struct move move;
 
 	if (t->pipe.bytes)
 		return held(pipe_to_buffer(t, t->pipe.bytes), &drained);
 	if (t->bits & TRANSFER_DRAINED)
 		return route_verdict(VERDICT_WAIT_SOURCE);
-	if (!t->route->fill)
+	if (!route->fill)
 		return source_probe(t);
 	if (!source_has(t))
 		return route_verdict(VERDICT_WAIT_SOURCE);
-	count_call(t, t->route->id);
-	move = t->route->fill(t, x->bytes);
+	count_call(t, route->id);
+	move = route->fill(t, x->bytes);
+	t->now_ns = sys_clock(&t->options);
+	note_call(t, t->now_ns - before_ns);
 	if (t->options.level_triggered && kind_waits(t->base->facts.kind) && move.bytes && move.bytes < fill_room(t, x->bytes))
 		t->bits |= TRANSFER_DRAINED;
 	return held(move, ret_filled);
@@ -183,7 +192,7 @@ static struct move drop(struct transfer *t, struct extent *x)
 	if (!x->origin && t->pipe.bytes && !x->data)
 		return held(pipe_to_buffer(t, x->bytes), &filled);
 	if (!x->origin && !x->data && !source_seekable(t->base))
-		return held(route_copy.fill(t, x->bytes), &filled);
+		return fill(t, x, &route_copy, &filled);
 	return charge(t, x, x->bytes, LEAT_ROUTE_NONE);
 }
 
@@ -226,13 +235,13 @@ struct move deliver(struct transfer *t, struct extent *x, uint64_t step_done, ui
 	const struct leat_wrapper *by;
 	enum leat_route route;
 	struct move move;
-	uint64_t asked;
+	uint64_t asked, before_ns;
 	int r;
 
 	if (x->target && x->target->ops == &section_ops)
 		return drop(t, x);
 	if (x->fill_only || flow_needs_fill(t, x))
-		return fill(t, x, ret_filled);
+		return fill(t, x, t->route, ret_filled);
 	if (x->target) {
 		r = charge_change(t, x, &by);
 		return r < 0 ? failed(r, LEAT_SIDE_WRAPPER, by) : route_verdict(VERDICT_MORE);
@@ -240,8 +249,9 @@ struct move deliver(struct transfer *t, struct extent *x, uint64_t step_done, ui
 	if (t->out->facts.kind == LEAT_KIND_DATAGRAM)
 		return deliver_datagram(t, x, ret_filled);
 	asked = call_bytes(t, x, step_done);
-	/* The loop has read the clock; since an earlier move of this step wrappers were told, which is no call's time. */
-	move = move_to_sink(t, x, asked, step_done ? sys_clock(&t->options) : t->now_ns, &route);
+	/* The loop has just read the clock, unless wrappers were told of a move since, or wrote for themselves: no call's time. */
+	before_ns = step_done || t->report.content_wrappers ? sys_clock(&t->options) : t->now_ns;
+	move = move_to_sink(t, x, asked, before_ns, &route);
 	if (!move.bytes)
 		return move;
 	if (t->options.level_triggered && kind_waits(t->out->facts.kind) && move.bytes < asked)

@@ -3,12 +3,10 @@
 #define _GNU_SOURCE
 #include "charge.h"
 #include "endpoint.h"
-#include "helper.h"
 #include "holes.h"
 #include "pipe.h"
 #include "queue.h"
 #include "report.h"
-#include "route/tee.h"
 #include "sys.h"
 #include "transfer.h"
 #include "wrapper.h"
@@ -34,27 +32,6 @@ static void tell_end(struct transfer *t, const struct leat_wrapper *stop, const 
 		event.bytes = event.total_bytes = w->passed_bytes;
 		w->ops->event(w, &event);
 	}
-}
-
-static void drop_source_fds(struct transfer *t)
-{
-	holes_close(t);
-	if (t->blocking & OWN_SOURCE_FD)
-		sys_close(t->source_fd);
-	if (t->base && t->blocking & OWN_SOURCE_FD && t->base->stability == LEAT_SNAPSHOT && t->options.stable)
-		t->base->stability = LEAT_UNSTABLE;
-	t->blocking &= (uint8_t)~(OWN_SOURCE_FD | BLOCKING_SOURCE);
-	t->source_fd = -1;
-}
-
-/* Leaves the descriptor's own offset after the last byte delivered, for io.Copy's habit. */
-static void leave_offset(const struct transfer *t)
-{
-	const struct leat_source *base = t->base;
-
-	/* source_fd: it was looked at in full, so position says where it stands. */
-	if (base && t->source_fd >= 0 && base->own_offset && kind_is_file(base->facts.kind))
-		sys_seek(base->fd, base->position, SEEK_SET);
 }
 
 /* What the pipe still holds, read out and put in front of what the source keeps. */
@@ -137,8 +114,7 @@ void transfer_part_over(struct transfer *t, int error)
 
 	error = error ? error : r < 0 ? r : changed;
 	report = t->part_report;
-	leave_offset(t);
-	drop_source_fds(t);
+	transfer_leave_leaf(t);
 	add_to_parts_around(t);
 	if (part->so_far) {
 		report_add(&report, part->so_far);
@@ -206,8 +182,7 @@ int transfer_part_around(struct transfer *t, struct leat_wrapper *last)
 	struct leat_source *source = t->part->parent;
 	int r = keep_held(t);
 
-	leave_offset(t);
-	drop_source_fds(t);
+	transfer_leave_leaf(t);
 	part_stays(t);
 	while (source->last != last)
 		source = source->parent;
@@ -232,8 +207,6 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 		r = t->report.error = t->part_report.error = -ECANCELED;
 		t->report.ended_by = t->part_report.ended_by = LEAT_ENDED_BY_CANCEL;
 	}
-	if (t->options.helper)
-		helper_forget(t->options.helper, t);
 	changed = t->changers ? charge_keep(t, way_last(t->first), &by_changers) : 0;
 	kept = keep_held(t);
 	t->report.kept_bytes = by_changers + (t->base ? t->base->kept_len : 0);
@@ -246,9 +219,8 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 	}
 	pipe_close(&t->pipe, t->options.helper);
 	free(t->buffer.bytes);
-	if (t->bits & TRANSFER_TAIL_HOLE && r < 0)
+	if (t->tail_hole && r < 0)
 		holes_finish(t);
-	tee_use_kernel(t, false);
 	queue_set_busy(t->source, false);
 	t->source->state |= END_BUSY;	/* its parts may be used again now, it only when all are told */
 	if (t->part && t->base && t->part_report.begin_ns) {
@@ -257,8 +229,7 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 		else
 			parts_failed(t, r);
 	}
-	leave_offset(t);
-	drop_source_fds(t);
+	transfer_leave_leaf(t);
 	if (t->sink_fd >= 0 && t->out->own_offset && kind_is_file(t->out->facts.kind) && !(t->out->facts.open_flags & O_APPEND))
 		sys_seek(t->out->fd, t->out->position, SEEK_SET);
 	if (t->blocking & OWN_SINK_FD)

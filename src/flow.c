@@ -122,9 +122,19 @@ static int take_answer(struct walk *walk, const struct leat_wrapper *w, int answ
 	return 0;
 }
 
-/* A callback that said -EAGAIN gets at least as many bytes again: TLS libraries insist. */
+/*
+ * A callback that said -EAGAIN gets at least as many bytes again: TLS libraries insist. A datagram goes whole, also when
+ * others have emptied a shared bucket since its piece was opened.
+ */
 static uint64_t of_use(const struct transfer *t)
 {
+	uint64_t whole = 1;
+
+	for (const struct leat_wrapper *w = t->out->facts.kind == LEAT_KIND_DATAGRAM ? t->first : NULL; w; w = w->down)
+		if (w->ops == &frame_ops && ((const struct leat_frame *)w)->open)
+			whole = frame_left((const struct leat_frame *)w);
+	if (whole > 1)
+		return whole;
 	return t->out->kind == LEAT_KIND_CALLBACK && t->out->length != LEAT_UNKNOWN ? t->out->length : 1;
 }
 
@@ -336,6 +346,25 @@ static bool pass(struct walk *walk, struct leat_wrapper *w, struct extent *exten
 	return false;
 }
 
+/*
+ * The walk has ended above w: the bytes are for a section, a frame or a changer. Who stands further down has nothing to let
+ * pass, and goes on waiting for its time: a deadline, a tick.
+ */
+static void ask_the_rest(struct walk *walk, struct leat_wrapper *w)
+{
+	for (; w && walk->error >= 0; w = w->down) {
+		int (*allow)(struct leat_wrapper *, struct leat_budget *) = allow_of(w);
+		int answer = allow ? allow(w, budget_for(walk, 0, 1)) : 0;
+
+		if (allow)
+			walk->t->wake_at_ns = least(walk->t->wake_at_ns, walk->budget.wake_at_ns);
+		if (answer < 0) {
+			walk->by = w;
+			walk->error = answer;
+		}
+	}
+}
+
 static enum flow at_the_sink(struct walk *walk, struct extent *extent)
 {
 	struct transfer *t = walk->t;
@@ -369,6 +398,8 @@ enum flow flow_next(struct transfer *t, struct extent *extent, const struct leat
 	for (struct leat_wrapper *w = t->first; w; w = w->down) {
 		bool here = !looks_on(w) && pass(&walk, w, extent);
 
+		if (here)
+			ask_the_rest(&walk, w->down);
 		if (walk.error < 0) {
 			*ret_error = walk.error;
 			*ret_by = walk.by;

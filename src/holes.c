@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#define BLOCK_BYTES 4096	/* of most file systems; where they are larger, less is given back */
+
 static const unsigned char zeros[65536];
 
 static bool wanted(const struct transfer *t)
@@ -22,10 +24,15 @@ static bool wanted(const struct transfer *t)
 static void look(struct transfer *t)
 {
 	uint64_t at = t->base->position;
-	int64_t data = sys_seek(t->holes_fd, at, SEEK_DATA), hole;
+	int64_t data = sys_seek(t->holes_fd, at, SEEK_DATA), hole, end;
 
-	if (data == -ENXIO) {	/* a hole up to the end */
-		t->hole_end = t->end;
+	if (data == -ENXIO) {	/* a hole up to the end, or the end: what is promised behind it is for a read to miss */
+		end = sys_seek(t->holes_fd, 0, SEEK_END);
+		if (end <= (int64_t)at) {
+			holes_close(t);
+			return;
+		}
+		t->hole_end = (uint64_t)end < t->end ? (uint64_t)end : t->end;
 		t->data_end = at;
 		return;
 	}
@@ -43,7 +50,7 @@ static void ask_once(struct transfer *t)
 {
 	t->bits |= TRANSFER_HOLES_ASKED;
 	/* Closing ours would drop the locks that the process has on the file. */
-	t->holes_fd = sys_locked(t->base->fd) ? -EBUSY : sys_reopen(t->base->fd, O_RDONLY);
+	t->holes_fd = sys_locked(t->source_fd) ? -EBUSY : sys_reopen(t->source_fd, O_RDONLY);
 	if (t->holes_fd < 0) {
 		t->holes_fd = -1;
 		t->report.noted = t->part_report.noted = LEAT_HOLES_UNKNOWN;
@@ -73,12 +80,36 @@ uint64_t holes_limit(struct transfer *t, uint64_t bytes, const unsigned char **r
 	return t->report.content_wrappers && bytes > sizeof zeros ? sizeof zeros : bytes;
 }
 
-struct move holes_make(struct transfer *t, struct extent *x)
+/*
+ * The file ends at end, whose last bytes are hole. The size found at begin says nothing now: others may have written behind us,
+ * and a truncate to our end would cut that off. What lengthens and never shortens takes a block, which is given back when it
+ * is whole.
+ */
+static int lengthen(const struct transfer *t, uint64_t end, uint64_t hole)
 {
-	uint64_t at = t->out->position, size = t->out->facts.size, bytes = x->bytes;
+	struct stat now;
+	int r = sys_fstat(t->sink_fd, &now);
+
+	if (r < 0 || (uint64_t)now.st_size >= end)
+		return r;
+	do
+		r = sys_lengthen(t->sink_fd, end);
+	while (r == -EINTR);
+	if (!r && end % BLOCK_BYTES == 0)	/* part of a block would be made zeros, where now nothing is written */
+		sys_punch_hole(t->sink_fd, end - hole, hole);
+	if (r != -EOPNOTSUPP && r != -ENOSYS)
+		return r;
+	do	/* a file system that cannot: here, who writes behind us has to do so before or later */
+		r = sys_truncate(t->sink_fd, end);
+	while (r == -EINTR);
+	return r;
+}
+
+struct move holes_make(struct transfer *t, struct extent *x, uint64_t bytes)
+{
+	uint64_t at = t->out->position, size = t->out->facts.size, tail = t->tail_hole + bytes;
 	int r = 0;
 
-	t->bits |= TRANSFER_TAIL_HOLE;
 	if (at < size)
 		r = sys_punch_hole(t->sink_fd, at, bytes);
 	if (r == -EINTR)
@@ -86,20 +117,26 @@ struct move holes_make(struct transfer *t, struct extent *x)
 	x->hole = r != -EOPNOTSUPP && r != -ENOSYS;
 	if (!x->hole)
 		return sink_send(t, zeros, bytes < sizeof zeros ? bytes : sizeof zeros, false);
+	if (!r && tail > UINT32_MAX)	/* more than tail_hole can tell */
+		r = lengthen(t, at + bytes, tail);
 	if (r < 0)
 		return (struct move){ .verdict = VERDICT_FAILED, .error = r, .side = LEAT_SIDE_SINK };
+	t->tail_hole = tail > UINT32_MAX ? 0 : (uint32_t)tail;
 	return route_moved((int64_t)bytes);
 }
 
 int holes_finish(struct transfer *t)
 {
-	int r;
+	struct leat_report *reports[] = { &t->report, &t->part_report };
+	int r = t->tail_hole ? lengthen(t, t->out->position, t->tail_hole) : 0;
 
-	if (!(t->bits & TRANSFER_TAIL_HOLE) || t->out->position <= t->out->facts.size)
-		return 0;
-	do
-		r = sys_truncate(t->sink_fd, t->out->position);
-	while (r == -EINTR);
+	for (int i = 0; r < 0 && i < 2; i++) {	/* counted, and not there after all */
+		reports[i]->bytes -= t->tail_hole < reports[i]->bytes ? t->tail_hole : reports[i]->bytes;
+		reports[i]->hole_bytes -= t->tail_hole < reports[i]->hole_bytes ? t->tail_hole : reports[i]->hole_bytes;
+	}
+	if (r < 0)
+		t->out->position -= t->tail_hole;
+	t->tail_hole = 0;
 	return r;
 }
 

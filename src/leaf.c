@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "charge.h"
 #include "endpoint.h"
+#include "helper.h"
+#include "holes.h"
 #include "plan.h"
 #include "queue.h"
 #include "report.h"
@@ -305,6 +307,26 @@ int transfer_next_leaf(struct transfer *t)
 	tee_use_kernel(t, t->report.content_wrappers && t->route->id == LEAT_ROUTE_SPLICE_PIPE);
 	tell_begin(t);
 	return 0;
+}
+
+void transfer_leave_leaf(struct transfer *t)
+{
+	const struct leat_source *base = t->base;
+
+	/* source_fd: it was looked at in full, so position says where it stands. */
+	if (base && t->source_fd >= 0 && base->own_offset && kind_is_file(base->facts.kind))
+		sys_seek(base->fd, base->position, SEEK_SET);
+	holes_close(t);
+	tee_use_kernel(t, false);
+	if (t->options.helper)
+		helper_forget(t->options.helper, t);
+	t->bits &= (uint16_t)~TRANSFER_COLD;
+	if (t->blocking & OWN_SOURCE_FD)
+		sys_close(t->source_fd);
+	if (base && t->blocking & OWN_SOURCE_FD && base->stability == LEAT_SNAPSHOT && t->options.stable)
+		t->base->stability = LEAT_UNSTABLE;
+	t->blocking &= (uint8_t)~(OWN_SOURCE_FD | BLOCKING_SOURCE);
+	t->source_fd = -1;
 }
 
 int transfer_compare(struct transfer *t)

@@ -221,6 +221,11 @@ int sys_punch_hole(int fd, uint64_t offset, uint64_t bytes)
 	return (int)result(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes));
 }
 
+int sys_lengthen(int fd, uint64_t size)
+{
+	return (int)result(fallocate(fd, 0, (off_t)size - 1, 1));
+}
+
 int sys_will_need(int fd, uint64_t offset, uint64_t bytes)
 {
 	return -posix_fadvise(fd, (off_t)offset, (off_t)bytes, POSIX_FADV_WILLNEED);

@@ -48,6 +48,7 @@ uint64_t sys_clock(const struct leat_options *options);	/* the caller's clock, o
 int64_t sys_seek(int fd, uint64_t offset, int whence);
 int sys_truncate(int fd, uint64_t size);
 int sys_punch_hole(int fd, uint64_t offset, uint64_t bytes);
+int sys_lengthen(int fd, uint64_t size);			/* never shortens, whoever else writes; takes a block at the end */
 int sys_will_need(int fd, uint64_t offset, uint64_t bytes);
 
 /* Descriptors of our own, all O_CLOEXEC. */

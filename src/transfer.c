@@ -308,6 +308,12 @@ static void try_half_way(struct transfer *t)
 		t->wake_at_ns -= (t->wake_at_ns - t->now_ns) / 2;
 }
 
+/* For the disk, and not for a wrapper that was asked in between. A cold source is a file, and waits for nothing else. */
+static bool waits_cold(const struct transfer *t)
+{
+	return t->bits & TRANSFER_COLD && t->waiting == LEAT_SIDE_SOURCE;
+}
+
 static int waited(struct transfer *t, bool idle)
 {
 	struct leat_report *reports[] = { &t->report, &t->part_report };
@@ -318,7 +324,7 @@ static int waited(struct transfer *t, bool idle)
 	for (int i = 0; i < 2; i++) {
 		struct leat_report *report = reports[i];
 
-		if (t->bits & TRANSFER_COLD)
+		if (waits_cold(t))
 			report->cold_waits++;
 		else if (t->waiting == LEAT_SIDE_SOURCE)
 			report->source_waits++;
@@ -378,7 +384,7 @@ int transfer_step(struct transfer *t)
 	if (t->result != LEAT_WAIT)
 		return t->result;
 	t->bits = (t->bits | TRANSFER_IN_STEP) & (uint16_t)~TRANSFER_DRAINED;
-	mask = may_raise(t) || t->source->kind == LEAT_KIND_QUEUE || t->bits & TRANSFER_AUTO;
+	mask = may_raise(t) || t->part || t->base->facts.kind == LEAT_KIND_QUEUE || t->bits & TRANSFER_AUTO;
 	if (mask)
 		masked = sys_mask_pipe();
 	r = turns(t);
@@ -405,7 +411,7 @@ void transfer_wants(const struct transfer *t, struct leat_wait *wait)
 
 	wait->fds[0] = wait->fds[1] = wait->fds[2] = nothing;
 	wait->wake_at_ns = t->wake_at_ns;
-	if (t->result != LEAT_WAIT || t->bits & TRANSFER_COLD || !t->base)	/* none: asked by the release of a part */
+	if (t->result != LEAT_WAIT || waits_cold(t) || !t->base)	/* none: asked by the release of a part */
 		return;
 	if (t->waiting == LEAT_SIDE_SINK) {
 		callback = t->out->facts.kind == LEAT_KIND_CALLBACK;

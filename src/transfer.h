@@ -15,6 +15,8 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 		   const struct leat_options *options, unsigned blocking, unsigned bits);
 /* Finds the leaf that gives bytes next, with its facts and plan. 0 or an error. */
 int transfer_next_leaf(struct transfer *t);
+/* What that opened is given back, and a descriptor's own offset left after the last byte delivered, for io.Copy's habit. */
+void transfer_leave_leaf(struct transfer *t);
 /* end.c: The part has ended with error (0: well): its offset, events, report and release. */
 void transfer_part_over(struct transfer *t, int error);
 /* A wrapper behind the queue has ended the part around it, whose last wrapper is last: what is inside stays as it is, and that

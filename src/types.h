@@ -117,11 +117,12 @@ struct transfer {
 	uint16_t bits;			/* TRANSFER_... */
 	uint8_t blocking;		/* BLOCKING_... */
 	int result;			/* LEAT_WAIT while it runs, then for good */
+	uint32_t tail_hole;		/* so many bytes before the sink's position are a hole, and there may be no file yet */
 };
 
 enum { TRANSFER_RUNS = 1, TRANSFER_IN_STEP = 2, TRANSFER_CORKED = 4, TRANSFER_QUIET = 8 /* leat_read: no begin, no end */,
        TRANSFER_AUTO = 16, TRANSFER_BOUNDARIES = 32, TRANSFER_COLD = 64, TRANSFER_EOF = 128 /* a stream gave its end */,
-       TRANSFER_MORE_SENT = 256 /* the last send said that more follows */, TRANSFER_TAIL_HOLE = 512,
+       TRANSFER_MORE_SENT = 256 /* the last send said that more follows */,
        TRANSFER_HOLES_ASKED = 1024, TRANSFER_DRAINED = 2048 /* level-triggered: the source gave less than asked */,
        TRANSFER_COLD_AHEAD = 4096 /* what stands at cold_end was found cold: a second probe would not tell */,
        TRANSFER_OVER = 8192 /* the stream or part has ended, and somebody still has to finish */ };

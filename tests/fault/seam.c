@@ -27,6 +27,7 @@ WRAP(int64_t, sys_recv, int fd, void *bytes, uint64_t size, int flags);
 WRAP(int64_t, sys_send, int fd, const void *bytes, uint64_t size, int flags);
 WRAP(int64_t, sys_seek, int fd, uint64_t offset, int whence);
 WRAP(int, sys_truncate, int fd, uint64_t size);
+WRAP(int, sys_lengthen, int fd, uint64_t size);
 WRAP(int, sys_punch_hole, int fd, uint64_t offset, uint64_t bytes);
 WRAP(int, sys_reopen, int fd, int flags);
 WRAP(int, sys_pipe, int fd[2]);
@@ -52,7 +53,8 @@ const char *seam_name(enum seam_call call)
 {
 	static const char *const names[SEAM_CALLS] = {
 		"none", "clone", "copy_file_range", "sendfile", "splice", "fill", "drain", "read", "pread", "recv",
-		"write", "pwrite", "send", "punch_hole", "truncate", "seek", "pipe", "pipe_size", "reopen", "poll",
+		"write", "pwrite", "send", "punch_hole", "truncate", "lengthen", "seek", "pipe", "pipe_size", "reopen",
+		"poll",
 	};
 
 	return names[call];
@@ -202,6 +204,13 @@ int __wrap_sys_truncate(int fd, uint64_t size)
 	uint64_t nothing = 0;
 
 	return fires(SEAM_TRUNCATE, &nothing) ? (int)seam.result : __real_sys_truncate(fd, size);
+}
+
+int __wrap_sys_lengthen(int fd, uint64_t size)
+{
+	uint64_t nothing = 0;
+
+	return fires(SEAM_LENGTHEN, &nothing) ? (int)seam.result : __real_sys_lengthen(fd, size);
 }
 
 int __wrap_sys_punch_hole(int fd, uint64_t offset, uint64_t bytes)

@@ -82,7 +82,7 @@ static const uint32_t offs[] = { 0, ROUTE_BIT(LEAT_ROUTE_COPY_FILE_RANGE), ~0U }
 
 static void interrupted_it_goes_on(void)
 {
-	static const enum seam_call calls[] = { SEAM_PUNCH, SEAM_TRUNCATE };
+	static const enum seam_call calls[] = { SEAM_PUNCH, SEAM_LENGTHEN };
 
 	for (unsigned i = 0; i < 6; i++) {
 		int from = sparse_file(), to = i % 2 ? lab_empty_file() : full_file();
@@ -150,12 +150,34 @@ static void an_error_of_the_last_hole_is_told(void)
 		int from = sparse_file(), to = lab_empty_file();
 
 		seam_reset();
-		seam_set(SEAM_TRUNCATE, 0, errors[i]);
+		seam_set(SEAM_LENGTHEN, 0, errors[i]);
 		seam.times = UINT32_MAX;
 		CHECK_EQ(copy(from, to, 0), errors[i]);
 		CHECK(seam.fired > 0);
 		CHECK_EQ(report.side, LEAT_SIDE_SINK);
+		CHECK_EQ(report.bytes, 5 * PIECE);	/* the hole was counted, and taken back */
+		CHECK_EQ(report.hole_bytes, 2 * PIECE);
 		check_bytes_of(to, 5 * PIECE);
+		close(from);
+		close(to);
+	}
+}
+
+/* A file system without fallocate is truncated, and one that says so only then is as well. */
+static void the_last_hole_where_nothing_lengthens(void)
+{
+	static const int errors[] = { -EOPNOTSUPP, -ENOSYS };
+
+	for (unsigned i = 0; i < 2; i++) {
+		int from = sparse_file(), to = lab_empty_file();
+
+		seam_reset();
+		seam_set(SEAM_LENGTHEN, 0, errors[i]);
+		seam.times = UINT32_MAX;
+		CHECK_EQ(copy(from, to, 0), (int64_t)SIZE);
+		CHECK(seam.fired > 0);
+		CHECK_EQ(report.hole_bytes, 3 * PIECE);
+		check_bytes_of(to, SIZE);
 		close(from);
 		close(to);
 	}
@@ -244,7 +266,7 @@ static const struct test tests[] = {
 	TEST(interrupted_it_goes_on),
 	TEST(where_nothing_is_punched_zeros_are_written),
 	TEST(a_real_error_of_punching_is_final),
-	TEST(an_error_of_the_last_hole_is_told),
+	TEST(an_error_of_the_last_hole_is_told), TEST(the_last_hole_where_nothing_lengthens),
 	TEST(holes_that_cannot_be_known_are_copied),
 	TEST(holes_that_are_lost_on_the_way),
 	TEST(nothing_makes_no_call),
