@@ -70,6 +70,8 @@ static uint64_t payload_in(const struct leat_frame *frame, const struct unit *un
 	uint64_t owed = behind_debt(frame, debt).bytes, piece = add_capped(frame->piece_max_bytes, OWN_BYTES);
 	uint64_t whole = add_capped(unit->least, own_bytes(frame, unit)), rest, payload;
 
+	if (room >= NO_LIMIT)	/* however many frames share it */
+		return NO_LIMIT;
 	if (room < owed)
 		return 0;
 	room -= owed;

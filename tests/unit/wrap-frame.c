@@ -311,6 +311,25 @@ static void nested_frames_keep_their_word(void)
 	}
 }
 
+/* Each of them takes room for 80 bytes around each byte of the one above: 2^63 is not enough for seven. */
+static void no_limit_is_room_for_any_frames(void)
+{
+	static unsigned char got[1000000];
+	struct leat_frame frames[7];
+	struct leat_source source;
+	struct leat_sink sink;
+	int64_t n;
+
+	leat_from_memory(&source, "x", 1);
+	leat_to_memory(&sink, got, sizeof got);
+	for (unsigned i = 0; i < 7; i++)
+		leat_wrap(&source, leat_chunked_init(&frames[i], 1));
+	n = leat_copy(&sink, &source, NULL, NULL);
+	CHECK(n > 7 && !memcmp(got + n - 5, "0\r\n\r\n", 5));
+	leat_close(&source);
+	leat_close_sink(&sink);
+}
+
 static void null_and_misuse(void)
 {
 	static const struct leat_frame_ops nameless = { .before = sized_before };
@@ -327,6 +346,7 @@ static const struct test tests[] = {
 	TEST(pieces_fit), TEST(chunks_fit_any_room), TEST(a_piece_from_head_to_tail), TEST(the_end_comes_once),
 	TEST(a_cancelled_piece_stays_open), TEST(may_be_opened_again_before_the_first_byte), TEST(a_frame_of_boundaries_only),
 	TEST(too_long_breaks_the_contract), TEST(odd_heads_end), TEST(callbacks_of_the_frame_are_passed_on),
-	TEST(what_is_over_stays_over), TEST(nested_frames_keep_their_word), TEST(null_and_misuse),
+	TEST(what_is_over_stays_over), TEST(nested_frames_keep_their_word),
+	TEST(no_limit_is_room_for_any_frames), TEST(null_and_misuse),
 };
 TEST_MAIN(tests)
