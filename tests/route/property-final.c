@@ -37,9 +37,10 @@ static bool faulted(const struct made *made)
 	return made->draft->kind == MADE_FAULT && made->moved >= made->draft->a;
 }
 
+/* What is charged for a changer's output at the very end, nobody asks about. */
 static bool faulted_while_asked(const struct made *made)
 {
-	return faulted(made) && made->begins;
+	return made->refused || (faulted(made) && made->begins && draft_need(world->draft) < LEAT_NEED_CHANGE);
 }
 
 static bool see_faulted(const struct made *made)

@@ -137,9 +137,10 @@ static int cut_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
 
 static int fault_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
 {
-	const struct made *made = (struct made *)wrapper;
+	struct made *made = (struct made *)wrapper;
 
-	return made->moved >= made->draft->a ? -EDOM : 0;
+	made->refused = made->moved >= made->draft->a;
+	return made->refused ? -EDOM : 0;
 }
 
 /* Three looks at it, each later than the one before. */

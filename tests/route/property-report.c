@@ -46,6 +46,7 @@ static void add_pending(struct made *made, void *arg)
 struct ending {
 	const char *culprit;
 	bool named, cut;
+	bool lacked;		/* a frame had no room: whoever is below may be named for it */
 };
 
 static const char *library_name(const struct made *made)
@@ -59,11 +60,17 @@ static void look_at_ending(struct made *made, struct ending *ending)
 
 	if (s->act != ACT_CUT && s->act != ACT_SKIP)
 		return;
-	/* Of several that a frame has no room below, any may be named. */
-	if (s->out_to < s->cut && !s->stopped && (s->in.ended || !s->in.framed))
+	if (s->out_to < s->cut && !s->stopped && !(ending->lacked && s->in.framed))
 		return;
 	ending->cut = ending->cut || s->stopped || (s->in.length > s->skip && s->in.length - s->skip > s->cut);
 	ending->named = ending->named || (ending->culprit && !strcmp(ending->culprit, library_name(made)));
+}
+
+static void look_for_lack(struct made *made, void *arg)
+{
+	struct ending *ending = arg;
+
+	ending->lacked = ending->lacked || made->stage.unborn || made->stage.no_finish;
 }
 
 /* The wrappers that end the whole: on the sink, and on the source down to a queue. */
@@ -71,6 +78,7 @@ static struct ending look_for_ending(const struct world *w)
 {
 	struct ending ending = { .culprit = w->last.culprit };
 
+	each_made((struct world *)(uintptr_t)w, look_for_lack, &ending);
 	for (unsigned i = 0; i < w->draft->sinks; i++)
 		for (unsigned k = 0; k < DEPTH; k++)
 			if (w->sink_made[i][k])

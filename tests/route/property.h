@@ -126,7 +126,7 @@ struct made {
 	/* what it was told */
 	uint64_t moved, skipped, told, told_end, ended_bytes;
 	unsigned begins, ends, releases, finishes;
-	bool running;
+	bool running, refused;
 	struct bytes seen, fed;
 	/* its own */
 	struct coder_state coder;
