@@ -20,7 +20,7 @@ help:
 	@echo 'make gates      what ci/gates/ checks besides the tests'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
 	@echo 'make asan       the tests under address and undefined sanitizers; also: make tsan, make valgrind'
-	@echo 'make soak       the property test with fresh seeds for SOAK=600 seconds'
+	@echo 'make soak       the property test with fresh seeds for SOAK=600 seconds; libFuzzer on each parser for 30'
 	@echo 'make vm         kernel facts and tests on other kernels, under qemu'
 	@echo 'make clean      remove $(BUILD)/'
 
@@ -53,6 +53,7 @@ asan tsan valgrind:
 	@ci/sanitize.sh $@ $(BUILD)/$@
 
 soak: all
+	@FUZZ_SECONDS=30 tests/fuzz/fuzz.sh
 	@$(BUILD)/tests/route-property --soak $(SOAK)
 
 vm: all

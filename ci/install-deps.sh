@@ -8,8 +8,9 @@ set -eu
 needed='gcc=gcc libc6-dev=/usr/include/stdio.h pkg-config=pkg-config meson=meson ninja-build=ninja'
 needed="$needed libxxhash-dev=/usr/include/xxhash.h libssl-dev=/usr/include/openssl/evp.h"
 needed="$needed strace=strace"
-tests='g++=g++ python3=python3 procps=pgrep'
-gates='git=git clang=clang clang-format=clang-format clang-tidy=clang-tidy mandoc=mandoc'
+# clang and its libFuzzer are for tests/fuzz
+tests='g++=g++ python3=python3 procps=pgrep clang=clang libclang-rt-14-dev=/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux'
+gates='git=git clang-format=clang-format clang-tidy=clang-tidy mandoc=mandoc'
 gates="$gates universal-ctags=ctags-universal shellcheck=shellcheck abigail-tools=abidiff valgrind=valgrind"
 gates="$gates xfsprogs=/usr/sbin/mkfs.xfs btrfs-progs=/usr/sbin/mkfs.btrfs"
 case ${1:-demo} in
