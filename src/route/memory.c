@@ -14,6 +14,12 @@
 
 /* A write of this much never blocks on a pipe that poll calls writable (POSIX: PIPE_BUF). */
 #define BLOCKING_PIPE_BYTES 4096
+/*
+ * Half the room alone made calls as large as TCP had grown the buffer so far: by 2.6 MB until the receiver first lags, by 4.2 MB
+ * from then on, so 540 to 852 calls a GiB for the same transfer. 1 MiB fits in half of either: 1024 to 1040, in 40 runs. It costs
+ * no more CPU than can be told (1.01; 14 pairs, 0.87 to 1.24).
+ */
+#define BLOCKING_SOCKET_BYTES MIB
 
 struct move route_error(const struct transfer *t, enum leat_route route, int error, enum leat_side side)
 {
@@ -84,7 +90,7 @@ struct move source_probe(struct transfer *t)
  */
 bool sink_room(const struct transfer *t, uint64_t *bytes)
 {
-	uint32_t info[SK_MEMINFO_VARS] = { 0 }, queued;
+	uint32_t info[SK_MEMINFO_VARS] = { 0 }, queued, room;
 	unsigned size = sizeof info;
 	bool writable;
 
@@ -104,8 +110,9 @@ bool sink_room(const struct transfer *t, uint64_t *bytes)
 	/* Not yet a third is free, as poll wants it: a fifth will do for who asks by the clock. What holds bytes is connected. */
 	if (!writable && (!queued || info[SK_MEMINFO_SNDBUF] - queued < info[SK_MEMINFO_SNDBUF] / 5))
 		return false;
-	if (*bytes > (info[SK_MEMINFO_SNDBUF] - queued) / 2)
-		*bytes = (info[SK_MEMINFO_SNDBUF] - queued) / 2;
+	room = (info[SK_MEMINFO_SNDBUF] - queued) / 2;
+	room = room < BLOCKING_SOCKET_BYTES ? room : BLOCKING_SOCKET_BYTES;
+	*bytes = *bytes < room ? *bytes : room;
 	return true;
 }
 
