@@ -36,13 +36,13 @@ static const struct lane {
 	{ "copy", FROM_FILE, TO_TCP, true, true, true, LEAT_ROUTE_COPY },
 	{ "copy_file_range", FROM_FILE, TO_FILE, false, true, false, LEAT_ROUTE_COPY_FILE_RANGE },
 	{ "memory", FROM_MEMORY, TO_TCP, false, true, false, LEAT_ROUTE_MEMORY },
-	{ "memory, stepped, on the sink", FROM_MEMORY, TO_UNIX, false, false, true, LEAT_ROUTE_MEMORY },
+	{ "memory, stepped, on the sink", FROM_MEMORY, TO_TCP, false, false, true, LEAT_ROUTE_MEMORY },
 	{ .name = "three on a shared bucket", .shared = true },
 };
 /* What shares the bucket: routes that differ, a thread each. */
 static const struct lane thirds[] = {
 	{ "sendfile", FROM_FILE, TO_TCP, false, true, false, LEAT_ROUTE_SENDFILE },
-	{ "memory, stepped", FROM_MEMORY, TO_UNIX, false, false, true, LEAT_ROUTE_MEMORY },
+	{ "memory, stepped", FROM_MEMORY, TO_TCP, false, false, true, LEAT_ROUTE_MEMORY },
 	{ "splice", FROM_FILE, TO_PIPE, false, false, false, LEAT_ROUTE_SPLICE },
 };
 #define THIRDS 3
@@ -52,7 +52,8 @@ struct moves {
 	unsigned count;
 	uint64_t begin_ns, route_bytes, bytes, took_ns, by[THIRDS];
 	int64_t r;
-	struct { uint64_t at_ns, bytes, late_ns; } move[MOST_MOVES];	/* in all, with this one; so late was the machine by then */
+	/* Each moved after asked_ns, when the rate was asked, and before at_ns. late_ns: the machine was late by so much by then. */
+	struct { uint64_t asked_ns, at_ns, bytes, late_ns; } move[MOST_MOVES];
 };
 
 /* One transfer on a bucket of its own, or on a shared one, told with others in the same moves. */
@@ -83,9 +84,10 @@ static void on_event(void *arg, const struct leat_event *event)
 	one->bytes += event->bytes;
 	moves->bytes += event->bytes;
 	if (moves->count < MOST_MOVES) {
-		moves->move[moves->count].at_ns = one->bucket ? leat_now_ns() : event->now_ns;
+		moves->move[moves->count].asked_ns = event->now_ns;
+		moves->move[moves->count].at_ns = leat_now_ns();
 		moves->move[moves->count].late_ns = machine_late_ns();
-		moves->move[moves->count++].bytes = moves->bytes;
+		moves->move[moves->count++].bytes = event->bytes;
 	}
 	pthread_mutex_unlock(&moves_lock);
 }
@@ -97,6 +99,9 @@ static void one_make(struct one *one, const struct lane *lane, struct moves *mov
 	one->bucket = bucket;
 	from_make(&one->from, lane->from, SIZE, !lane->step);
 	to_make(&one->to, lane->to, SIZE, !lane->step);
+	/* 64 KiB are 4 ms of the rate: with a reader that is late by more there would be no rate to speak of. */
+	if (lane->to == TO_PIPE)
+		CHECK_CALL(fcntl(one->to.fd, F_SETPIPE_SZ, 1 << 20));
 	leat_wrap(&one->from.source, leat_deadline_init(&one->deadline, 0, RUN_NS));
 	leat_wrap_sink(&one->to.sink, leat_log_init(&one->log, on_event, one));
 	if (bucket)
@@ -166,30 +171,45 @@ static double lost(const struct moves *moves, unsigned i)
 	return (double)machine_less(late_ns < gap_ns ? late_ns : gap_ns, NO_LOSS_NS) / (double)LEAT_SECOND;
 }
 
+/* What surely moved within a second from move i on, with it; as a part of the rate. */
+static double most_from(const struct moves *moves, unsigned i)
+{
+	uint64_t from_ns = moves->move[i].asked_ns, bytes = 0;
+
+	for (unsigned k = i; k < moves->count && moves->move[k].at_ns < from_ns + LEAT_SECOND; k++)
+		bytes += moves->move[k].asked_ns >= from_ns ? moves->move[k].bytes : 0;
+	return (double)bytes / RATE;
+}
+
+/* What had moved within a second after move i, without it, and what the machine lost, also in the gap at the end. */
+static double least_after(const struct moves *moves, unsigned i)
+{
+	uint64_t until_ns = moves->move[i].at_ns + LEAT_SECOND, bytes = 0;
+	double missing = 0;
+	unsigned k;
+
+	for (k = i + 1; k < moves->count && moves->move[k].at_ns < until_ns; k++) {
+		bytes += moves->move[k].bytes;
+		missing += lost(moves, k);
+	}
+	return (double)bytes / RATE + missing + lost(moves, k);
+}
+
 /* The least and the most in a window of a second that begins after the burst has gone out, as parts of the rate. */
 static void windows(const struct moves *moves, double *ret_least, double *ret_most)
 {
-	uint64_t end = moves->begin_ns + RUN_NS;
-	double missing = 0;	/* lost in the window, the gap at its end too */
+	uint64_t end = moves->begin_ns + RUN_NS, bytes = 0;
 	unsigned first = 0;
 
 	*ret_least = 99;
 	*ret_most = 0;
-	while (first < moves->count && moves->move[first].bytes < BURST)
+	while (first < moves->count && (bytes += moves->move[first].bytes) < BURST)
 		first++;
-	for (unsigned i = first, j = first; i < moves->count; i++, missing -= lost(moves, i)) {
-		uint64_t from_ns = moves->move[i].at_ns;
-		double part;
+	for (unsigned i = first; i < moves->count && moves->move[i].at_ns + LEAT_SECOND <= end; i++) {
+		double least = least_after(moves, i), most = i > first ? most_from(moves, i) : 0;
 
-		if (from_ns + LEAT_SECOND > end)
-			break;
-		for (; j + 1 < moves->count && moves->move[j + 1].at_ns < from_ns + LEAT_SECOND; j++)
-			missing += lost(moves, j + 1);
-		/* From just before move i: with it. And from just after it: without it, one move more at the end. */
-		part = (double)(moves->move[j].bytes - (i ? moves->move[i - 1].bytes : 0)) / RATE;
-		*ret_most = i > first && part > *ret_most ? part : *ret_most;
-		part = (double)(moves->move[j].bytes - moves->move[i].bytes) / RATE + missing + lost(moves, j + 1);
-		*ret_least = part < *ret_least ? part : *ret_least;
+		*ret_least = least < *ret_least ? least : *ret_least;
+		*ret_most = most > *ret_most ? most : *ret_most;
 	}
 }
 
