@@ -4,7 +4,8 @@
 #
 #   BUILD     where to work: BUILD/vm (build)
 #   KERNEL    names from tests/vm/kernels, or "host" for the running kernel; without: all of the file
-#   -r        records the facts: tests/vm/record/KERNEL.facts, and makes docs/kernels.md anew
+#   -r        records the facts and what the test programs said: tests/vm/record/KERNEL.facts and .tests, and makes
+#             docs/kernels.md anew
 #
 # Fetched kernels are kept in LEAT_VM_CACHE (below XDG_CACHE_HOME or ~/.cache): about 270 MB. One guest at a time, at the
 # lowest priority: nothing that runs there says anything about speed. LEAT_VM_TESTS=no leaves the test programs out;
@@ -51,6 +52,15 @@ keep_facts() {
 		{ echo "  facts that are not as recorded in $kept:"; grep '^[<>]' "$work/diff" | sed 's/^/    /'; }
 }
 
+# The test programs of one run, the same way. A program that is new, or has more cases, is no difference worth a word.
+keep_tests() {
+	local name=$1 tests=$results/$1.tests kept=tests/vm/record/$1.tests
+	[ "$record" = no ] || { cp "$tests" "$kept"; return; }
+	[ -f "$kept" ] || return
+	awk 'NR == FNR { was[$1] = $2; next }
+		$1 in was && was[$1] != $2 { print "  " $1 " ended with " $2 ", recorded is " was[$1] }' "$kept" "$tests"
+}
+
 run_guest() {
 	local name=$1 suite=$2 flavour=$3 kernel status=0 started=$SECONDS
 	kernel=$(tests/vm/fetch.sh "$cache" "$suite" "$flavour") || { failed+=("$name: could not be fetched"); return; }
@@ -75,6 +85,7 @@ run_guest() {
 		;;
 	esac
 	[ ! -s "$results/$name.facts" ] || keep_facts "$name"
+	[ ! -s "$results/$name.tests" ] || keep_tests "$name"
 }
 
 run_host() {

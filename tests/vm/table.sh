@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# table.sh [-c]: makes docs/kernels.md from tests/vm/record/*.facts, tests/vm/kernels.intro.md, and what the fact
-# programs say about themselves. With -c nothing is written: exit 1 when docs/kernels.md is not what it would be.
+# table.sh [-c]: makes docs/kernels.md from tests/vm/record/*.facts and *.tests, tests/vm/kernels.intro.md, and what the
+# fact programs say about themselves. With -c nothing is written: exit 1 when docs/kernels.md is not what it would be.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -91,6 +91,58 @@ one_table() {
 		}' "$work/about" $(cut -d' ' -f2 "$work/columns")
 }
 
+# Test programs by kernel. A kernel that ran none, as the host here, has no column.
+tests_table() {
+	awk -v columns_file="$work/columns" '
+		function cell(status, cases, skipped, cells,    text) {
+			if (status == 77)
+				return "skipped"
+			if (status == 124 || status == 143)
+				return "**not in time**"
+			if (status)
+				return "**failed**"
+			text = cells ? cells " cells" : cases == 1 ? "1 case" : cases " cases"
+			return text (skipped ? ", " skipped " skipped" : "")
+		}
+		BEGIN {
+			while ((getline line <columns_file) > 0) {
+				split(line, part, " ")
+				file = part[2]
+				sub(/facts$/, "tests", file)
+				if ((getline first <file) <= 0)
+					continue
+				close(file)
+				column[++columns] = file
+				split(part[1], number, ".")
+				head = head " " number[1] "." number[2] + 0 " |"
+				rule = rule "---|"
+			}
+		}
+		{
+			if (!($1 in seen)) {
+				seen[$1] = 1
+				order[++programs] = $1
+			}
+			value[FILENAME, $1] = cell($2, $3, $4, $5)
+		}
+		END {
+			print "| program |" head
+			print "|---|" rule
+			for (i = 1; i <= programs; i++) {
+				row = "| `" order[i] "` |"
+				for (k = 1; k <= columns; k++) {
+					text = value[column[k], order[i]]
+					row = row " " (text == "" ? "·" : text) " |"
+				}
+				print row
+			}
+		}' tests/vm/record/*.tests
+	echo
+	echo 'Not run in the guests:'
+	echo
+	awk -F '\t+' '!/^#/ && NF { print "- `" $1 "`: " $2 }' tests/vm/leave-out
+}
+
 {
 	cat tests/vm/kernels.intro.md
 	echo
@@ -111,6 +163,18 @@ one_table() {
 		echo
 		one_table "$name"
 	done
+	if ls tests/vm/record/*.tests >/dev/null 2>&1; then
+		echo
+		echo '## The test programs'
+		echo
+		cat <<-END
+			The static programs of tests/unit, tests/route and tests/fault, run in the same guests on ext4; \`@xfs\` and \`@btrfs\`
+			once more there. \`route-matrix\` is the route matrix: each cell is one kind of source, sink, wrappers, mode and size, with
+			the bytes compared and the route as planned.
+		END
+		echo
+		tests_table
+	fi
 } >"$work/kernels.md"
 
 if [ "${1:-}" = -c ]; then
