@@ -116,6 +116,8 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 		t->tail_hole = 0;
 		if (more && (x->data || t->route->id != LEAT_ROUTE_SENDFILE))
 			t->bits |= TRANSFER_MORE_SENT;
+		if (move.bytes < bytes)
+			t->bits |= TRANSFER_SHORT;
 	}
 	resize_calls(t, bytes, t->now_ns - before_ns);
 	return move;

@@ -182,7 +182,7 @@ static int prepare_leaf(struct transfer *t, struct plan *plan)
 	t->report.wrappers = t->part_report.wrappers = needs.wrappers;
 	t->report.content_wrappers = t->part_report.content_wrappers = needs.content_wrappers;
 	t->bits &= (uint16_t)~(TRANSFER_BOUNDARIES | TRANSFER_AUTO | TRANSFER_EOF | TRANSFER_HOLES_ASKED |
-			     TRANSFER_COLD_AHEAD | TRANSFER_OVER | TRANSFER_DRAINED);
+			     TRANSFER_COLD_AHEAD | TRANSFER_OVER | TRANSFER_DRAINED | TRANSFER_STALLED);
 	if (needs.boundaries)
 		t->bits |= TRANSFER_BOUNDARIES;
 	if (t->base->facts.kind == LEAT_KIND_QUEUE)

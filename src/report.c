@@ -15,7 +15,7 @@ static const char *const reason_names[LEAT_REASONS] = {
 	"ok", "small", "needs-content", "changes-bytes", "opaque-source", "opaque-sink", "out-append", "src-pipe",
 	"src-generated", "cross-fs", "fs-denied", "sandbox", "pipe-budget", "kernel-too-old", "tls-userspace", "ktls-off",
 	"unstable-source", "source-changed", "source-short", "source-grew", "holes-unknown", "blocking-fd", "sink-datagram",
-	"disabled-by-user", "not-applicable",
+	"disabled-by-user", "not-applicable", "urgent-data",
 };
 
 static const char *const kind_names[LEAT_KINDS] = {

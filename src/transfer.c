@@ -383,7 +383,7 @@ int transfer_step(struct transfer *t)
 		return -EBUSY;
 	if (t->result != LEAT_WAIT)
 		return t->result;
-	t->bits = (t->bits | TRANSFER_IN_STEP) & (uint16_t)~TRANSFER_DRAINED;
+	t->bits = (t->bits | TRANSFER_IN_STEP) & (uint16_t)~(TRANSFER_DRAINED | TRANSFER_SHORT);
 	mask = may_raise(t) || t->part || t->base->facts.kind == LEAT_KIND_QUEUE || t->bits & TRANSFER_AUTO;
 	if (mask)
 		masked = sys_mask_pipe();
@@ -393,7 +393,7 @@ int transfer_step(struct transfer *t)
 		sys_set_cork(t->sink_fd, 0);
 	t->bits &= (uint16_t)~(TRANSFER_CORKED | TRANSFER_MORE_SENT | TRANSFER_IN_STEP);
 	if (mask && masked >= 0)
-		sys_unmask_pipe(masked, t->report.error == -EPIPE || t->report.content_wrappers);
+		sys_unmask_pipe(masked, t->report.error == -EPIPE || t->report.content_wrappers || t->bits & TRANSFER_SHORT);
 	if (r < 0 || r == LEAT_DONE)
 		t->result = r;
 	return r;

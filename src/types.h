@@ -123,8 +123,10 @@ struct transfer {
 enum { TRANSFER_RUNS = 1, TRANSFER_IN_STEP = 2, TRANSFER_CORKED = 4, TRANSFER_QUIET = 8 /* leat_read: no begin, no end */,
        TRANSFER_AUTO = 16, TRANSFER_BOUNDARIES = 32, TRANSFER_COLD = 64, TRANSFER_EOF = 128 /* a stream gave its end */,
        TRANSFER_MORE_SENT = 256 /* the last send said that more follows */,
+       TRANSFER_SHORT = 512 /* in this step a call to the sink gave less than asked: what stopped it may have raised SIGPIPE */,
        TRANSFER_HOLES_ASKED = 1024, TRANSFER_DRAINED = 2048 /* level-triggered: the source gave less than asked */,
        TRANSFER_COLD_AHEAD = 4096 /* what stands at cold_end was found cold: a second probe would not tell */,
+       TRANSFER_STALLED = 16384 /* the last call for the source's bytes came to nothing */,
        TRANSFER_OVER = 8192 /* the stream or part has ended, and somebody still has to finish */ };
 enum { BLOCKING_CALLER = 1 /* leat_copy: the caller waits */, BLOCKING_SOURCE = 2, BLOCKING_SINK = 4, OWN_SOURCE_FD = 8,
        OWN_SINK_FD = 16 };

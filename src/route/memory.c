@@ -81,7 +81,28 @@ struct move source_probe(struct transfer *t)
 		return route_verdict(VERDICT_WAIT_SOURCE);
 	if (n < 0)
 		return route_error(t, t->route->id, (int)n, LEAT_SIDE_SOURCE);
+	if (n && kind_is_socket(t->base->facts.kind) && !source_ready(t))
+		return source_stalled(t, false);
 	return route_verdict(n ? VERDICT_MORE : VERDICT_END);
+}
+
+struct move source_stalled(struct transfer *t, bool ended)
+{
+	bool again = t->bits & TRANSFER_STALLED;
+	char byte;
+	int64_t n;
+
+	t->bits |= TRANSFER_STALLED;
+	if (!kind_is_socket(t->base->facts.kind) || (!ended && !again))
+		return route_verdict(ended ? VERDICT_END : VERDICT_WAIT_SOURCE);
+	n = sys_recv(t->source_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n == -EAGAIN)
+		return route_verdict(VERDICT_WAIT_SOURCE);
+	if (n < 0)
+		return route_error(t, t->route->id, (int)n, LEAT_SIDE_SOURCE);
+	if (n)
+		return (struct move){ .verdict = VERDICT_DECLINED, .error = -EIO, .reason = LEAT_URGENT_DATA };
+	return route_verdict(VERDICT_END);
 }
 
 /*

@@ -34,6 +34,11 @@ int buffer_make(struct transfer *t);
 uint64_t source_ready(const struct transfer *t);
 /* For a route without fill that has nothing ready: MORE (there is something now), END, or WAIT_SOURCE. */
 struct move source_probe(struct transfer *t);
+/*
+ * splice gave no byte of a source, by EAGAIN or, when ended, by 0. From a socket that may only mean that it stands at urgent
+ * data, for ever: recv steps over that, so who has bytes all the same is declined to copy.
+ */
+struct move source_stalled(struct transfer *t, bool ended);
 
 /* On a blocking socket: lowers *bytes to what the kernel takes without waiting; false: nothing now. True elsewhere. */
 bool sink_room(const struct transfer *t, uint64_t *bytes);

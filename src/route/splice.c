@@ -34,18 +34,33 @@ static enum leat_side side_of(const struct transfer *t, int error)
 	return t->base->facts.kind != LEAT_KIND_PIPE ? LEAT_SIDE_SOURCE : LEAT_SIDE_NONE;
 }
 
+/* EAGAIN has two causes: a source that has bytes means the sink is full, unless the sink would take some. */
+static bool sink_is_full(struct transfer *t)
+{
+	struct pollfd poll = { .fd = t->sink_fd, .events = POLLOUT };
+
+	if (kind_is_file(t->base->facts.kind))
+		return true;
+	if (sys_readable_bytes(t->source_fd) <= 0 || (t->bits & TRANSFER_STALLED && sys_poll(&poll, 1, 0)))
+		return false;
+	t->bits |= TRANSFER_STALLED;
+	return true;
+}
+
 static struct move splice_move(struct transfer *t, uint64_t bytes, bool more)
 {
 	uint64_t to = t->out->position;
 	int64_t n;
 
 	n = from_source(t, t->sink_fd, offset_of(t->out->facts.kind, &to), bytes, more ? SPLICE_F_MORE : 0);
-	if (n == -EAGAIN)	/* two causes: a source that has bytes means the sink is full */
-		return route_verdict(kind_is_file(t->base->facts.kind) || sys_readable_bytes(t->source_fd) > 0 ?
-				     VERDICT_WAIT_SINK : VERDICT_WAIT_SOURCE);
+	if (n == -EAGAIN && sink_is_full(t))
+		return route_verdict(VERDICT_WAIT_SINK);
+	if (n == -EAGAIN || n == 0)
+		return source_stalled(t, !n);
 	if (n < 0)
 		return route_error(t, LEAT_ROUTE_SPLICE, (int)n, side_of(t, (int)n));
-	return n ? route_moved(n) : route_verdict(VERDICT_END);
+	t->bits &= (uint16_t)~TRANSFER_STALLED;
+	return route_moved(n);
 }
 
 static struct move pipe_fill(struct transfer *t, uint64_t bytes)
@@ -59,12 +74,11 @@ static struct move pipe_fill(struct transfer *t, uint64_t bytes)
 			return (struct move){ .verdict = VERDICT_DECLINED, .error = (int)n, .reason = LEAT_PIPE_BUDGET };
 	}
 	n = from_source(t, t->pipe.fd[1], NULL, bytes < t->pipe.size ? bytes : t->pipe.size, SPLICE_F_MOVE);
-	if (n == -EAGAIN)
-		return route_verdict(VERDICT_WAIT_SOURCE);
+	if (n == -EAGAIN || n == 0)
+		return source_stalled(t, !n);
 	if (n < 0)
 		return route_error(t, LEAT_ROUTE_SPLICE_PIPE, (int)n, LEAT_SIDE_SOURCE);
-	if (!n)
-		return route_verdict(VERDICT_END);
+	t->bits &= (uint16_t)~TRANSFER_STALLED;
 	t->pipe.bytes += (uint64_t)n;
 	r = tee_fill(t);
 	if (r < 0)	/* the bytes are in the pipe, and leave it by the next route */

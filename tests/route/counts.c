@@ -178,7 +178,8 @@ static void as_the_report_says(void)
 	no_payload(&log);
 	trace("tcp-tcp", &log, &r);
 	CHECK_EQ(calls(&log, "splice", NULL), r.route_calls[LEAT_ROUTE_SPLICE_PIPE]);
-	CHECK_EQ(calls(&log, "recvfrom", "sendto"), r.route_calls[LEAT_ROUTE_COPY]);
+	/* One more looks whether splice's 0 is the end, or urgent data. */
+	CHECK_EQ(calls(&log, "recvfrom", "sendto"), r.route_calls[LEAT_ROUTE_COPY] + 1);
 	CHECK(r.route_bytes[LEAT_ROUTE_SPLICE_PIPE] > r.route_bytes[LEAT_ROUTE_COPY]);
 	trace("file-file", &log, &r);
 	CHECK_EQ(calls(&log, "copy_file_range", NULL), r.route_calls[LEAT_ROUTE_COPY_FILE_RANGE]);

@@ -499,8 +499,12 @@ void to_finish(struct to_end *end, uint64_t bytes)
 	if (end->kind == TO_MEMORY)
 		end->got_size = bytes;
 	to_allow(end, UINT64_MAX);
+	/* A terminal that is closed may drop what the kernel has not carried over yet: that was accepted, and is no loss of ours. */
+	for (int i = 0; end->receiving && end->kind == TO_PTY && i < 5000; i++)
+		if (__atomic_load_n(&end->got_size, __ATOMIC_ACQUIRE) < bytes)
+			usleep(1000);
 	if (end->receiving) {
-		close(end->fd);	/* a terminal's other end reads what is left, then gets an error */
+		close(end->fd);	/* the receiver gets the end, or of a terminal an error */
 		end->fd = -1;
 		pthread_join(end->receiver, NULL);
 		end->receiving = false;
