@@ -137,7 +137,7 @@ static int room_from(struct below *below, struct leat_wrapper *w, struct unit un
 		     uint64_t *ret_room)
 {
 	const struct leat_frame *frame = w && w->ops == &frame_ops ? (const struct leat_frame *)w : NULL;
-	uint64_t room = NO_LIMIT;
+	uint64_t room = NO_LIMIT, skip = w && w->ops == &section_ops ? ((const struct leat_limit *)w)->skip : 0;
 	int answer;
 
 	/* leat_read's own limit, the last of all, cuts nothing: the next leat_read goes on in the header. */
@@ -145,6 +145,7 @@ static int room_from(struct below *below, struct leat_wrapper *w, struct unit un
 		*ret_room = room;
 		return 0;
 	}
+	debt.bytes -= least(debt.bytes, skip);	/* dropped */
 	if (frame)
 		answer = room_from(below, w->down, behind(frame, &unit), behind_debt(frame, &debt),
 				   framed(frame, &unit, &debt, of_use), &room);
@@ -155,9 +156,7 @@ static int room_from(struct below *below, struct leat_wrapper *w, struct unit un
 	if (frame)
 		room = payload_in(frame, &unit, &debt, room);
 	answer = ask(below, w, of_use, &room);
-	if (w->ops == &section_ops)
-		room += ((const struct leat_limit *)w)->skip;
-	*ret_room = room;
+	*ret_room = room + skip;
 	return answer;
 }
 
