@@ -103,6 +103,12 @@ static void h41_h42_tiny_segments_neither_hang_nor_spin(void)
 	}
 }
 
+/* An emulated processor (tests/vm) needs longer; still less than the 200 ms for which a tail is held. */
+static uint64_t emulated_ms(uint64_t ms, uint64_t otherwise)
+{
+	return getenv("LEAT_EMULATED") ? otherwise : ms;
+}
+
 /* ---- 43: a full sink ---------------------------------------------------------------------------------------------------- */
 
 static void *go_after_300_ms(void *arg)
@@ -147,7 +153,7 @@ static void h43_a_full_sink_does_not_spin(void)
 		cpu = cpu_ns() - cpu;
 		pthread_join(later, NULL);
 		CHECK(report.end_ns - begin_ns >= 300 * MS);
-		CHECK_SAY(cpu < 100 * MS, "%llu ms of CPU in %llu ms", (unsigned long long)(cpu / MS),
+		CHECK_SAY(cpu < emulated_ms(100, 1500) * MS, "%llu ms of CPU in %llu ms", (unsigned long long)(cpu / MS),
 			  (unsigned long long)((report.end_ns - report.begin_ns) / MS));
 		lab_sink_finish(&to);
 		lab_arrived(&to, 2 << 20);
@@ -276,7 +282,7 @@ static void tail_of(const char *note, struct leat_source *source, const struct l
 	leat_to_fd(&sink, fds[1]);
 	CHECK_EQ(leat_copy(&sink, source, options, NULL), (int64_t)bytes);
 	ms = arrive_ms(fds[0], bytes);
-	CHECK_SAY(ms < 30, "%s: the last bytes came %llu ms late", note, (unsigned long long)ms);
+	CHECK_SAY(ms < emulated_ms(30, 150), "%s: the last bytes came %llu ms late", note, (unsigned long long)ms);
 	leat_close(source);
 	leat_close_sink(&sink);
 }
