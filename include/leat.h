@@ -43,7 +43,7 @@ enum {
 	LEAT_EBLOCKING = -4099,	/* leat_begin: a socket, pipe or terminal without O_NONBLOCK */
 	LEAT_ESTUCK = -4100,	/* nothing can ever wake this transfer, as an open empty queue in leat_copy */
 	LEAT_EREFUSED = -4101,	/* policy require: no kernel route; the report says why */
-	LEAT_EDATAGRAM = -4102,	/* a datagram sink needs a frame wrapper that gives its pieces */
+	LEAT_EDATAGRAM = -4102,	/* a datagram sink without a frame wrapper that gives its pieces; any datagram source */
 	LEAT_EWRAPPED = -4103,	/* a wrapper already on a chain, or wrapping, adding, moving while busy */
 	LEAT_ECONTRACT = -4104,	/* a callback broke its contract; report.culprit names it */
 };

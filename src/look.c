@@ -190,6 +190,9 @@ int source_look(struct leat_source *source)
 		r = check_seals(source);
 	if (!r && !source->own_offset && !kind_is_file(source->facts.kind))
 		r = -ESPIPE;
+	/* A message that is read in part loses its rest, and an empty one would be the end of the stream. */
+	if (!r && source->facts.kind == LEAT_KIND_DATAGRAM)
+		r = LEAT_EDATAGRAM;
 	if (r < 0)	/* looked at in part: the next look starts anew */
 		source->facts.known = 0;
 	return r;

@@ -52,7 +52,7 @@ const char *leat_strerror(int error)
 	case LEAT_EREFUSED:
 		return "no kernel route, and policy require forbids a copy";
 	case LEAT_EDATAGRAM:
-		return "a datagram sink needs a frame wrapper";
+		return "messages are no stream: a datagram sink needs a frame wrapper, a datagram source does not work";
 	case LEAT_EWRAPPED:
 		return "already on a chain or in a queue, or busy";
 	case LEAT_ECONTRACT:

@@ -37,7 +37,7 @@ static int64_t read_source(struct transfer *t, void *bytes, uint64_t size)
 		return read_callback(t, bytes, size);
 	case LEAT_KIND_FILE: case LEAT_KIND_GENERATED: case LEAT_KIND_BLOCK:
 		return sys_pread(t->source_fd, bytes, size, t->base->position);
-	case LEAT_KIND_TCP: case LEAT_KIND_UNIX: case LEAT_KIND_STREAM: case LEAT_KIND_DATAGRAM:
+	case LEAT_KIND_TCP: case LEAT_KIND_UNIX: case LEAT_KIND_STREAM:
 		return sys_recv(t->source_fd, bytes, size, MSG_DONTWAIT);
 	default:
 		return sys_read(t->source_fd, bytes, size);

@@ -25,7 +25,7 @@ bool tee_possible(const struct transfer *t)
 {
 	bool any = false;
 
-	if (!kind_is_socket(t->base->facts.kind) || t->base->facts.kind == LEAT_KIND_DATAGRAM)
+	if (!kind_is_socket(t->base->facts.kind))
 		return false;
 	for (const struct leat_wrapper *w = t->first; w; w = w->down) {
 		if (w->ops == &section_ops && ((const struct leat_limit *)w)->skip)

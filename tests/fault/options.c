@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Options that are none, of any size, and what stands in the report when they are refused. */
+/* Options that are none, of any size, and what stands in the report when they are refused; and a limit of the process. */
 #include "lab.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 static struct leat_report report;
 
@@ -80,9 +84,34 @@ static void copy_is_not_switched_off(void)
 	close(file);
 }
 
+/* SIGXFSZ is the host's: at its default it ends the process here as it would in write(2). */
+static void the_file_size_signal_is_left_alone(void)
+{
+	static const unsigned char too_long[200000];
+	pid_t child;
+	int status;
+
+	fflush(stdout);
+	child = CHECK_CALL(fork());
+	if (!child) {
+		struct leat_sink sink;
+		struct leat_source source;
+
+		CHECK_CALL(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 100000, RLIM_INFINITY }));
+		leat_from_memory(&source, too_long, sizeof too_long);
+		leat_to_fd(&sink, lab_empty_file());
+		leat_copy(&sink, &source, NULL, NULL);
+		_exit(0);
+	}
+	CHECK_CALL(waitpid(child, &status, 0));
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQ(WTERMSIG(status), SIGXFSZ);
+}
+
 static const struct test tests[] = {
 	TEST(options_that_are_none),
 	TEST(options_of_any_size),
 	TEST(copy_is_not_switched_off),
+	TEST(the_file_size_signal_is_left_alone),
 };
 TEST_MAIN(tests)
