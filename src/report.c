@@ -83,12 +83,12 @@ void report_plan(struct leat_report *report, const struct plan *plan)
 
 void report_shows(struct leat_report *whole, const struct leat_report *part)
 {
+	whole->by_reference |= part->by_reference;	/* whoever spoke for most: some bytes may still change */
 	if (part->bytes < whole->bytes - part->bytes)
 		return;
 	memcpy(whole->refused, part->refused, sizeof whole->refused);
 	memcpy(whole->refused_by, part->refused_by, sizeof whole->refused_by);
 	whole->source_kind = part->source_kind;
-	whole->by_reference |= part->by_reference;
 }
 
 void report_add(struct leat_report *report, const struct leat_report *earlier)

@@ -9,7 +9,7 @@
 struct leat_report report_misuse(int error);
 /* Takes over the plan: routes, reasons, kinds. */
 void report_plan(struct leat_report *report, const struct plan *plan);
-/* The part spoke for most of the bytes so far: the whole shows its kinds, plan and reasons. */
+/* The part spoke for most of the bytes so far: the whole shows its kinds, plan and reasons. In any case its by_reference. */
 void report_shows(struct leat_report *whole, const struct leat_report *part);
 /* Adds the bytes, calls and waits of an earlier run of the same part. */
 void report_add(struct leat_report *report, const struct leat_report *earlier);

@@ -73,6 +73,39 @@ static void by_reference_is_said(void)
 	}
 }
 
+/* Of a queue it is said when it is so for any part, also a small one that speaks for nothing else. */
+static void by_reference_of_a_small_part(void)
+{
+	for (unsigned files = 0; files < 4; files++) {	/* as bits: which part is a file of 5000 bytes, not memory */
+		struct leat_report report;
+		struct leat_source whole, parts[2];
+		struct leat_queue queue;
+		struct to_end to;
+		int fd = ends_file_with(content = ends_content(2 * SIZE), 5000, O_RDONLY);
+		uint64_t bytes = 0;
+
+		ends_alarm(20, __func__);
+		to_make(&to, TO_UNIX, SIZE, true);
+		leat_queue_init(&queue);
+		for (unsigned i = 0; i < 2; i++) {
+			if (files & 1u << i)
+				leat_from_file(&parts[i], fd, 0);
+			else
+				leat_from_memory(&parts[i], content, 50000);
+			bytes += files & 1u << i ? 5000 : 50000;
+			CHECK_EQ(leat_queue_add(&queue, &parts[i]), 0);
+		}
+		leat_queue_end(&queue);
+		leat_from_queue(&whole, &queue);
+		CHECK_EQ(leat_copy(&to.sink, &whole, NULL, &report), (int64_t)bytes);
+		CHECK_EQ(report.by_reference, files != 0);
+		CHECK_EQ(report.source_kind, files == 3 ? LEAT_KIND_FILE : LEAT_KIND_MEMORY);
+		leat_close(&whole);
+		to_close(&to);
+		close(fd);
+	}
+}
+
 static void stable_copy(void)
 {
 	static const enum to sinks[] = { TO_TCP, TO_UNIX, TO_VIEW };
@@ -218,7 +251,7 @@ static void sealed_is_checked(void)
 }
 
 static const struct test tests[] = {
-	TEST(by_reference_is_said), TEST(stable_copy), TEST(promised), TEST(no_snapshot_is_a_copy),
+	TEST(by_reference_is_said), TEST(by_reference_of_a_small_part), TEST(stable_copy), TEST(promised), TEST(no_snapshot_is_a_copy),
 	TEST(file_to_file_needs_no_copy), TEST(require_and_stable_is_refused), TEST(sealed_memory), TEST(sealed_is_checked),
 };
 TEST_MAIN(tests)
