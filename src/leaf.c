@@ -124,15 +124,19 @@ static int look_at_range(struct transfer *t)
 	return 0;
 }
 
-static bool same_file(const struct transfer *t)
+/* Both ends are one file or block device, or the two ends of one pipe. */
+static bool same_inode(const struct transfer *t)
 {
 	const struct leat_facts *from = &t->base->facts, *to = &t->out->facts;
 
-	return (from->kind == LEAT_KIND_FILE || from->kind == LEAT_KIND_BLOCK) && to->kind == from->kind &&
-	       from->ino == to->ino && from->dev == to->dev;
+	return (from->kind == LEAT_KIND_FILE || from->kind == LEAT_KIND_BLOCK || from->kind == LEAT_KIND_PIPE) &&
+	       to->kind == from->kind && from->ino == to->ino && from->dev == to->dev;
 }
 
-/* A transfer of a file or of memory onto itself would read what it wrote (hazard 33). */
+/*
+ * A transfer of a file or of memory onto itself would read what it wrote (hazard 33), as would one of a pipe, for ever. Not so
+ * a socket or a terminal: what is written there comes out at the peer, and the two are an echo.
+ */
 static bool overlaps(const struct transfer *t)
 {
 	const struct leat_source *from = t->base;
@@ -142,7 +146,11 @@ static bool overlaps(const struct transfer *t)
 		return from->position < from->length && to->position < to->length &&
 		       (uintptr_t)from->base + from->position < (uintptr_t)to->base + to->length &&
 		       (uintptr_t)to->base + to->position < (uintptr_t)from->base + from->length;
-	if (!same_file(t) || to->facts.open_flags & O_APPEND)
+	if (!same_inode(t))
+		return false;
+	if (from->facts.kind == LEAT_KIND_PIPE)
+		return true;
+	if (to->facts.open_flags & O_APPEND)
 		return false;
 	return from->position < t->end && to->position < t->end && from->position < to->position + (t->end - from->position);
 }
@@ -336,7 +344,7 @@ int transfer_compare(struct transfer *t)
 	if (t->options.ignore_changes || t->base->kind != LEAT_KIND_NONE)
 		return 0;
 	changed = source_compare(t->base);
-	if (changed == LEAT_SOURCE_CHANGED && same_file(t))
+	if (changed == LEAT_SOURCE_CHANGED && same_inode(t))
 		return 0;	/* by what we wrote */
 	if (changed)
 		t->report.noted = t->part_report.noted = (uint8_t)changed;

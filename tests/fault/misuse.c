@@ -421,6 +421,33 @@ static void a_file_appended_to_itself_ends(void)
 	close(to.fd);
 }
 
+/* What is written would be read, for ever: refused before a byte moves, blocking or not, planned or done. */
+static void a_pipe_into_itself_is_refused(void)
+{
+	for (int nonblocking = 0; nonblocking < 2; nonblocking++) {
+		struct leat_source source;
+		struct leat_deadline deadline;
+		struct leat_sink sink;
+		char got[4];
+		int fds[2];
+
+		CHECK_CALL(pipe2(fds, O_CLOEXEC | (nonblocking ? O_NONBLOCK : 0)));
+		CHECK_EQ(write(fds[1], "abc", 3), 3);
+		leat_from_fd(&source, fds[0]);
+		leat_wrap(&source, leat_deadline_init(&deadline, 0, LEAT_SECOND));
+		leat_to_fd(&sink, fds[1]);
+		CHECK_EQ(leat_plan(&sink, &source, NULL, NULL), -EINVAL);
+		CHECK_EQ(leat_copy(&sink, &source, NULL, &report), -EINVAL);
+		CHECK_EQ(report.bytes, 0);
+		CHECK_EQ(report.side, LEAT_SIDE_SINK);
+		CHECK_EQ(read(fds[0], got, sizeof got), 3);	/* not touched */
+		leat_close(&source);
+		leat_close_sink(&sink);
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
 /* An echo: one socket is both ends, and that is fine. */
 static void a_socket_may_be_both_ends(void)
 {
@@ -458,6 +485,7 @@ static const struct test tests[] = {
 	TEST(a_file_over_itself_is_refused),
 	TEST(memory_over_itself_is_refused),
 	TEST(a_file_appended_to_itself_ends),
+	TEST(a_pipe_into_itself_is_refused),
 	TEST(a_socket_may_be_both_ends),
 };
 TEST_MAIN(tests)
