@@ -350,7 +350,7 @@ void leat_wants(const struct leat_transfer *transfer, struct leat_wait *wait);
 int leat_wait_ms(const struct leat_wait *wait, uint64_t now_ns);
 void leat_so_far(const struct leat_transfer *transfer, struct leat_report *report);
 /* Ends it: the cancel of a running one. The source then stands right after the last delivered byte. Returns the
- * transfer's error, 0 when done, -ECANCELED when cancelled. report may be NULL. */
+ * transfer's error, 0 when done, -ECANCELED when cancelled; -EINVAL when begin failed, with its report. report may be NULL. */
 int leat_end(struct leat_transfer *transfer, struct leat_report *report);
 /* Reads through the wrappers into memory. Bytes, 0 at the end, or an error. wait NULL: waits; else -EAGAIN and what for. */
 int64_t leat_read(struct leat_source *source, void *buffer, size_t bytes, struct leat_wait *wait);

@@ -69,15 +69,20 @@ void leat_so_far(const struct leat_transfer *transfer, struct leat_report *repor
 	if (!report)
 		return;
 	*report = t ? t->report : (struct leat_report){ 0 };
-	report_close(report, 0);
+	if (t && t->bits & TRANSFER_RUNS)	/* else it is closed already, or never began */
+		report_close(report, 0);
 }
 
 int leat_end(struct leat_transfer *transfer, struct leat_report *report)
 {
 	struct transfer *t = transfer_inside(transfer);
 
-	if (!t || !(t->bits & TRANSFER_RUNS))
+	if (!t)
 		return -EINVAL;
+	if (!(t->bits & TRANSFER_RUNS)) {	/* a caller who ends what did not begin learns why it did not */
+		leat_so_far(transfer, report);
+		return -EINVAL;
+	}
 	return t->bits & TRANSFER_IN_STEP ? -EBUSY : transfer_end(t, report);
 }
 

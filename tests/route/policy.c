@@ -186,6 +186,7 @@ static void blocking_streams_are_not_stepped(void)
 	};
 
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct leat_report refused, ended = { .bytes = 77 };
 		struct leat_transfer t;
 
 		test_note(from_names[rows[i].from]);
@@ -195,6 +196,11 @@ static void blocking_streams_are_not_stepped(void)
 		CHECK_EQ(leat_begin(&t, &to.sink, &from.source, NULL), LEAT_EBLOCKING);
 		CHECK_EQ(leat_step(&t), -EINVAL);
 		CHECK_EQ(leat_end(&t, NULL), -EINVAL);
+		leat_so_far(&t, &refused);
+		CHECK_EQ(refused.error, LEAT_EBLOCKING);
+		CHECK_EQ(refused.side, rows[i].side);
+		CHECK_EQ(leat_end(&t, &ended), -EINVAL);	/* nothing to end, but the reason why */
+		CHECK_BYTES(&ended, &refused, sizeof ended);
 		CHECK_EQ(leat_copy(&to.sink, &from.source, NULL, NULL), SIZE);	/* nothing was lost, nothing is busy */
 		from_close(&from);
 		to_close(&to);
