@@ -82,16 +82,19 @@ static int own_fd(struct transfer *t, const struct leat_facts *facts, int mode, 
 	return 0;
 }
 
+static struct leat_sink *sink_below(struct leat_sink *sink)
+{
+	while (sink->state & END_VIEW && !sink->error)
+		sink = (struct leat_sink *)sink->base;
+	return sink;
+}
+
 static int look_at_sink(struct transfer *t)
 {
-	struct leat_sink *out = t->sink;
+	struct leat_sink *out = t->out = sink_below(t->sink);
 	int64_t at;
-	int r;
+	int r = sink_look(out);
 
-	for (; out->state & END_VIEW && !out->error; out = (struct leat_sink *)out->base)
-		;
-	t->out = out;
-	r = sink_look(out);
 	if (r < 0)
 		return r;
 	t->report.sink_kind = t->part_report.sink_kind = out->facts.kind;
@@ -399,11 +402,33 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 	return 0;
 }
 
+/* Looks and plans, and leaves both ends as they were: what a descriptor is now says nothing of what it is at the begin. */
+static int plan_only(struct transfer *t)
+{
+	struct leat_sink *out = sink_below(t->sink), sink_was = *out;
+	struct leat_source source_was;
+	struct plan plan;
+	int r;
+
+	t->report.side = LEAT_SIDE_SINK;
+	r = look_at_sink(t);
+	if (!r) {
+		t->report.side = LEAT_SIDE_SOURCE;
+		t->base = queue_leaf(t->source, &t->part);
+		source_was = *t->base;
+		r = source_look(t->base);
+		if (!r)
+			r = prepare_leaf(t, &plan);
+		*t->base = source_was;
+	}
+	*out = sink_was;
+	return r;
+}
+
 int leat_plan(struct leat_sink *sink, struct leat_source *source, const struct leat_options *options,
 	      struct leat_report *report)
 {
 	struct transfer t = { .sink = sink, .source = source };
-	struct plan plan;
 	int r;
 
 	set_options(&t, options);
@@ -413,16 +438,7 @@ int leat_plan(struct leat_sink *sink, struct leat_source *source, const struct l
 			*report = report_misuse(r);
 		return r;
 	}
-	r = look_at_sink(&t);
-	t.report.side = LEAT_SIDE_SINK;
-	if (!r) {
-		t.report.side = LEAT_SIDE_SOURCE;
-		t.base = queue_leaf(source, &t.part);
-		r = source_look(t.base);
-	}
-	if (!r) {
-		r = prepare_leaf(&t, &plan);
-	}
+	r = plan_only(&t);
 	t.report.error = r < 0 ? r : 0;
 	if (r < 0)
 		t.report.ended_by = LEAT_ENDED_BY_ERROR;

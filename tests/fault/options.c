@@ -84,6 +84,45 @@ static void copy_is_not_switched_off(void)
 	close(file);
 }
 
+/* A plan changes neither end: what is made of the descriptor after it is what the begin finds. */
+static void a_plan_keeps_nothing(void)
+{
+	for (int i = 0; i < 4; i++) {
+		bool other = i & 1, viewed = i & 2;
+		struct leat_source source, before;
+		struct leat_sink sink, out, sink_before;
+		struct leat_transfer transfer;
+		int from[2], to[2];
+
+		lab_pair(LAB_UNIX, from);
+		lab_pair(LAB_PIPE, to);
+		leat_from_fd(&source, from[0]);
+		leat_to_fd(&sink, to[1]);
+		if (viewed)
+			leat_to_sink(&out, &sink);
+		before = source;
+		sink_before = sink;
+		CHECK_EQ(leat_plan(viewed ? &out : &sink, &source, NULL, &report), 0);
+		CHECK_EQ(report.route, LEAT_ROUTE_SPLICE);
+		CHECK_BYTES(&source, &before, sizeof source);
+		CHECK_BYTES(&sink, &sink_before, sizeof sink);
+		if (!other)
+			CHECK_CALL(fcntl(from[0], F_SETFL, O_NONBLOCK));
+		CHECK_CALL(fcntl(to[1], F_SETFL, O_NONBLOCK));
+		CHECK_EQ(leat_begin(&transfer, viewed ? &out : &sink, &source, NULL), other ? LEAT_EBLOCKING : 0);
+		CHECK_EQ(leat_end(&transfer, &report), other ? -EINVAL : -ECANCELED);
+		CHECK_EQ(report.side, other ? LEAT_SIDE_SOURCE : LEAT_SIDE_NONE);
+		leat_close(&source);
+		if (viewed)
+			leat_close_sink(&out);
+		leat_close_sink(&sink);
+		for (int end = 0; end < 2; end++) {
+			close(from[end]);
+			close(to[end]);
+		}
+	}
+}
+
 /* SIGXFSZ is the host's: at its default it ends the process here as it would in write(2). */
 static void the_file_size_signal_is_left_alone(void)
 {
@@ -112,6 +151,7 @@ static const struct test tests[] = {
 	TEST(options_that_are_none),
 	TEST(options_of_any_size),
 	TEST(copy_is_not_switched_off),
+	TEST(a_plan_keeps_nothing),
 	TEST(the_file_size_signal_is_left_alone),
 };
 TEST_MAIN(tests)
