@@ -78,14 +78,20 @@ static int keep_held(struct transfer *t)
 	return r;
 }
 
+/* The latest run of a part, with what it gave before: all that is known of it should nobody take it up again. */
 static void add_so_far(struct leat_source *part, const struct leat_report *report)
 {
-	if (!part->so_far)
-		part->so_far = calloc(1, sizeof *part->so_far);
-	if (!part->so_far)
-		return;
-	report_add(part->so_far, report);
-	report_shows(part->so_far, report);
+	struct leat_report all = *report;
+
+	if (part->so_far) {
+		report_add(&all, part->so_far);
+		report_shows(&all, part->so_far);
+	} else {
+		part->so_far = malloc(sizeof *part->so_far);
+	}
+	report_close(&all, report->end_ns);
+	if (part->so_far)
+		*part->so_far = all;
 }
 
 /* The part of an outer queue that holds this one in a queue of its own, or NULL. */
@@ -113,6 +119,7 @@ void transfer_part_over(struct transfer *t, int error)
 	int changed = charge_keep(t, t->part_last, &by_changers), r = keep_held(t);
 
 	error = error ? error : r < 0 ? r : changed;
+	report_close(&t->part_report, t->now_ns);
 	report = t->part_report;
 	transfer_leave_leaf(t);
 	add_to_parts_around(t);
@@ -150,7 +157,8 @@ static void parts_failed(struct transfer *t, int error)
 {
 	struct leat_source *around = part_around(t->part), *source = t->part->parent;
 	struct leat_report failed = { .error = error, .side = t->report.side, .error_route = t->report.error_route,
-				      .ended_by = t->report.ended_by, .culprit = t->report.culprit, .begin_ns = t->now_ns };
+				      .ended_by = t->report.ended_by, .culprit = t->report.culprit, .begin_ns = t->now_ns,
+				      .sink_kind = t->out->facts.kind };
 
 	for (transfer_part_over(t, error); around; transfer_part_over(t, error)) {
 		t->part = t->base = around;
@@ -172,6 +180,9 @@ static void part_stays(struct transfer *t)
 {
 	t->part_report.error = -ECANCELED;
 	t->part_report.ended_by = LEAT_ENDED_BY_CANCEL;
+	t->part_report.kept_bytes = t->base->kept_len;
+	charge_keep(t, t->part_last, &t->part_report.kept_bytes);	/* was done for the whole way: it only counts */
+	report_close(&t->part_report, t->now_ns);
 	add_so_far(t->part, &t->part_report);
 	add_to_parts_around(t);
 	tell_end(t, t->part_last ? t->part_last->down : t->first, &t->part_report);
@@ -206,6 +217,7 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 		t->now_ns = sys_clock(&t->options);
 		r = t->report.error = t->part_report.error = -ECANCELED;
 		t->report.ended_by = t->part_report.ended_by = LEAT_ENDED_BY_CANCEL;
+		t->report.side = t->part_report.side = LEAT_SIDE_CALLER;
 	}
 	changed = t->changers ? charge_keep(t, way_last(t->first), &by_changers) : 0;
 	kept = keep_held(t);

@@ -261,6 +261,8 @@ void leat_close(struct leat_source *source)
 			part->so_far = NULL;
 			report.error = -ECANCELED;
 			report.ended_by = LEAT_ENDED_BY_CANCEL;
+			report.side = LEAT_SIDE_CALLER;
+			report.culprit = NULL;	/* of a part in it */
 			source_release(part, &report);
 		}
 		queue->last = queue->owner = NULL;

@@ -111,7 +111,7 @@ static void a_plan_keeps_nothing(void)
 		CHECK_CALL(fcntl(to[1], F_SETFL, O_NONBLOCK));
 		CHECK_EQ(leat_begin(&transfer, viewed ? &out : &sink, &source, NULL), other ? LEAT_EBLOCKING : 0);
 		CHECK_EQ(leat_end(&transfer, &report), other ? -EINVAL : -ECANCELED);
-		CHECK_EQ(report.side, other ? LEAT_SIDE_SOURCE : LEAT_SIDE_NONE);
+		CHECK_EQ(report.side, other ? LEAT_SIDE_SOURCE : LEAT_SIDE_CALLER);
 		leat_close(&source);
 		if (viewed)
 			leat_close_sink(&out);

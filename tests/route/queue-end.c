@@ -207,6 +207,21 @@ static void a_cancelled_part_goes_on_later(void)
 	leat_close_sink(&tap.sink);
 }
 
+/* The whole of a part's own report, as when it had ended. */
+static void check_cancelled(const struct part *part, enum leat_route route, enum leat_kind sink)
+{
+	CHECK_EQ(part->released, 1u);
+	CHECK_EQ(part->report.error, -ECANCELED);
+	CHECK_EQ(part->report.ended_by, LEAT_ENDED_BY_CANCEL);
+	CHECK_EQ(part->report.side, LEAT_SIDE_CALLER);
+	CHECK(!part->report.culprit);
+	CHECK_EQ(part->report.route, route);
+	CHECK_EQ(part->report.source_kind, LEAT_KIND_FILE);
+	CHECK_EQ(part->report.sink_kind, sink);
+	CHECK_GE(part->report.end_ns, part->report.begin_ns);
+	CHECK_GE(part->report.begin_ns, 1u);
+}
+
 static void a_cancelled_part_that_is_closed_tells_its_bytes(void)
 {
 	struct leat_transfer t;
@@ -221,11 +236,50 @@ static void a_cancelled_part_that_is_closed_tells_its_bytes(void)
 	CHECK_EQ(parts_released, 3u);
 	CHECK_EQ(parts[1].order, 2u);
 	CHECK_EQ(parts[1].report.bytes, 777u);
-	CHECK_EQ(parts[1].report.error, -ECANCELED);
-	CHECK_EQ(parts[1].report.ended_by, LEAT_ENDED_BY_CANCEL);
+	check_cancelled(&parts[1], LEAT_ROUTE_COPY, LEAT_KIND_CALLBACK);
+	CHECK_EQ(parts[1].report.begin_ns >= report.begin_ns && parts[1].report.end_ns == report.end_ns, 1);
+	CHECK_EQ(parts[1].report.wrappers, 1u);
 	CHECK_EQ(parts[2].report.bytes, 0u);
 	CHECK_EQ(parts[2].report.error, -ECANCELED);
+	CHECK_EQ(parts[2].report.side, LEAT_SIDE_CALLER);
 	leat_close_sink(&tap.sink);
+}
+
+/* Cancelled twice, by another route each time, and closed: its report is of both runs. */
+static void a_part_cancelled_twice_tells_of_both(void)
+{
+	struct leat_options options = { .step_bytes = 20000 };
+	struct leat_transfer t;
+	struct leat_report first, second;
+	struct leat_sink sink;
+	int fds[2];
+
+	begin_test(__func__);
+	make_parts(2, SIZE);
+	tap_open(777, -EAGAIN);
+	step_until_full(&t);
+	CHECK_EQ(leat_end(&t, &first), -ECANCELED);
+	ends_pair(true, fds);
+	ends_nonblock(fds[0], true);
+	leat_to_fd(&sink, fds[0]);
+	CHECK_EQ(leat_begin(&t, &sink, &source, &options), 0);
+	CHECK(leat_step(&t) > 0);
+	CHECK_EQ(leat_end(&t, &second), -ECANCELED);
+	CHECK_GE(second.bytes, 1000u);
+	CHECK_EQ(second.side, LEAT_SIDE_CALLER);
+	CHECK_EQ(parts_released, 0u);
+	leat_close(&source);
+	CHECK_EQ(parts_released, 2u);
+	check_cancelled(&parts[0], LEAT_ROUTE_SENDFILE, LEAT_KIND_TCP);
+	CHECK_EQ(parts[0].report.bytes, 777 + second.bytes);
+	CHECK_EQ(parts[0].report.route_bytes[LEAT_ROUTE_COPY], 777u);
+	CHECK_EQ(parts[0].report.route_bytes[LEAT_ROUTE_SENDFILE], second.bytes);
+	CHECK_EQ(parts[0].report.begin_ns, first.begin_ns);
+	CHECK_EQ(parts[0].report.end_ns, second.end_ns);
+	leat_close_sink(&tap.sink);
+	leat_close_sink(&sink);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 /* A limit on the sink ends the transfer well inside a part; the part goes on in the next one. */
@@ -435,7 +489,8 @@ static void an_ended_empty_queue_is_done(void)
 static const struct test tests[] = {
 	TEST(a_failure_ends_its_part_only), TEST(a_dead_peer_ends_its_part_only), TEST(a_part_that_cannot_begin_says_so_itself),
 	TEST(a_short_part_is_an_error_of_its_own), TEST(a_cancelled_part_goes_on_later),
-	TEST(a_cancelled_part_that_is_closed_tells_its_bytes), TEST(a_part_cut_by_a_limit_goes_on_later),
+	TEST(a_cancelled_part_that_is_closed_tells_its_bytes), TEST(a_part_cancelled_twice_tells_of_both),
+	TEST(a_part_cut_by_a_limit_goes_on_later),
 	TEST(a_cut_part_is_not_finished), TEST(a_limit_on_a_part_ends_the_part), TEST(an_empty_queue_waits_and_time_stands_still),
 	TEST(a_deadline_still_holds_after_starving), TEST(an_empty_queue_in_leat_copy_is_stuck),
 	TEST(an_ended_empty_queue_is_done),
