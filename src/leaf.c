@@ -161,10 +161,12 @@ static bool overlaps(const struct transfer *t)
 static int plan_leaf(struct transfer *t, const struct needs *needs, struct plan *plan)
 {
 	const struct leat_source *base = t->base;
+	const char *content = needs->content;
+	bool tees = content && !needs->change && tee_possible(t, &content);
 	struct plan_query query = {
 		.source = &base->facts, .sink = &t->out->facts, .policy = t->options.policy,
-		.routes_off = t->options.routes_off | sys_routes_off(), .features = sys_features(), .content = needs->content,
-		.change = needs->change, .kernel_tee = needs->content && !needs->change && tee_possible(t), .framed = needs->framed,
+		.routes_off = t->options.routes_off | sys_routes_off(), .features = sys_features(), .content = content,
+		.change = needs->change, .kernel_tee = tees, .framed = needs->framed,
 		.stable = t->options.stable && base->stability == LEAT_UNSTABLE && base->facts.kind == LEAT_KIND_FILE,
 		.sink_own_offset = t->out->own_offset,
 	};

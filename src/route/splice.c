@@ -65,6 +65,7 @@ static struct move splice_move(struct transfer *t, uint64_t bytes, bool more)
 
 static struct move pipe_fill(struct transfer *t, uint64_t bytes)
 {
+	enum leat_reason reason = LEAT_OK;
 	int64_t n;
 	int r;
 
@@ -80,9 +81,9 @@ static struct move pipe_fill(struct transfer *t, uint64_t bytes)
 		return route_error(t, LEAT_ROUTE_SPLICE_PIPE, (int)n, LEAT_SIDE_SOURCE);
 	t->bits &= (uint16_t)~TRANSFER_STALLED;
 	t->pipe.bytes += (uint64_t)n;
-	r = tee_fill(t);
+	r = tee_fill(t, &reason);
 	if (r < 0)	/* the bytes are in the pipe, and leave it by the next route */
-		return (struct move){ .verdict = VERDICT_DECLINED, .error = r, .reason = LEAT_PIPE_BUDGET };
+		return (struct move){ .verdict = VERDICT_DECLINED, .error = r, .reason = reason };
 	return route_moved(n);
 }
 

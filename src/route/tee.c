@@ -5,6 +5,7 @@
 #include "pipe.h"
 #include "sys.h"
 #include "wrap/wrap.h"
+#include "wrapper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,22 +22,25 @@ static bool second_splices(const struct leat_tee *tee)
 	       second->facts.open_flags & O_NONBLOCK;
 }
 
-bool tee_possible(const struct transfer *t)
+bool tee_possible(const struct transfer *t, const char **ret_by)
 {
-	bool any = false;
+	bool any = false, all = true;
 
 	if (!kind_is_socket(t->base->facts.kind))
 		return false;
 	for (const struct leat_wrapper *w = t->first; w; w = w->down) {
-		if (w->ops == &section_ops && ((const struct leat_limit *)w)->skip)
+		if (w->ops == &tee_ops) {
+			any = true;
+			all = all && second_splices((const struct leat_tee *)w);
+		} else if (w->ops->need >= LEAT_NEED_CONTENT) {
+			*ret_by = wrapper_name(w);
 			return false;
-		if (w->ops->need < LEAT_NEED_BOUNDARIES)
-			continue;
-		if (w->ops != &tee_ops || !second_splices((const struct leat_tee *)w))
-			return false;
-		any = true;
+		} else if (w->ops->need == LEAT_NEED_BOUNDARIES ||
+			   (w->ops == &section_ops && ((const struct leat_limit *)w)->skip)) {
+			all = false;
+		}
 	}
-	return any;
+	return any && all;
 }
 
 static void shut(struct leat_tee *tee)
@@ -60,12 +64,13 @@ void tee_use_kernel(struct transfer *t, bool kernel)
 	}
 }
 
-static int duplicate(struct transfer *t, struct leat_tee *tee)
+static int duplicate(struct transfer *t, struct leat_tee *tee, enum leat_reason *ret_reason)
 {
 	struct pipe pipe;
 	int64_t n;
 	int r;
 
+	*ret_reason = LEAT_PIPE_BUDGET;
 	if (tee->pipe[0] < 0) {
 		r = pipe_open(&pipe, t->pipe.size, NULL);
 		if (r < 0)
@@ -74,16 +79,18 @@ static int duplicate(struct transfer *t, struct leat_tee *tee)
 		tee->pipe[1] = pipe.fd[1];
 	}
 	n = sys_tee(t->pipe.fd[0], tee->pipe[1], t->pipe.bytes, SPLICE_F_NONBLOCK);
-	if (n < 0)
+	if (n < 0) {	/* both pipes are ours: whatever it says, it is the call that is not to be had */
+		*ret_reason = n == -ENOMEM ? LEAT_PIPE_BUDGET : LEAT_SANDBOX;
 		return (int)n;
+	}
 	tee->piped = (uint64_t)n;
 	return tee->piped == t->pipe.bytes ? 0 : -ENOBUFS;	/* a smaller pipe than ours: the budget ran out */
 }
 
-int tee_fill(struct transfer *t)
+int tee_fill(struct transfer *t, enum leat_reason *ret_reason)
 {
 	for (struct leat_wrapper *w = t->first; w; w = w->down) {
-		int r = w->state & WRAPPER_KERNEL_TEE ? duplicate(t, (struct leat_tee *)w) : 0;
+		int r = w->state & WRAPPER_KERNEL_TEE ? duplicate(t, (struct leat_tee *)w, ret_reason) : 0;
 
 		if (r < 0)
 			return r;

@@ -8,12 +8,13 @@
 
 #include "../types.h"
 
-/* Whether every content wrapper on the way is a tee whose second sink the kernel can splice to. */
-bool tee_possible(const struct transfer *t);
+/* Whether every content wrapper on the way is a tee whose second sink the kernel can splice to. *ret_by is the first that
+ * is no tee, and forbids it; else it is left alone. */
+bool tee_possible(const struct transfer *t, const char **ret_by);
 /* Switches the tees on the way to the kernel or back; back drops what their pipes hold (the transfer still has it). */
 void tee_use_kernel(struct transfer *t, bool kernel);
-/* Duplicates the bytes that have just filled the empty pipe. 0 or an error. */
-int tee_fill(struct transfer *t);
+/* Duplicates the bytes that have just filled the empty pipe. 0 or an error, with its reason. */
+int tee_fill(struct transfer *t, enum leat_reason *ret_reason);
 
 /* For the tee itself, once bytes of its pipe have been delivered: to the second sink (bytes or -errno), or to memory. */
 int64_t tee_pipe_splice(struct leat_tee *tee, uint64_t bytes);

@@ -257,24 +257,22 @@ static int tee_see(struct leat_wrapper *wrapper, const void *data, size_t length
 	return tee->error ? tee->error : done < length ? -ENOBUFS : 0;
 }
 
-/* What stands in the tee's own pipe and second did not take: into buffer, as far as it goes; the rest is dropped. */
+/* What stands in the tee's own pipe and could not be spliced on: read, and treated as by a copy. */
 static void tee_unpipe(struct leat_tee *tee, uint64_t bytes)
 {
 	unsigned char some[4096];
 
 	while (bytes) {
 		int64_t n = tee_pipe_read(tee, some, bytes < sizeof some ? bytes : sizeof some);
-		size_t stored;
+		int error;
 
 		if (n <= 0) {
 			tee->error = n < 0 ? (int)n : -EIO;
 			tee->dropped_bytes += bytes;
 			return;
 		}
-		stored = tee->error ? 0 : tee_store(tee, some, (size_t)n);
-		tee->dropped_bytes += (uint64_t)n - stored;
-		if (stored < (size_t)n && tee->policy != LEAT_TEE_DROP && !tee->error)
-			tee->error = -ENOBUFS;
+		error = tee_see(&tee->wrapper, some, (size_t)n);
+		tee->error = tee->error ? tee->error : error;
 		bytes -= (uint64_t)n;
 	}
 }
@@ -297,7 +295,7 @@ static void tee_moved(struct leat_wrapper *wrapper, uint64_t bytes, enum leat_ro
 			n = 0;
 		} else if (n == 0) {
 			n = -EAGAIN;
-		} else if (n != -EAGAIN && n != -EINTR) {
+		} else if (n != -EAGAIN && n != -EINTR && n != -EINVAL) {	/* EINVAL: a device without splice */
 			tee->error = (int)n;
 		}
 	}
