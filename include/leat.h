@@ -143,7 +143,7 @@ enum leat_event_kind {
 struct leat_event {
 	enum leat_event_kind kind;
 	enum leat_route route;
-	enum leat_reason reason;	/* of EVENT_ROUTE: why the one before was left */
+	enum leat_reason reason;	/* of EVENT_ROUTE: why the one before was left; of END: why no better one was taken */
 	enum leat_side side;		/* of EVENT_WAIT */
 	uint64_t now_ns;
 	uint64_t bytes;			/* of EVENT_MOVED: just now; else so far, at this wrapper's place */

@@ -18,7 +18,8 @@
 
 static void tell_end(struct transfer *t, const struct leat_wrapper *stop, const struct leat_report *report)
 {
-	struct leat_event event = { .kind = LEAT_EVENT_END, .route = report->route, .now_ns = t->now_ns, .report = report };
+	struct leat_event event = { .kind = LEAT_EVENT_END, .route = report->route, .now_ns = t->now_ns, .report = report,
+				    .reason = report_reason(report) };
 
 	for (struct leat_wrapper *w = t->first, *down; w && w != stop; w = down) {
 		down = w->down;

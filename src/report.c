@@ -178,17 +178,32 @@ static bool refused(const struct leat_report *r, enum leat_route route)
 	return r->refused[route] != LEAT_OK && r->refused[route] != LEAT_NOT_APPLICABLE;
 }
 
-/* The first route that fits the pair and was refused: that is what a reader wants to know. */
-static void say_refusal(struct text *text, const struct leat_report *r)
+/* The next route behind after that is better than the one taken, fits the pair and was refused; LEAT_ROUTES: none. */
+static int next_refusal(const struct leat_report *r, int after)
 {
 	/* None was taken, or the one that was declined later: all are of interest. */
 	int taken = r->route && r->route < LEAT_ROUTES && !r->refused[r->route] ? r->route : LEAT_ROUTES;
 
-	for (int route = 1; route < taken; route++) {
-		if (!refused(r, route))
-			continue;
+	for (int route = after + 1; route < taken; route++) {
 		if (r->refused[route] == LEAT_SRC_PIPE && refused(r, LEAT_ROUTE_SPLICE))
 			continue;	/* splice would have been the route */
+		if (refused(r, route))
+			return route;
+	}
+	return LEAT_ROUTES;
+}
+
+enum leat_reason report_reason(const struct leat_report *report)
+{
+	int route = next_refusal(report, LEAT_ROUTE_NONE);
+
+	return route < LEAT_ROUTES ? report->refused[route] : LEAT_OK;
+}
+
+/* The first of them is what a reader wants to know. */
+static void say_refusal(struct text *text, const struct leat_report *r)
+{
+	for (int route = LEAT_ROUTE_NONE; (route = next_refusal(r, route)) < LEAT_ROUTES;) {
 		say(text, "; no %s: %s", route == LEAT_ROUTE_CLONE && of_the_pair(r->refused[route]) ? "kernel route" :
 		    leat_route_name(route), leat_reason_name(r->refused[route]));
 		if (r->refused_by[route])

@@ -13,6 +13,8 @@ void report_plan(struct leat_report *report, const struct plan *plan);
 void report_shows(struct leat_report *whole, const struct leat_report *part);
 /* Adds the bytes, calls and waits of an earlier run of the same part. */
 void report_add(struct leat_report *report, const struct leat_report *earlier);
+/* Why the best route that fits the pair was not the one taken, as leat_explain says it; LEAT_OK: it was. */
+enum leat_reason report_reason(const struct leat_report *report);
 /* At the end: the route that carried the most bytes. */
 void report_close(struct leat_report *report, uint64_t now_ns);
 

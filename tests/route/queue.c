@@ -77,6 +77,72 @@ static void each_part_its_route_and_report(void)
 	arrived(SIZE + 107);
 }
 
+static int64_t read_nothing(void *arg, void *buffer, size_t bytes, struct pollfd *wait)
+{
+	return 0;
+}
+
+struct ended {
+	enum leat_route route;
+	enum leat_reason reason;
+	unsigned times;
+	char line[200];
+};
+
+static void note_end(void *arg, const struct leat_event *event)
+{
+	struct ended *ended = arg;
+
+	if (event->kind != LEAT_EVENT_END)
+		return;
+	ended->route = event->route;
+	ended->reason = event->reason;
+	ended->times++;
+	leat_explain(event->report, ended->line, sizeof ended->line);
+}
+
+/* The end event says by which route, and why by no better one: for each part its own, and in the words of leat_explain. */
+static void the_end_has_its_reason(void)
+{
+	static const enum leat_reason reasons[] = { LEAT_OK, LEAT_NEEDS_CONTENT, LEAT_OPAQUE_SOURCE, LEAT_OK, LEAT_SRC_GENERATED };
+	static struct part parts[5];
+	struct leat_log logs[5], log;
+	struct ended ended[5] = { 0 }, whole = { 0 };
+	struct leat_source source;
+	struct leat_queue queue;
+	struct leat_xxh3 hash;
+	struct leat_report report;
+
+	begin_test(__func__);
+	part_file(&parts[0], content, SIZE);
+	part_file(&parts[1], content, 2 * SIZE);
+	leat_wrap(&parts[1].source, leat_xxh3_init(&hash));
+	leat_from_callback(&parts[2].source, &(const struct leat_source_ops){ .name = "none", .read = read_nothing }, NULL);
+	part_ready(&parts[2], -1);
+	part_memory(&parts[3], content, 10);
+	leat_from_fd(&parts[4].source, open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+	part_ready(&parts[4], parts[4].source.fd);
+	for (unsigned i = 0; i < 5; i++)
+		leat_wrap(&parts[i].source, leat_log_init(&logs[i], note_end, &ended[i]));
+	queue_source(&source, &queue, parts, 5);
+	leat_queue_end(&queue);
+	leat_wrap(&source, leat_log_init(&log, note_end, &whole));
+	stepped(&source, &report);
+	for (unsigned i = 0; i < 5; i++) {
+		CHECK_EQ(ended[i].times, 1u);
+		CHECK_EQ(ended[i].reason, reasons[i]);
+		CHECK_EQ(ended[i].route, parts[i].report.route);
+		CHECK_EQ(strstr(ended[i].line, "; no ") != NULL, reasons[i] != LEAT_OK);
+		CHECK_SAY(!reasons[i] || strstr(ended[i].line, leat_reason_name(reasons[i])), "%s", ended[i].line);
+	}
+	CHECK_EQ(whole.times, 1u);
+	CHECK_EQ(whole.route, LEAT_ROUTE_COPY);
+	CHECK_EQ(whole.reason, LEAT_NEEDS_CONTENT);	/* of the part that counted most */
+	leat_close(&source);
+	to_finish(&to, 0);
+	to_close(&to);
+}
+
 static void a_hashed_part_copies_alone(void)
 {
 	static struct part parts[3];
@@ -282,7 +348,8 @@ static void add_says_what_is_wrong(void)
 }
 
 static const struct test tests[] = {
-	TEST(each_part_its_route_and_report), TEST(a_hashed_part_copies_alone), TEST(grows_when_a_part_begins),
+	TEST(each_part_its_route_and_report), TEST(the_end_has_its_reason), TEST(a_hashed_part_copies_alone),
+	TEST(grows_when_a_part_begins),
 	TEST(grows_when_bytes_move), TEST(grows_when_a_part_ends), TEST(a_released_part_may_come_again),
 	TEST(a_released_part_may_be_freed), TEST(add_says_what_is_wrong),
 };
