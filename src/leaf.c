@@ -71,8 +71,12 @@ static int own_fd(struct transfer *t, const struct leat_facts *facts, int mode, 
 		t->blocking |= (uint8_t)(blocks & BLOCKING_SOURCE);
 		return 0;
 	}
-	if (!(t->blocking & BLOCKING_CALLER))
+	if (!(t->blocking & BLOCKING_CALLER)) {
+		report_blocking(&t->part_report);
+		if (!t->report.bytes)	/* else other parts speak for the whole */
+			report_blocking(&t->report);
 		return LEAT_EBLOCKING;
+	}
 	if (kind_is_socket(facts->kind) || (facts->kind == LEAT_KIND_TERMINAL && sys_is_pty_master(*fd)))
 		own = -ENXIO;
 	else
@@ -165,8 +169,8 @@ static int plan_leaf(struct transfer *t, const struct needs *needs, struct plan 
 	bool tees = content && !needs->change && tee_possible(t, &content);
 	struct plan_query query = {
 		.source = &base->facts, .sink = &t->out->facts, .policy = t->options.policy,
-		.routes_off = t->options.routes_off | sys_routes_off(), .features = sys_features(), .content = content,
-		.change = needs->change, .kernel_tee = tees, .framed = needs->framed,
+		.routes_off = t->options.routes_off | sys_routes_off(), .features = sys_features(), .kernel = sys_kernel(),
+		.content = content, .change = needs->change, .kernel_tee = tees, .framed = needs->framed,
 		.stable = t->options.stable && base->stability == LEAT_UNSTABLE && base->facts.kind == LEAT_KIND_FILE,
 		.sink_own_offset = t->out->own_offset,
 	};

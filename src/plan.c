@@ -27,6 +27,9 @@ static const struct rule {
 	{ LEAT_ROUTE_COPY, ~BIT(LEAT_KIND_MEMORY), ANY },
 };
 
+/* Before it, files came out too short or empty (golang/go#42400, rust-lang/rust#86718; coreutils' limit too, hazard 26). */
+#define RANGE_IS_RIGHT KERNEL(5, 3)
+
 /* Shared folders of virtual machines that serve stale pages by sendfile for years (hashicorp/vagrant#351, hazard 19). */
 static bool stale_pages(uint32_t fs_magic)
 {
@@ -98,6 +101,8 @@ static enum leat_reason route_reason(const struct plan_query *q, enum leat_route
 		return LEAT_DISABLED_BY_USER;
 	if (!(q->features & ROUTE_BIT(route)))
 		return LEAT_SANDBOX;
+	if (route == LEAT_ROUTE_COPY_FILE_RANGE && q->kernel < RANGE_IS_RIGHT)
+		return LEAT_KERNEL_TOO_OLD;
 	if (stale_pages(q->source->fs_magic) && !(route == LEAT_ROUTE_CLONE || route == LEAT_ROUTE_COPY_FILE_RANGE))
 		return LEAT_FS_DENIED;
 	if (q->stable && by_reference(q, route))

@@ -5,11 +5,15 @@
 
 #include "types.h"
 
+/* A version of the kernel, to be compared. */
+#define KERNEL(major, minor) ((uint32_t)(major) << 16 | (minor))
+
 struct plan_query {
 	const struct leat_facts *source, *sink;
 	enum leat_policy policy;
 	uint32_t routes_off;		/* the caller's and LEAT_ROUTES together */
 	uint32_t features;
+	uint32_t kernel;		/* as KERNEL() */
 	const char *content, *change;	/* the first wrapper that needs it, or NULL */
 	bool kernel_tee;		/* content is only needed by tees, and tee(2) can do it */
 	bool framed;

@@ -81,6 +81,14 @@ void report_plan(struct leat_report *report, const struct plan *plan)
 	report->route = plan->count ? plan->routes[0] : LEAT_ROUTE_NONE;
 }
 
+void report_blocking(struct leat_report *report)
+{
+	for (int route = LEAT_ROUTE_CLONE; route < LEAT_ROUTES; route++)
+		if (!report->refused[route])
+			report->refused[route] = LEAT_BLOCKING_FD;
+	report->route = LEAT_ROUTE_NONE;
+}
+
 void report_shows(struct leat_report *whole, const struct leat_report *part)
 {
 	whole->by_reference |= part->by_reference;	/* whoever spoke for most: some bytes may still change */
@@ -170,7 +178,8 @@ static void say_routes(struct text *text, const struct leat_report *r)
 static bool of_the_pair(uint8_t reason)
 {
 	return reason == LEAT_SRC_GENERATED || reason == LEAT_OPAQUE_SOURCE || reason == LEAT_OPAQUE_SINK ||
-	       reason == LEAT_TLS_USERSPACE || reason == LEAT_KTLS_OFF || reason == LEAT_SINK_DATAGRAM;
+	       reason == LEAT_TLS_USERSPACE || reason == LEAT_KTLS_OFF || reason == LEAT_SINK_DATAGRAM ||
+	       reason == LEAT_BLOCKING_FD;
 }
 
 static bool refused(const struct leat_report *r, enum leat_route route)

@@ -7,6 +7,8 @@
 
 /* Of a call that was wrong before anything was looked at. */
 struct leat_report report_misuse(int error);
+/* An end without O_NONBLOCK cannot be stepped: what the plan had left is refused for that. */
+void report_blocking(struct leat_report *report);
 /* Takes over the plan: routes, reasons, kinds. */
 void report_plan(struct leat_report *report, const struct plan *plan);
 /* The part spoke for most of the bytes so far: the whole shows its kinds, plan and reasons. In any case its by_reference. */

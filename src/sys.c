@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -360,6 +361,20 @@ void sys_unmask_pipe(int masked, bool raised)
 		pthread_sigmask(SIG_UNBLOCK, &pipe, NULL);
 }
 
+uint32_t sys_kernel(void)
+{
+	static _Atomic uint32_t cache;
+	uint32_t found = atomic_load_explicit(&cache, memory_order_relaxed);
+	unsigned major, minor;
+	struct utsname name;
+
+	if (found || uname(&name) < 0 || sscanf(name.release, "%5u.%5u", &major, &minor) != 2)
+		return found;
+	found = (major & 0xffff) << 16 | (minor & 0xffff);
+	atomic_store_explicit(&cache, found, memory_order_relaxed);
+	return found;
+}
+
 /* A call that exists says EBADF to descriptor -1; a kernel without it says ENOSYS, a sandbox often EPERM. */
 static bool exists(int64_t r)
 {
@@ -384,6 +399,7 @@ uint32_t sys_features(void)
 		found |= ROUTE_BIT(LEAT_ROUTE_SENDFILE);
 	if (exists(splice(-1, NULL, -1, NULL, 1, 0)))
 		found |= ROUTE_BIT(LEAT_ROUTE_SPLICE) | ROUTE_BIT(LEAT_ROUTE_SPLICE_PIPE);
+	sys_kernel();	/* so that all that is asked once is asked now */
 	atomic_store_explicit(&cache, found, memory_order_relaxed);
 	return found;
 }

@@ -76,6 +76,8 @@ void sys_unmask_pipe(int masked, bool raised);
 
 /* Bits ROUTE_BIT(): calls that exist here, found on invalid descriptors and remembered for the process. */
 uint32_t sys_features(void);
+/* The version of the running kernel, major << 16 | minor, remembered for the process; 0 when it does not say. */
+uint32_t sys_kernel(void);
 /* LEAT_ROUTES of the environment, read once by secure_getenv: the routes it removes, as bits. */
 uint32_t sys_routes_off(void);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Policies, routes switched off one after the other, LEAT_ROUTES, and what leat_begin refuses (invariants 6, 13, 14). */
 #include <fcntl.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "check.h"
@@ -31,6 +32,16 @@ static enum leat_route route_of(char letter)
 	case 'P': return LEAT_ROUTE_SPLICE_PIPE;
 	default: return LEAT_ROUTE_COPY;
 	}
+}
+
+/* The kernel's version, as the library asks for it. */
+static uint32_t kernel;
+uint32_t __real_sys_kernel(void);
+uint32_t __wrap_sys_kernel(void);
+
+uint32_t __wrap_sys_kernel(void)
+{
+	return kernel ? kernel : __real_sys_kernel();
 }
 
 static struct from_end from;
@@ -135,6 +146,33 @@ static void require_and_a_hash(void)
 	to_close(&to);
 }
 
+/* Hazard 26: copy_file_range is not trusted before Linux 5.3, and nothing else is the worse for it. */
+static void old_kernels(void)
+{
+	static const struct {
+		uint32_t kernel;
+		bool old;
+	} rows[] = { { 4 << 16 | 19, true }, { 5 << 16 | 2, true }, { 5 << 16 | 3, false }, { 6 << 16 | 0, false } };
+	static const struct pair pair = { FROM_FILE, TO_FILE, "" };
+	struct leat_options options = { .routes_off = 1u << LEAT_ROUTE_CLONE };
+	struct utsname name;
+	unsigned major, minor;
+	int r;
+
+	CHECK_CALL(uname(&name));
+	CHECK_EQ(sscanf(name.release, "%u.%u", &major, &minor), 2);
+	CHECK_EQ(__real_sys_kernel(), major << 16 | minor);
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		kernel = rows[i].kernel;
+		CHECK_EQ(copy(&pair, false, &options, &r), SIZE);
+		kernel = 0;
+		CHECK_EQ(plan.refused[LEAT_ROUTE_COPY_FILE_RANGE], rows[i].old ? LEAT_KERNEL_TOO_OLD : LEAT_OK);
+		CHECK_EQ(report.refused[LEAT_ROUTE_COPY_FILE_RANGE], rows[i].old ? LEAT_KERNEL_TOO_OLD : LEAT_OK);
+		CHECK_EQ(report.route_calls[LEAT_ROUTE_COPY_FILE_RANGE] == 0, rows[i].old);
+		CHECK_EQ(report.route, rows[i].old ? LEAT_ROUTE_SPLICE_PIPE : LEAT_ROUTE_COPY_FILE_RANGE);
+	}
+}
+
 /* ---- The environment ---- */
 
 /* Runs this program once more with LEAT_ROUTES, for one copy; its status is the route that carried. */
@@ -187,6 +225,7 @@ static void blocking_streams_are_not_stepped(void)
 
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct leat_report refused, ended = { .bytes = 77 };
+		char line[200];
 		struct leat_transfer t;
 
 		test_note(from_names[rows[i].from]);
@@ -199,6 +238,12 @@ static void blocking_streams_are_not_stepped(void)
 		leat_so_far(&t, &refused);
 		CHECK_EQ(refused.error, LEAT_EBLOCKING);
 		CHECK_EQ(refused.side, rows[i].side);
+		CHECK_EQ(refused.route, LEAT_ROUTE_NONE);
+		for (int route = LEAT_ROUTE_CLONE; route < LEAT_ROUTES; route++)
+			CHECK_NE(refused.refused[route], LEAT_OK);
+		CHECK_EQ(refused.refused[LEAT_ROUTE_COPY], LEAT_BLOCKING_FD);
+		leat_explain(&refused, line, sizeof line);
+		CHECK_SAY(rows[i].side != LEAT_SIDE_SINK || strstr(line, "; no kernel route: blocking-fd;"), "%s", line);
 		CHECK_EQ(leat_end(&t, &ended), -EINVAL);	/* nothing to end, but the reason why */
 		CHECK_BYTES(&ended, &refused, sizeof ended);
 		CHECK_EQ(leat_copy(&to.sink, &from.source, NULL, NULL), SIZE);	/* nothing was lost, nothing is busy */
@@ -208,7 +253,7 @@ static void blocking_streams_are_not_stepped(void)
 }
 
 static const struct test tests[] = {
-	TEST(switched_off_one_by_one), TEST(policy_copy), TEST(policy_require), TEST(require_and_a_hash),
+	TEST(switched_off_one_by_one), TEST(policy_copy), TEST(policy_require), TEST(require_and_a_hash), TEST(old_kernels),
 	TEST(the_environment_removes_routes), TEST(blocking_streams_are_not_stepped),
 };
 

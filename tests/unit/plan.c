@@ -23,6 +23,7 @@ static const struct {
 	{ 's', LEAT_OPAQUE_SOURCE }, { 'k', LEAT_OPAQUE_SINK }, { 't', LEAT_TLS_USERSPACE }, { 'a', LEAT_OUT_APPEND },
 	{ 'p', LEAT_SRC_PIPE }, { 'g', LEAT_SRC_GENERATED }, { 'f', LEAT_FS_DENIED }, { 'x', LEAT_SANDBOX },
 	{ 'v', LEAT_UNSTABLE_SOURCE }, { 'd', LEAT_SINK_DATAGRAM }, { 'u', LEAT_DISABLED_BY_USER },
+	{ 'o', LEAT_KERNEL_TOO_OLD },
 };
 
 static char letter_of(unsigned reason)
@@ -51,7 +52,8 @@ static int plan_text(const struct plan_query *query, struct plan *plan, char rou
 
 static struct plan_query bare(const struct leat_facts *source, const struct leat_facts *sink)
 {
-	return (struct plan_query){ .source = source, .sink = sink, .features = ALL_ROUTES, .sink_own_offset = true };
+	return (struct plan_query){ .source = source, .sink = sink, .features = ALL_ROUTES, .kernel = KERNEL(5, 3),
+				    .sink_own_offset = true };
 }
 
 /* ---- every source × every sink, nothing around them ---------------------------------------------------------------- */
@@ -200,7 +202,7 @@ static const struct row {
 	uint32_t off, missing;
 	const char *content, *change;
 	bool kernel_tee, explicit_offset, stable, unframed;
-	uint32_t fs_magic, open_flags;
+	uint32_t fs_magic, open_flags, kernel;
 	enum leat_reason source_reason, sink_reason;
 } rows[] = {
 	{ "file to file", LEAT_KIND_FILE, LEAT_KIND_FILE, "KRFPC", "...-.-." },
@@ -241,6 +243,13 @@ static const struct row {
 	{ "memory cannot be off", LEAT_KIND_MEMORY, LEAT_KIND_TCP, "M", "-----.-", .off = ALL_ROUTES },
 	{ "no sendfile here", LEAT_KIND_FILE, LEAT_KIND_TCP, "PC", "--x-.-.", .missing = OFF(SENDFILE) },
 	{ "a sandbox", LEAT_KIND_FILE, LEAT_KIND_FILE, "C", "xxx-x-.", .missing = ALL_ROUTES },
+
+	{ "an old kernel", LEAT_KIND_FILE, LEAT_KIND_FILE, "KFPC", ".o.-.-.", .kernel = KERNEL(5, 2) },
+	{ "a very old kernel", LEAT_KIND_FILE, LEAT_KIND_FILE, "KFPC", ".o.-.-.", .kernel = KERNEL(4, 19) },
+	{ "the first kernel that does it right", LEAT_KIND_FILE, LEAT_KIND_FILE, "KRFPC", "...-.-.", .kernel = KERNEL(5, 3) },
+	{ "a sandbox on an old kernel", LEAT_KIND_FILE, LEAT_KIND_FILE, "C", "xxx-x-.", .missing = ALL_ROUTES,
+	  .kernel = KERNEL(5, 2) },
+	{ "an old kernel, file to tcp", LEAT_KIND_FILE, LEAT_KIND_TCP, "FPC", "--.-.-.", .kernel = KERNEL(5, 2) },
 
 	{ "hash", LEAT_KIND_FILE, LEAT_KIND_FILE, "C", "nnn-n-.", .content = "hash" },
 	{ "hash of memory", LEAT_KIND_MEMORY, LEAT_KIND_TCP, "M", "-----.-", .content = "hash" },
@@ -284,6 +293,8 @@ static void check_row(const struct row *row)
 	query.policy = row->policy;
 	query.routes_off = row->off;
 	query.features = ALL_ROUTES & ~row->missing;
+	if (row->kernel)
+		query.kernel = row->kernel;
 	query.content = row->content;
 	query.change = row->change;
 	query.kernel_tee = row->kernel_tee;
