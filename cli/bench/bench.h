@@ -127,8 +127,9 @@ int pin_to(int cpu);
 int ahead_begin(const volatile sig_atomic_t *stop);
 /* The planted read, when the job still owes it. Called by serve functions between payload calls. */
 void job_between(void *job);
-/* In a new child: killed when its parent dies, deaf to the terminal's ^C (the parent ends it). */
-void child_bind_to_parent(pid_t parent);
+/* fork; the child dies with its parent, and is deaf to the terminal's ^C. In the parent its pid, or -errno: never a pid to
+ * hand to kill, which takes -1 for every process there is. */
+pid_t child_fork(void);
 /* A second open file of the same file, with an offset of its own. fd or -errno. */
 int open_again(int fd, int flags);
 

@@ -37,7 +37,8 @@ int pin_to(int cpu)
 	return sched_setaffinity(0, sizeof set, &set) ? -errno : 0;
 }
 
-void child_bind_to_parent(pid_t parent)
+/* Killed when its parent dies, deaf to the terminal's ^C (the parent ends it). */
+static void bind_to(pid_t parent)
 {
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_DFL);
@@ -46,6 +47,17 @@ void child_bind_to_parent(pid_t parent)
 		_exit(0);
 	/* Where Yama guards ptrace, strace is a sibling and needs to be let in. */
 	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+}
+
+pid_t child_fork(void)
+{
+	pid_t me = getpid(), pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		bind_to(me);
+	return pid;
 }
 
 int open_again(int fd, int flags)
@@ -186,7 +198,7 @@ static uint16_t wanted_port(const struct bench *b)
 int child_start(struct bench *b, const struct shape *shape, struct child *child)
 {
 	int fd[5] = { -1, -1, -1, -1, -1 }, error;	/* orders 0 1, answers 2 3, listener */
-	pid_t me = getpid(), pid;
+	pid_t pid;
 
 	if (pipe2(fd, O_CLOEXEC) || pipe2(fd + 2, O_CLOEXEC))
 		goto fail;
@@ -198,11 +210,12 @@ int child_start(struct bench *b, const struct shape *shape, struct child *child)
 		}
 		child->port = net_port(fd[4]);
 	}
-	pid = fork();
-	if (pid < 0)
+	pid = child_fork();
+	if (pid < 0) {
+		errno = -pid;
 		goto fail;
+	}
 	if (pid == 0) {
-		child_bind_to_parent(me);
 		close(fd[1]);
 		close(fd[2]);
 		for (unsigned i = 0; i < b->runs_count; i++)

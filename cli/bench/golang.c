@@ -126,8 +126,6 @@ static void exec_build(const struct golang *go)
 
 void golang_begin(struct golang *go, const char *tmp_dir)
 {
-	pid_t me = getpid();
-
 	say_version(go);
 	if (!go->version[0]) {
 		snprintf(go->missing, sizeof go->missing, "there is no `go` on the PATH");
@@ -138,10 +136,11 @@ void golang_begin(struct golang *go, const char *tmp_dir)
 		return;
 	}
 	go->log = memfd_create("leat-bench-go", MFD_CLOEXEC);
-	go->builder = fork();
+	go->builder = child_fork();
+	if (go->builder < 0)
+		snprintf(go->missing, sizeof go->missing, "`go build` could not be started: %s", strerror(-go->builder));
 	if (go->builder)
 		return;
-	child_bind_to_parent(me);
 	setpgid(0, 0);	/* the compilers it starts end with it */
 	dup2(go->log, STDERR_FILENO);
 	exec_build(go);

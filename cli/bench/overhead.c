@@ -75,15 +75,18 @@ static int record(struct bench *b, const struct same_calls *calls, unsigned row,
 		  char why[WHY_BYTES])
 {
 	int go[2], error, status = 0;
-	pid_t me = getpid(), pid;
 	struct tracer tracer;
+	pid_t pid;
 
 	if (pipe2(go, O_CLOEXEC))
 		return -errno;
-	pid = fork();
-	if (pid == 0) {
-		child_bind_to_parent(me);
+	pid = child_fork();
+	if (pid == 0)
 		record_child(b, calls, row, way, go[0]);
+	if (pid < 0) {
+		snprintf(why, WHY_BYTES, "no process could be started: %s", strerror(-pid));
+		error = pid;
+		goto out;
 	}
 	error = tracer_start(&tracer, pid, b->cpu_server, why, WHY_BYTES);
 	if (!error) {
@@ -99,6 +102,7 @@ static int record(struct bench *b, const struct same_calls *calls, unsigned row,
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 	}
+out:
 	close(go[0]);
 	close(go[1]);
 	return error;
@@ -170,14 +174,14 @@ static void measure_child(const struct bench *b, const struct same_calls *calls,
 
 static int measure(struct bench *b, const struct same_calls *calls, struct shared *shared)
 {
-	pid_t me = getpid(), pid = fork();
 	uint64_t began = now_ns();
+	pid_t pid = child_fork();
 	int status = 0;
 
-	if (pid == 0) {
-		child_bind_to_parent(me);
+	if (pid == 0)
 		measure_child(b, calls, shared);
-	}
+	if (pid < 0)
+		return shared->error = pid;
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		if (*b->stop || now_ns() - began > UINT64_C(120000000000))
 			kill(pid, SIGKILL);

@@ -231,7 +231,7 @@ int passes_run(struct bench *b)
 	if (start_family(b, 0))
 		return -1;
 	pin_to(b->cpu_receiver);
-	out_progress(&b->out, 1, "comparing contents%s", go && b->go.builder ? " (and building the Go programs)" : "");
+	out_progress(&b->out, 1, "comparing contents%s", go && b->go.builder > 0 ? " (and building the Go programs)" : "");
 	verify_family(b, 0);
 	if (go && !*b->stop && start_go(b))
 		return -1;

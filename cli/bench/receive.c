@@ -96,12 +96,11 @@ static int take(int fd, enum receiver how, uint64_t until_ns, struct intake *in,
 
 static pid_t fork_feeder(struct feeder *f)
 {
-	pid_t me = getpid(), pid = fork();
+	pid_t pid = child_fork();
 
 	if (pid == 0) {
 		int error = 0;
 
-		child_bind_to_parent(me);
 		while (f->fd >= 0 && !error)
 			error = feed(f);
 		_exit(error ? 1 : 0);
@@ -173,6 +172,8 @@ int receive(struct bench *b, const struct child *child, enum direction direction
 		error = begin_feeding(b, &feeder, how == RECEIVER_ORDINARY);
 	if (!error && direction == TCP_TCP && how == RECEIVER_ORDINARY)
 		helper = fork_feeder(&feeder);
+	if (helper < 0)
+		error = helper;
 	if (!error && (how == RECEIVER_WIRE || direction == TCP_TCP) && !helper)
 		error = spin(fd, direction == TCP_TCP ? &feeder : NULL, how, until_ns, in, buffer);
 	else if (!error)

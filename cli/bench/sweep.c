@@ -159,18 +159,17 @@ static int drive(struct bench *b, struct shared *shared)
 {
 	int listener = net_listen((uint16_t)b->settings.port, &b->net), status = 0, error;
 	struct child child = { .pid = 0 };
-	pid_t me = getpid();
 	struct intake in;
 
 	if (listener < 0)
 		return listener;
 	child.port = net_port(listener);
-	child.pid = fork();
-	if (child.pid == 0) {
-		child_bind_to_parent(me);
+	child.pid = child_fork();
+	if (child.pid == 0)
 		serve(b, listener, shared);
-	}
 	close(listener);
+	if (child.pid < 0)
+		return child.pid;
 	pin_to(b->cpu_receiver);
 	error = receive(b, &child, FILE_TCP, (enum receiver)b->settings.receiver, 300000, &in);
 	if (error)

@@ -51,11 +51,10 @@ static int attached(pid_t pid)
 	return threads && threads == traced;
 }
 
-static void exec_strace(pid_t pid, pid_t parent, int cpu, int log, int errors)
+static void exec_strace(pid_t pid, int cpu, int log, int errors)
 {
 	char target[16], output[32];
 
-	child_bind_to_parent(parent);
 	signal(SIGINT, SIG_DFL);	/* how it is told to detach */
 	pin_to(cpu);			/* beside the receiver it would be ten times slower */
 	snprintf(target, sizeof target, "%d", (int)pid);
@@ -82,12 +81,13 @@ static void first_line(int errors, const char *otherwise, char *why, size_t size
 int tracer_start(struct tracer *tracer, pid_t pid, int cpu, char *why, size_t size)
 {
 	int errors = memfd_create("leat-bench-strace-errors", MFD_CLOEXEC), status;
-	pid_t me = getpid();
 
 	tracer->log = memfd_create("leat-bench-strace", MFD_CLOEXEC);
-	tracer->pid = tracer->log < 0 || errors < 0 ? -1 : fork();
+	tracer->pid = tracer->log < 0 || errors < 0 ? -errno : child_fork();
 	if (tracer->pid == 0)
-		exec_strace(pid, me, cpu, tracer->log, errors);
+		exec_strace(pid, cpu, tracer->log, errors);
+	if (tracer->pid < 0)
+		snprintf(why, size, "strace could not be started: %s", strerror(-tracer->pid));
 	for (int ms = 0; tracer->pid > 0 && ms < ATTACH_MS && !attached(pid); ms += 2) {
 		usleep(2000);
 		if (waitpid(tracer->pid, &status, WNOHANG) != tracer->pid)
