@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hostile peers (hazards 41, 43, 51): one that sends urgent data, at which splice stops for ever, and one that goes away in
+ * the midst of a call that then gives what went before, and raises SIGPIPE all the same.
+ */
+#include "lab.h"
+#include "seam.h"
+#include "types.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+static struct leat_report report;
+
+/* ---- 41, 43: urgent data -------------------------------------------------------------------------------------------------- */
+
+#define PIECE ((size_t)50000)
+#define ALL (3 * PIECE)
+#define CALLS_MOST 1000		/* of any kind; who spins makes more in some milliseconds */
+
+static void give_piece(int fd, unsigned piece)
+{
+	static unsigned char bytes[PIECE];
+
+	lab_fill(bytes, piece * PIECE, PIECE);
+	for (size_t at = 0; at < PIECE;) {
+		ssize_t n = write(fd, bytes + at, PIECE - at);
+
+		if (n < 0)
+			return;
+		at += (size_t)n;
+	}
+}
+
+/* Two pieces with an urgent byte between them, a pause, another piece. The urgent byte is none of the stream. */
+static void *give_urgent(void *arg)
+{
+	int fd = *(int *)arg;
+
+	give_piece(fd, 0);
+	send(fd, "U", 1, MSG_OOB);
+	give_piece(fd, 1);
+	usleep(100000);
+	give_piece(fd, 2);
+	shutdown(fd, SHUT_WR);
+	return NULL;
+}
+
+static unsigned calls(void)
+{
+	unsigned count = 0;
+
+	for (int i = 0; i < SEAM_CALLS; i++)
+		count += seam.calls[i];
+	return count;
+}
+
+/* Asked in each turn: a transfer that spins fails. */
+static unsigned turns;
+
+static int count_turns(struct leat_wrapper *wrapper, struct leat_budget *budget)
+{
+	return ++turns > CALLS_MOST ? -ELOOP : 0;
+}
+
+static const struct leat_wrapper_ops patience_ops = { .name = "patience", .allow = count_turns };
+
+struct urgent {
+	enum lab_kind from, to;
+	bool tee, chunked, stepped;
+};
+
+/* Chunked bytes without their frames, in place. */
+static size_t without_frames(unsigned char *bytes, size_t size)
+{
+	size_t out = 0, at = 0;
+	char *end;
+
+	for (unsigned long chunk = 1; chunk;) {
+		chunk = strtoul((char *)bytes + at, &end, 16);
+		at = (size_t)((unsigned char *)end + 2 - bytes);
+		CHECK(at + chunk + 2 <= size);
+		memmove(bytes + out, bytes + at, chunk);
+		CHECK_BYTES(bytes + at + chunk, "\r\n", 2);
+		out += chunk;
+		at += chunk + 2;
+	}
+	CHECK_EQ(at, size);
+	return out;
+}
+
+static int64_t move_urgent(const struct urgent *how, struct leat_sink *sink, struct leat_source *source)
+{
+	struct leat_options options = { .buffer_bytes = 8192 };
+	struct leat_transfer transfer;
+	int r;
+
+	turns = 0;
+	if (!how->stepped)
+		return leat_copy(sink, source, &options, &report);
+	CHECK_EQ(leat_begin(&transfer, sink, source, &options), 0);
+	while ((r = leat_step(&transfer)) > 0) {
+		struct leat_wait wait;
+
+		leat_wants(&transfer, &wait);
+		if (r == LEAT_WAIT)
+			CHECK(poll(wait.fds, 3, wait.wake_at_ns == LEAT_NEVER ? 10000 : leat_wait_ms(&wait, leat_now_ns())) > 0 ||
+			      wait.wake_at_ns != LEAT_NEVER);
+	}
+	leat_end(&transfer, &report);
+	return r < 0 ? r : (int64_t)report.bytes;
+}
+
+static void urgent(const struct urgent *how)
+{
+	static unsigned char ring[65536], copy[ALL + 1];
+	struct leat_source source;
+	struct leat_wrapper patience;
+	struct leat_frame frame;
+	struct leat_tee tee;
+	struct leat_sink second;
+	struct lab_sink to;
+	struct pollfd urgent_is_there;
+	pthread_t peer;
+	char note[100];
+	size_t got;
+	int fds[2], second_fd = lab_empty_file();
+	int64_t n;
+
+	snprintf(note, sizeof note, "%s to %s%s%s, %s", lab_kind_name(how->from), lab_kind_name(how->to),
+		 how->tee ? ", tee" : "", how->chunked ? ", chunked" : "", how->stepped ? "stepped" : "blocking");
+	test_note(note);
+	alarm(40);
+	seam_reset();
+	lab_pair(how->from, fds);
+	lab_nonblocking = how->stepped;
+	lab_sink_open(&to, how->to, 2 * ALL);
+	lab_nonblocking = false;
+	if (how->stepped)
+		CHECK_CALL(fcntl(fds[0], F_SETFL, O_NONBLOCK));
+	leat_from_fd(&source, fds[0]);
+	leat_wrap(&source, leat_wrapper_init(&patience, &patience_ops));
+	if (how->tee) {
+		leat_to_fd(&second, second_fd);
+		leat_wrap(&source, leat_tee_init(&tee, &second, LEAT_TEE_WAIT, ring, sizeof ring));
+	}
+	if (how->chunked)
+		leat_wrap(&source, leat_chunked_init(&frame, 0));
+	CHECK_EQ(pthread_create(&peer, NULL, give_urgent, &fds[1]), 0);
+	urgent_is_there = (struct pollfd){ .fd = fds[0], .events = POLLPRI };
+	CHECK(poll(&urgent_is_there, 1, 10000) == 1);
+	n = move_urgent(how, &to.sink, &source);
+	CHECK_NE(n, -ELOOP);
+	CHECK_LE(calls(), CALLS_MOST);
+	CHECK_GE(n, (int64_t)ALL);
+	CHECK_EQ(report.source_bytes, ALL);
+	if (how->from == LAB_TCP && !(how->to == LAB_PIPE && how->tee))	/* that is a copy from the first */
+		CHECK_EQ(report.refused[how->to == LAB_PIPE ? LEAT_ROUTE_SPLICE : LEAT_ROUTE_SPLICE_PIPE], LEAT_URGENT_DATA);
+	lab_sink_finish(&to);
+	got = how->chunked ? without_frames((unsigned char *)to.got, to.got_bytes) : to.got_bytes;
+	CHECK_EQ(got, ALL);
+	CHECK(lab_differs(to.got, 0, ALL) < 0);
+	if (how->tee) {
+		CHECK_EQ(pread(second_fd, copy, sizeof copy, 0), (ssize_t)ALL);
+		CHECK(lab_differs(copy, 0, ALL) < 0);
+	}
+	printf("%s: %u calls, %llu bytes spliced\n", note, calls(),
+	       (unsigned long long)(report.route_bytes[LEAT_ROUTE_SPLICE] + report.route_bytes[LEAT_ROUTE_SPLICE_PIPE]));
+	pthread_join(peer, NULL);
+	leat_close(&source);
+	lab_sink_close(&to);
+	close(second_fd);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void h41_urgent_data_does_not_end_or_stall(void)
+{
+	for (int stepped = 0; stepped < 2; stepped++) {
+		for (enum lab_kind to = 0; to < LAB_KINDS; to++) {
+			urgent(&(struct urgent){ LAB_TCP, to, .stepped = stepped });
+			urgent(&(struct urgent){ LAB_TCP, to, .tee = true, .stepped = stepped });
+		}
+		urgent(&(struct urgent){ LAB_TCP, LAB_PIPE, .chunked = true, .stepped = stepped });
+	}
+}
+
+static void h43_urgent_data_of_a_unix_socket_does_not_spin(void)
+{
+	int fds[2];
+	ssize_t n;
+
+	lab_pair(LAB_UNIX, fds);
+	n = send(fds[1], "U", 1, MSG_OOB);
+	close(fds[0]);
+	close(fds[1]);
+	if (n < 0)
+		test_skip("UNIX sockets have no MSG_OOB here (%s)", strerror(errno));
+	for (int stepped = 0; stepped < 2; stepped++)
+		urgent(&(struct urgent){ LAB_UNIX, LAB_PIPE, .stepped = stepped });
+}
+
+/* ---- 51: SIGPIPE of a call that moved something ----------------------------------------------------------------------------- */
+
+/* In a process of its own, with SIGPIPE as it is by default. */
+static void survives(void (*body)(void))
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = CHECK_CALL(fork());
+	if (!pid) {
+		signal(SIGPIPE, SIG_DFL);
+		alarm(50);
+		body();
+		fflush(stdout);
+		_exit(0);
+	}
+	CHECK_CALL(waitpid(pid, &status, 0));
+	CHECK_SAY(!WIFSIGNALED(status), "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+static int dying[2];
+
+/* What the kernel does when the reader goes away in the midst of a sendfile: it gives what went before, and raises. */
+static void peer_dies(void)
+{
+	close(dying[0]);
+	CHECK_EQ(write(dying[1], "x", 1), -1);
+	CHECK_EQ(errno, EPIPE);
+}
+
+static void short_call_that_raised(const struct leat_options *options, enum seam_call call)
+{
+	struct leat_transfer transfer;
+	struct leat_source source;
+	struct leat_sink sink;
+	int file = lab_file(1 << 20), fds[2], r = 0;
+	sigset_t pending;
+
+	seam_reset();
+	lab_pair(LAB_UNIX, fds);
+	lab_pair(LAB_UNIX, dying);
+	CHECK_CALL(fcntl(fds[1], F_SETFL, O_NONBLOCK));
+	leat_from_range(&source, file, 0, 1 << 20);
+	leat_to_fd(&sink, fds[1]);
+	seam_set(call, 0, 4096);
+	seam.on_fire = peer_dies;
+	CHECK_EQ(leat_begin(&transfer, &sink, &source, options), 0);
+	for (int i = 0; i < 4 && !seam.fired; i++)
+		r = leat_step(&transfer);
+	CHECK_EQ(seam.fired, 1);
+	CHECK_GE(r, LEAT_WAIT);		/* not told of any error */
+	CHECK_CALL(sigpending(&pending));
+	CHECK(!sigismember(&pending, SIGPIPE));
+	leat_end(&transfer, NULL);
+	leat_close(&source);
+	leat_close_sink(&sink);
+	close(dying[1]);
+	close(fds[0]);
+	close(fds[1]);
+	close(file);
+}
+
+static void short_calls(void)
+{
+	struct leat_options level = { .level_triggered = 1 }, in_time = { .step_ns = 1 }, in_bytes = { .step_bytes = 8192 };
+	struct leat_options *const ways[] = { &level, &in_time, &in_bytes };
+
+	for (int i = 0; i < 6; i++) {
+		ways[i / 2]->routes_off = i % 2 ? ROUTE_BIT(LEAT_ROUTE_SENDFILE) : 0;
+		short_call_that_raised(ways[i / 2], i % 2 ? SEAM_DRAIN : SEAM_SENDFILE);
+	}
+}
+
+static void h51_a_short_call_that_raised_kills_nobody(void)
+{
+	survives(short_calls);
+}
+
+static void *read_some_and_leave(void *arg)
+{
+	static __thread unsigned char piece[65536];
+	static unsigned rounds;
+	int fd = *(int *)arg;
+
+	for (unsigned n = 1 + rounds++ % 12; n && read(fd, piece, sizeof piece) > 0;)
+		n--;
+	close(fd);
+	return NULL;
+}
+
+static void leaving_readers(void)
+{
+	int file = lab_file(4 << 20);
+
+	for (int i = 0; i < 2000; i++) {
+		struct leat_options options = { .level_triggered = i % 2, .step_ns = i % 2 ? 0 : 1 };
+		struct leat_transfer transfer;
+		struct leat_source source;
+		struct leat_sink sink;
+		struct leat_wait wait;
+		pthread_t reader;
+		int fds[2], r;
+
+		lab_pair(LAB_UNIX, fds);
+		CHECK_CALL(fcntl(fds[1], F_SETFL, O_NONBLOCK));
+		leat_from_file(&source, file, 0);
+		leat_to_fd(&sink, fds[1]);
+		CHECK_EQ(leat_begin(&transfer, &sink, &source, &options), 0);
+		CHECK_EQ(pthread_create(&reader, NULL, read_some_and_leave, &fds[0]), 0);
+		while ((r = leat_step(&transfer)) > 0) {
+			leat_wants(&transfer, &wait);
+			if (r == LEAT_WAIT)
+				poll(wait.fds, 3, leat_wait_ms(&wait, leat_now_ns()));
+		}
+		CHECK(r == -EPIPE || r == -ECONNRESET);
+		CHECK_EQ(leat_end(&transfer, NULL), r);
+		pthread_join(reader, NULL);
+		leat_close(&source);
+		leat_close_sink(&sink);
+		close(fds[1]);
+	}
+	close(file);
+}
+
+static void h51_readers_that_leave_kill_nobody(void)
+{
+	survives(leaving_readers);
+}
+
+/* The part that is first gives nothing; who looked at it alone would not think of SIGPIPE. */
+static void view_on_a_queue(void)
+{
+	for (int view = 0; view < 3; view++) {
+		struct leat_source parts[2], whole, views[2], *source = &whole;
+		struct leat_queue queue;
+		struct leat_sink sink;
+		int fds[2], file = lab_file(100000);
+
+		lab_pair(LAB_UNIX, fds);
+		close(fds[0]);
+		leat_queue_init(&queue);
+		leat_from_memory(&parts[0], "", 0);
+		leat_from_file(&parts[1], file, 0);
+		CHECK_EQ(leat_queue_add(&queue, &parts[0]), 0);
+		CHECK_EQ(leat_queue_add(&queue, &parts[1]), 0);
+		leat_queue_end(&queue);
+		leat_from_queue(&whole, &queue);
+		for (int i = 0; i < view; i++) {
+			leat_from_source(&views[i], source);
+			source = &views[i];
+		}
+		leat_to_fd(&sink, fds[1]);
+		CHECK_EQ(leat_copy(&sink, source, NULL, &report), -EPIPE);
+		CHECK_EQ(report.bytes, 0);
+		leat_close(source);
+		leat_close_sink(&sink);
+		close(fds[1]);
+		close(file);
+	}
+}
+
+static void h51_a_view_on_a_queue_kills_nobody(void)
+{
+	survives(view_on_a_queue);
+}
+
+static const struct test tests[] = {
+	TEST(h41_urgent_data_does_not_end_or_stall), TEST(h43_urgent_data_of_a_unix_socket_does_not_spin),
+	TEST(h51_a_short_call_that_raised_kills_nobody), TEST(h51_readers_that_leave_kill_nobody),
+	TEST(h51_a_view_on_a_queue_kills_nobody),
+};
+TEST_MAIN(tests)
