@@ -81,7 +81,7 @@ struct settings {
 /* What one run of serve came to, as the serving process knows it. Sent over a pipe, so plain data. */
 struct outcome {
 	int64_t bytes;			/* moved, or a negative error */
-	uint64_t cpu_ns;		/* of serve alone, by the process's own clock */
+	uint64_t cpu_ns, wall_ns;	/* of serve alone, by the process's own clocks */
 	uint64_t copied_bytes;		/* by route copy, as leat reports */
 	uint64_t hole_bytes, transfer_calls, waits, longest_call_ns, counted_bytes, events;
 	int32_t by_leat;		/* the fields from copied_bytes on are filled */

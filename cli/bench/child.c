@@ -98,10 +98,11 @@ static void serve_one(struct server *s, int in, int out)
 		.shape = s->shape, .settings = &s->b->settings, .file = s->file, .size = s->b->file.size, .in = in, .out = out,
 		.plant = s->plant, .until_ns = now_ns() + s->b->payload_timeout_ms * 1000000, .outcome = &outcome,
 	};
-	uint64_t cpu = own_cpu_ns();
+	uint64_t began = now_ns(), cpu = own_cpu_ns();
 	int error = s->shape->serve(&job);
 
 	outcome.cpu_ns = own_cpu_ns() - cpu;
+	outcome.wall_ns = now_ns() - began;
 	if (error < 0)
 		outcome.bytes = error;
 	if (s->shape->direction == FILE_FILE) {

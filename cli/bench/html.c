@@ -301,7 +301,9 @@ static void method_section(FILE *f, const struct bench *b)
 		out_size(b->file.size, size, sizeof size));
 	fprintf(f, "<li>The serving process has CPU %d, the receiver CPU %d. CPU time is the serving process's own "
 		   "clock, user and kernel; on "
-		   "loopback that includes TCP's work for the receiver.</li>\n", b->cpu_server, b->cpu_receiver);
+		   "loopback that includes TCP's work for the receiver. Speed is by the wall clock: the receiver's, from "
+		   "connecting to the last byte; file to file the serving process's, around the copy.</li>\n",
+		b->cpu_server, b->cpu_receiver);
 	fprintf(f, "<li>%s</li>\n", s->receiver == RECEIVER_WIRE ?
 		"The wire receiver neither sleeps nor copies: it drops the bytes in the kernel, as a network card "
 		"takes them away." :

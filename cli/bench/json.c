@@ -186,7 +186,8 @@ static void method(struct json *j, const struct bench *b)
 	integer(j, "server_cpu", (uint64_t)(b->cpu_server < 0 ? 0 : b->cpu_server));
 	integer(j, "receiver_cpu", (uint64_t)(b->cpu_receiver < 0 ? 0 : b->cpu_receiver));
 	boolean(j, "ahead_of_others", 1, s->ahead && getpriority(PRIO_PROCESS, 0) < 0);
-	text(j, "cpu_clock", "CPU clock of the serving process; file-file: its own clock around the copy");
+	text(j, "cpu_clock", "CPU clock of the serving process; file-file: its own CPU clock around the copy");
+	text(j, "wall_clock", "the receiver's, connecting to last byte; file-file: the serving process's, around the copy");
 	text(j, "foreign_cpu_from", noise_name(b->noise.source));
 	text(j, "calls_counted_by", b->counted_by);
 	text(j, "not_counted", b->not_counted);

@@ -123,8 +123,9 @@ static int sample_once(struct bench *b, struct run *run, struct sample *s)
 	s->wall_ns = (double)in.wall_ns;
 	s->foreign = measure_foreign(b, &from, &to, in.helper_cpu_ns);
 	if (run->shape->direction == FILE_FILE) {
-		/* Its own clock around the copy: making and dropping the new file is not copying. */
-		s->cpu_ns = s->wall_ns = (double)run->outcome.cpu_ns;
+		/* Its own clocks around the copy: making and dropping the new file is not copying. */
+		s->cpu_ns = (double)run->outcome.cpu_ns;
+		s->wall_ns = (double)run->outcome.wall_ns;
 	} else if (!(run->shape->flags & SHAPE_PACED) && s->foreign <= noise_limit && s->cpu_ns < s->wall_ns * (1 - IDLE_SHARE)) {
 		run->receiver_limits++;
 	}

@@ -42,6 +42,21 @@ a_file_of_ones_own() {
 	if grep -q '"verified": false' mine.json; then fail 'its own file came out wrong'; fi
 }
 
+# The speed of a file copy is by the wall clock: beside somebody who has half of its CPU, less than its CPU time says.
+a_copy_beside_a_hog() {
+	local cpu hog
+	command -v taskset >/dev/null || { misses 'taskset is not installed'; return; }
+	cpu=$(taskset -cp $$ | sed -E 's/.*: *([0-9]+).*/\1/')
+	taskset -c "$cpu" sh -c 'while :; do :; done' &
+	hog=$!
+	run 0 "$LEAT" bench --shape file-file/plain --rounds 1 --size 256m --no-go --json hog.json
+	kill "$hog"
+	tr -d '\n\t' <hog.json | sed 's/.*"name": "plain"//' | awk '{
+		match($0, /"cpu_ms_per_gib": {"median": [0-9.]+/); cpu = substr($0, RSTART + 29, RLENGTH - 29)
+		match($0, /"gib_per_s": [0-9.]+/); speed = substr($0, RSTART + 13, RLENGTH - 13)
+		exit !(cpu > 0 && speed > 0 && cpu * speed < 900) }' || fail "$(grep -E 'gib_per_s|cpu_ms' -A 1 hog.json)"
+}
+
 no_directory() {
 	TMPDIR=/nonexistent run 2 "$LEAT" bench "${few[@]}"
 	says err '^leat: no test file can be made in /nonexistent'
@@ -119,8 +134,8 @@ a_full_output() {
 	[ "$status" -eq 1 ] || fail "with a full standard output it ended with $status"
 }
 
-for name in files_that_cannot_be_sent a_file_one_may_not_read a_file_of_ones_own no_directory no_room a_port_in_use \
-	no_strace_and_no_go one_cpu a_full_output; do
+for name in files_that_cannot_be_sent a_file_one_may_not_read a_file_of_ones_own a_copy_beside_a_hog no_directory no_room \
+	a_port_in_use no_strace_and_no_go one_cpu a_full_output; do
 	part "$name"
 done
 exit "$failed"
