@@ -4,8 +4,10 @@
 #include "out.h"
 #include "version.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct cmd cmds[] = {
 	{ "bench", bench_main, "show, counted by the kernel, that a wrapped source costs what a bare one costs" },
@@ -53,8 +55,18 @@ static int own_options(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
+/* Where one of the three standard descriptors is closed, the next file opened would get its number, and be written into.
+ * What is opened instead fails as the closed one would have. */
+static void fill_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
+	fill_standard_descriptors();
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;
@@ -63,7 +75,7 @@ int main(int argc, char **argv)
 		return out_flushed(own_options(argc, argv));
 	if (strcmp(argv[1], "help") == 0) {
 		usage(stdout);
-		return EXIT_OK;
+		return out_flushed(EXIT_OK);
 	}
 	for (size_t i = 0; i < CMDS; i++)
 		if (strcmp(cmds[i].name, argv[1]) == 0)

@@ -74,9 +74,11 @@ void out_progress_end(struct out *out)
 
 int out_flushed(int status)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	int before = ferror(stdout), error = fflush(stdout) ? errno : 0;
+
+	if (!before && !error)
 		return status;
-	out_error("standard output could not be written: %s", strerror(errno));
+	out_error("standard output could not be written%s%s", error ? ": " : "", error ? strerror(error) : "");
 	return EXIT_FAILED;
 }
 

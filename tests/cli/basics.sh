@@ -40,6 +40,20 @@ while read -r command; do
 	says out '^  --version '
 done <commands
 
+# What cannot be written is no success, in whatever way it was asked for.
+if [ -c /dev/full ]; then
+	for words in --help help --version '--version --verbose' 'bench --help' 'bench --version' 'bench --list'; do
+		read -ra words <<<"$words"
+		status=0
+		"$LEAT" "${words[@]}" >/dev/full 2>err || status=$?
+		[ "$status" -eq 1 ] || fail "leat ${words[*]} with a full standard output ended with $status"
+		says err '^leat: standard output could not be written: No space left'
+		status=0
+		"$LEAT" "${words[@]}" >&- 2>err || status=$?
+		[ "$status" -eq 1 ] || fail "leat ${words[*]} without a standard output ended with $status"
+	done
+fi
+
 run 2 "$LEAT"
 says err '^usage: leat COMMAND'
 while read -ra words; do

@@ -127,6 +127,33 @@ one_cpu() {
 	says err '^leat: there is only one CPU'
 }
 
+# Without standard output or error, no file of the bench takes their number and so what they are told.
+closed_descriptors() {
+	local status
+	head -c 3m /dev/urandom >mine
+	cp mine before
+	for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
+		status=0
+		eval '"$LEAT" bench --shape file-tcp/raw,file-file/plain --rounds 1 --no-go --file mine --json closed.json \
+			</dev/null >out 2>err' "$closed" || status=$?
+		if [[ $closed == *' >'* || $closed == '>'* ]]; then
+			[ "$status" -eq 1 ] || fail "with $closed it ended with $status, not 1"
+		else
+			[ "$status" -eq 0 ] || fail "with $closed it ended with $status, not 0"
+		fi
+		cmp -s mine before || fail "with $closed something was written into the file"
+		says closed.json '"verified": true'
+		if grep -q '"verified": false' closed.json; then fail "with $closed other bytes came out"; fi
+		python3 -m json.tool closed.json >/dev/null 2>said || fail "with $closed the JSON is none: $(tail -1 said)"
+		rm closed.json
+		status=0
+		eval '"$LEAT" bench --shape file-tcp/raw --rounds 1 --no-go --size 16m --json closed.json </dev/null >out 2>err' "$closed" ||
+			status=$?
+		if grep -q '"verified": false' closed.json; then fail "with $closed the test file was written into"; fi
+		rm -f closed.json
+	done
+}
+
 a_full_output() {
 	local status=0
 	[ -c /dev/full ] || { misses 'there is no /dev/full'; return; }
@@ -135,7 +162,8 @@ a_full_output() {
 }
 
 for name in files_that_cannot_be_sent a_file_one_may_not_read a_file_of_ones_own a_copy_beside_a_hog no_directory no_room \
-	a_port_in_use no_strace_and_no_go one_cpu a_full_output; do
+	a_port_in_use no_strace_and_no_go one_cpu closed_descriptors \
+	a_full_output; do
 	part "$name"
 done
 exit "$failed"
