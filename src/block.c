@@ -73,10 +73,7 @@ int64_t leat_copy(struct leat_sink *sink, struct leat_source *source, const stru
 		transfer_wants(t, &wait);
 		r = wait_for(t, &wait, &side);
 		if (r < 0) {
-			t->result = r;
-			t->report.error = r;
-			t->report.side = (uint8_t)side;
-			t->report.ended_by = LEAT_ENDED_BY_ERROR;
+			t->result = transfer_fail(t, r, side, NULL);
 		}
 	}
 	r = transfer_end(t, report);

@@ -288,7 +288,7 @@ static void take_snapshot(struct transfer *t)
 	t->base->stability = LEAT_SNAPSHOT;
 }
 
-int transfer_next_leaf(struct transfer *t)
+static int open_leaf(struct transfer *t)
 {
 	struct plan plan;
 	int r;
@@ -324,6 +324,19 @@ int transfer_next_leaf(struct transfer *t)
 	tee_use_kernel(t, t->report.content_wrappers && t->route->id == LEAT_ROUTE_SPLICE_PIPE);
 	tell_begin(t);
 	return 0;
+}
+
+int transfer_next_leaf(struct transfer *t)
+{
+	int r;
+
+	t->report.side = LEAT_SIDE_SOURCE;	/* unless who fails knows better */
+	r = open_leaf(t);
+	if (r >= 0)
+		t->report.side = LEAT_SIDE_NONE;
+	else if (r == -ENOMEM)
+		t->report.side = LEAT_SIDE_CALLER;
+	return r;
 }
 
 void transfer_leave_leaf(struct transfer *t)
@@ -389,23 +402,11 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 		t->sink_fd = t->out->fd;
 		r = own_fd(t, &t->out->facts, O_WRONLY, BLOCKING_SINK, OWN_SINK_FD, &t->sink_fd);
 	}
-	if (!r) {
-		t->report.side = LEAT_SIDE_SOURCE;
+	if (!r)
 		r = transfer_next_leaf(t);
-	}
 	t->bits &= (uint16_t)~TRANSFER_IN_STEP;
-	if (r < 0) {
-		if (r == -ENOMEM)
-			t->report.side = LEAT_SIDE_CALLER;
-		t->report.error = t->part_report.error = r;
-		t->report.ended_by = t->part_report.ended_by = LEAT_ENDED_BY_ERROR;
-		t->part_report.side = t->report.side;
-		t->result = r;
-		return r;
-	}
-	t->report.side = LEAT_SIDE_NONE;
-	t->result = LEAT_WAIT;
-	return 0;
+	t->result = r < 0 ? transfer_fail(t, r, (enum leat_side)t->report.side, NULL) : LEAT_WAIT;
+	return r;
 }
 
 /* Looks and plans, and leaves both ends as they were: what a descriptor is now says nothing of what it is at the begin. */

@@ -24,7 +24,7 @@
 #define SMALL_FILL_BYTES 4096
 #define SMALL_FILLS 8
 
-static int fail(struct transfer *t, int error, enum leat_side side, const struct leat_wrapper *by)
+int transfer_fail(struct transfer *t, int error, enum leat_side side, const struct leat_wrapper *by)
 {
 	struct leat_report *reports[] = { &t->report, &t->part_report };
 
@@ -57,7 +57,7 @@ static int next_route(struct transfer *t, enum leat_reason reason, int error)
 	while (t->route_index < t->route_count && t->routes[t->route_index] != left)
 		t->route_index++;
 	if (++t->route_index >= t->route_count)
-		return fail(t, t->options.policy == LEAT_REQUIRE ? LEAT_EREFUSED : error ? error : -EOPNOTSUPP, LEAT_SIDE_NONE,
+		return transfer_fail(t, t->options.policy == LEAT_REQUIRE ? LEAT_EREFUSED : error ? error : -EOPNOTSUPP, LEAT_SIDE_NONE,
 			    NULL);
 	route_use(t, t->routes[t->route_index]);
 	tee_use_kernel(t, false);
@@ -102,7 +102,7 @@ static int source_is_empty(struct transfer *t)
 	if (t->route->id != LEAT_ROUTE_COPY && sys_pread(t->source_fd, &byte, 1, t->base->position) == 1)
 		return next_route(t, LEAT_SRC_GENERATED, -EIO);
 	t->report.noted = t->part_report.noted = LEAT_SOURCE_SHORT;
-	return fail(t, LEAT_ESHORT, LEAT_SIDE_SOURCE, NULL);
+	return transfer_fail(t, LEAT_ESHORT, LEAT_SIDE_SOURCE, NULL);
 }
 
 static int wait_for(struct transfer *t, enum leat_side side)
@@ -113,7 +113,7 @@ static int wait_for(struct transfer *t, enum leat_side side)
 
 static int move_failed(struct transfer *t, const struct move *move)
 {
-	fail(t, move->error, move->side, move->by);
+	transfer_fail(t, move->error, move->side, move->by);
 	if (move->error == LEAT_ECONTRACT && move->side == LEAT_SIDE_SOURCE && t->base->kind == LEAT_KIND_CALLBACK)
 		t->report.culprit = ((const struct leat_source_ops *)t->base->base)->name;
 	if (move->error == LEAT_ECONTRACT && move->side == LEAT_SIDE_SINK && t->out->kind == LEAT_KIND_CALLBACK)
@@ -156,7 +156,7 @@ static int finish(struct transfer *t, struct leat_wrapper *first, const struct l
 		if (r > 0 && r != LEAT_WAIT)
 			r = LEAT_ECONTRACT;
 		if (r < 0)
-			return fail(t, r, LEAT_SIDE_WRAPPER, w);
+			return transfer_fail(t, r, LEAT_SIDE_WRAPPER, w);
 		if (r == LEAT_WAIT) {
 			if (budget.wake_at_ns < t->wake_at_ns)	/* the deadlines asked before go on */
 				t->wake_at_ns = budget.wake_at_ns;
@@ -196,7 +196,7 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 	int r = transfer_compare(t);
 
 	if (r < 0)
-		return fail(t, r, LEAT_SIDE_SOURCE, NULL);
+		return transfer_fail(t, r, LEAT_SIDE_SOURCE, NULL);
 	/* leat_read is full: its own limit, the last of the way, ends this transfer, and nothing else. */
 	if (t->bits & TRANSFER_QUIET && by && !by->down)
 		return LEAT_DONE;
@@ -204,7 +204,7 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 	t->bits |= TRANSFER_OVER;
 	r = t->changers ? charge_keep(t, part ? last : way_last(t->first), &kept_bytes) : 0;
 	if (r < 0)
-		return fail(t, r, LEAT_SIDE_WRAPPER, NULL);
+		return transfer_fail(t, r, LEAT_SIDE_WRAPPER, NULL);
 	/* A part that a wrapper behind its queue cuts is not over: it goes on in the next transfer. */
 	if (part && !around)
 		r = finish(t, t->first, last ? last->down : t->first);
@@ -214,15 +214,15 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 		return r;
 	r = around ? transfer_part_around(t, last) : 0;
 	if (r < 0)
-		return fail(t, r, LEAT_SIDE_SOURCE, NULL);
+		return transfer_fail(t, r, LEAT_SIDE_SOURCE, NULL);
 	ended_by(t, by, part);
 	if (!part) {
 		r = holes_finish(t);
-		return r < 0 ? fail(t, r, LEAT_SIDE_SINK, NULL) : LEAT_DONE;
+		return r < 0 ? transfer_fail(t, r, LEAT_SIDE_SINK, NULL) : LEAT_DONE;
 	}
 	transfer_part_over(t, 0);
 	r = transfer_next_leaf(t);
-	return r < 0 ? fail(t, r, LEAT_SIDE_SOURCE, NULL) : LEAT_AGAIN;
+	return r < 0 ? transfer_fail(t, r, (enum leat_side)t->report.side, NULL) : LEAT_AGAIN;
 }
 
 /* An empty open queue got its next part: go on, with the deadlines' clock moved past the gap. */
@@ -257,7 +257,7 @@ static int turn(struct transfer *t, uint64_t *ret_bytes)
 	int error = wake_starved(t), cold;
 
 	if (error < 0)
-		return fail(t, error, LEAT_SIDE_SOURCE, NULL);
+		return transfer_fail(t, error, (enum leat_side)t->report.side, NULL);
 	switch (flow_next(t, &x, &by, &error)) {
 	case FLOW_READY:
 		cold = cold_check(t, &x, !*ret_bytes);
@@ -273,7 +273,7 @@ static int turn(struct transfer *t, uint64_t *ret_bytes)
 		}
 		return LEAT_WAIT;
 	default:
-		return fail(t, error, LEAT_SIDE_WRAPPER, by);
+		return transfer_fail(t, error, LEAT_SIDE_WRAPPER, by);
 	}
 }
 
@@ -290,7 +290,7 @@ static int dead_end(struct transfer *t)
 		return LEAT_WAIT;
 	if (kind_is_socket(t->out->facts.kind))
 		sys_socket_option(t->sink_fd, SOL_SOCKET, SO_ERROR, &error, &size);
-	return fail(t, error ? -error : poll.revents & POLLNVAL ? -EBADF : -EPIPE, LEAT_SIDE_SINK, NULL);
+	return transfer_fail(t, error ? -error : poll.revents & POLLNVAL ? -EBADF : -EPIPE, LEAT_SIDE_SINK, NULL);
 }
 
 /*
@@ -354,7 +354,7 @@ static int turns(struct transfer *t)
 		read_ns = t->now_ns;
 		begin_ns = begin_ns ? begin_ns : t->now_ns;
 		if (stopped(t))
-			return fail(t, -ECANCELED, LEAT_SIDE_CALLER, NULL);
+			return transfer_fail(t, -ECANCELED, LEAT_SIDE_CALLER, NULL);
 		if (bytes >= t->options.step_bytes || t->now_ns - begin_ns >= t->options.step_ns)
 			return LEAT_AGAIN;
 		if (t->now_ns >= t->wake_at_ns) {

@@ -13,7 +13,7 @@ static inline struct transfer *transfer_inside(const struct leat_transfer *trans
 /* leaf.c: Looks at both ends, plans, tells the wrappers. blocking: BLOCKING_CALLER for leat_copy. 0 or an error. */
 int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_source *source,
 		   const struct leat_options *options, unsigned blocking, unsigned bits);
-/* Finds the leaf that gives bytes next, with its facts and plan. 0 or an error. */
+/* Finds the leaf that gives bytes next, with its facts and plan. 0, or an error, whose side the report has. */
 int transfer_next_leaf(struct transfer *t);
 /* What that opened is given back, and a descriptor's own offset left after the last byte delivered, for io.Copy's habit. */
 void transfer_leave_leaf(struct transfer *t);
@@ -26,7 +26,8 @@ int transfer_part_around(struct transfer *t, struct leat_wrapper *last);
 int transfer_compare(struct transfer *t);
 int transfer_end(struct transfer *t, struct leat_report *report);
 
-/* transfer.c */
+/* transfer.c: What failed is told alike in both reports. Returns error. by: whose error it is, or NULL. */
+int transfer_fail(struct transfer *t, int error, enum leat_side side, const struct leat_wrapper *by);
 int transfer_step(struct transfer *t);
 void transfer_wants(const struct transfer *t, struct leat_wait *wait);
 
