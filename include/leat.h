@@ -40,7 +40,7 @@ enum {
 enum {
 	LEAT_ESHORT = -4097,	/* the source ended before its promised length */
 	LEAT_ECHANGED = -4098,	/* the source file changed while it was sent */
-	LEAT_EBLOCKING = -4099,	/* leat_begin: a socket, pipe or terminal without O_NONBLOCK */
+	LEAT_EBLOCKING = -4099,	/* leat_begin: a socket, pipe, terminal, or eventfd as sink, without O_NONBLOCK */
 	LEAT_ESTUCK = -4100,	/* nothing can ever wake this transfer, as an open empty queue in leat_copy */
 	LEAT_EREFUSED = -4101,	/* policy require: no kernel route; the report says why */
 	LEAT_EDATAGRAM = -4102,	/* a datagram sink without a frame wrapper that gives its pieces; any datagram source */
@@ -338,7 +338,7 @@ int leat_plan(struct leat_sink *sink, struct leat_source *source, const struct l
 /* Moves everything, waiting with poll. Returns report.bytes, or an error. options and report may be NULL. */
 int64_t leat_copy(struct leat_sink *sink, struct leat_source *source, const struct leat_options *options,
 		  struct leat_report *report);
-/* Starts a transfer for an event loop; sockets, pipes and terminals need O_NONBLOCK. Borrows everything until leat_end. */
+/* Starts a transfer for an event loop; sockets, pipes, terminals and eventfd sinks need O_NONBLOCK. Borrows all until leat_end. */
 int leat_begin(struct leat_transfer *transfer, struct leat_sink *sink, struct leat_source *source,
 	       const struct leat_options *options);
 /* Works for at most options.step_bytes and step_ns; never waits. DONE, WAIT, AGAIN, or an error for good. Takes no

@@ -59,7 +59,8 @@ static int misuse(const struct leat_sink *sink, const struct leat_source *source
 
 /*
  * A blocking descriptor: our own non-blocking open file of a pipe or terminal. A socket has none and is polled, as are the
- * master of a pseudo terminal and a device: opened again they may be another one.
+ * master of a pseudo terminal and a device: opened again they may be another one. A device to write to is not polled, for
+ * some never say that they are ready (/dev/kmsg); an eventfd is, and it can wait for a larger room than poll speaks of.
  */
 static int own_fd(struct transfer *t, const struct leat_facts *facts, int mode, unsigned blocks, unsigned owned, int *fd)
 {
@@ -67,7 +68,7 @@ static int own_fd(struct transfer *t, const struct leat_facts *facts, int mode, 
 
 	if (!kind_waits(facts->kind) || facts->open_flags & O_NONBLOCK)
 		return 0;
-	if (facts->kind == LEAT_KIND_DEVICE) {
+	if (facts->kind == LEAT_KIND_DEVICE && (blocks == BLOCKING_SOURCE || !sys_is_eventfd(*fd))) {
 		t->blocking |= (uint8_t)(blocks & BLOCKING_SOURCE);
 		return 0;
 	}
@@ -77,7 +78,8 @@ static int own_fd(struct transfer *t, const struct leat_facts *facts, int mode, 
 			report_blocking(&t->report);
 		return LEAT_EBLOCKING;
 	}
-	if (kind_is_socket(facts->kind) || (facts->kind == LEAT_KIND_TERMINAL && sys_is_pty_master(*fd)))
+	if (kind_is_socket(facts->kind) || facts->kind == LEAT_KIND_DEVICE ||
+	    (facts->kind == LEAT_KIND_TERMINAL && sys_is_pty_master(*fd)))
 		own = -ENXIO;
 	else
 		own = sys_reopen(*fd, mode | O_NONBLOCK);

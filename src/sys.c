@@ -173,6 +173,15 @@ bool sys_is_pty_master(int fd)
 	return ioctl(fd, TIOCGPTN, &number) == 0;
 }
 
+bool sys_is_eventfd(int fd)
+{
+	static const char name[] = "anon_inode:[eventfd]";
+	char path[40], link[sizeof name];
+
+	snprintf(path, sizeof path, "/proc/thread-self/fd/%d", fd);
+	return readlink(path, link, sizeof link) == sizeof name - 1 && !memcmp(link, name, sizeof name - 1);
+}
+
 int64_t sys_readable_bytes(int fd)
 {
 	int bytes = 0;

@@ -20,6 +20,12 @@
  * no more CPU than can be told (1.01; 14 pairs, 0.87 to 1.24).
  */
 #define BLOCKING_SOCKET_BYTES MIB
+/*
+ * A write of this much never blocks on a terminal that poll calls writable: what a pseudo terminal has free is counted in 256
+ * bytes, and newlines and tabs become eight bytes at most. One of 4096 waits until somebody reads. A MB by 32 bytes takes 0.2 s,
+ * by single ones 5.3 (6.18).
+ */
+#define BLOCKING_TERMINAL_BYTES 32
 
 struct move route_error(const struct transfer *t, enum leat_route route, int error, enum leat_side side)
 {
@@ -111,6 +117,7 @@ struct move source_stalled(struct transfer *t, bool ended)
  */
 bool sink_room(const struct transfer *t, uint64_t *bytes)
 {
+	uint64_t most = t->out->facts.kind == LEAT_KIND_TERMINAL ? BLOCKING_TERMINAL_BYTES : BLOCKING_PIPE_BYTES;
 	uint32_t info[SK_MEMINFO_VARS] = { 0 }, queued, room;
 	unsigned size = sizeof info;
 	bool writable;
@@ -119,7 +126,7 @@ bool sink_room(const struct transfer *t, uint64_t *bytes)
 		return true;
 	writable = ready(t->sink_fd, POLLOUT);
 	if (!kind_is_socket(t->out->facts.kind)) {
-		*bytes = *bytes < BLOCKING_PIPE_BYTES ? *bytes : BLOCKING_PIPE_BYTES;
+		*bytes = *bytes < most ? *bytes : most;
 		return writable;
 	}
 	if (sys_socket_option(t->sink_fd, SOL_SOCKET, SO_MEMINFO, info, &size) < 0)
@@ -195,7 +202,9 @@ struct move sink_send(struct transfer *t, const void *data, uint64_t bytes, bool
 /* For a tee's second sink, which stands alone: no transfer is on it. */
 int64_t sink_write_now(struct leat_sink *sink, const void *bytes, size_t length, struct pollfd *wait)
 {
-	struct transfer t = { .out = sink, .sink_fd = sink->fd, .blocking = BLOCKING_SINK };
+	bool waits = !(sink->facts.open_flags & O_NONBLOCK) &&
+		     (sink->facts.kind != LEAT_KIND_DEVICE || sys_is_eventfd(sink->fd));
+	struct transfer t = { .out = sink, .sink_fd = sink->fd, .blocking = waits ? BLOCKING_SINK : 0 };
 	bool own = sink->own_offset && kind_is_file(sink->facts.kind);
 	uint64_t room = length;
 	int64_t n = -EAGAIN;

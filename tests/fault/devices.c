@@ -119,6 +119,44 @@ static void a_stopped_terminal_can_be_left(void)
 	close(file);
 }
 
+/* A blocking master that nobody reads: a write of more than it has room for would wait, whatever poll said before. */
+static void a_full_master_can_be_left(void)
+{
+	static unsigned char bytes[300000];
+
+	for (int i = 0; i < 4; i++) {
+		struct leat_options options = { .stop = &stop };
+		struct leat_source source;
+		struct leat_sink sink;
+		struct leat_deadline deadline;
+		int master, slave, file = lab_file(sizeof bytes);
+		pthread_t thread;
+
+		raw_pty(&master, &slave);
+		if (i & 1)
+			leat_from_file(&source, file, 0);
+		else
+			leat_from_memory(&source, bytes, sizeof bytes);
+		leat_to_fd(&sink, master);
+		stop = 0;
+		if (i & 2) {
+			leat_wrap(&source, leat_deadline_init(&deadline, 100 * MS, 0));
+			CHECK_EQ(leat_copy(&sink, &source, NULL, &report), -ETIMEDOUT);
+		} else {
+			CHECK_EQ(pthread_create(&thread, NULL, stop_after_100_ms, NULL), 0);
+			CHECK_EQ(leat_copy(&sink, &source, &options, &report), -ECANCELED);
+			pthread_join(thread, NULL);
+		}
+		CHECK_LE(report.end_ns - report.begin_ns, 250 * MS);
+		CHECK(report.bytes >= 4096 && report.bytes < sizeof bytes);
+		leat_close(&source);
+		leat_close_sink(&sink);
+		close(master);
+		close(slave);
+		close(file);
+	}
+}
+
 /* ---- devices that have nothing to read --------------------------------------------------------------------------------- */
 
 static int a_timer(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC); }
@@ -209,6 +247,39 @@ static void an_event_is_moved_as_it_comes(void)
 	leat_wrap(&source, leat_limit_init(&limit, sizeof got));
 	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), (int64_t)sizeof got);
 	CHECK_EQ(got, 7);
+	leat_close(&source);
+	leat_close_sink(&sink);
+	close(fd);
+}
+
+/* A full eventfd makes a write wait. It is polled by who may wait, and not begun by who must not. */
+static void a_full_event_is_waited_for(void)
+{
+	uint64_t values[] = { UINT64_MAX - 1, 1 };
+	struct leat_transfer transfer;
+	struct leat_source source;
+	struct leat_sink sink;
+	struct leat_deadline deadline;
+	int fd = an_event();
+
+	leat_from_memory(&source, values, 8);
+	leat_to_fd(&sink, fd);
+	CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), LEAT_EBLOCKING);
+	leat_end(&transfer, NULL);
+	leat_from_memory(&source, values, 8);
+	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), 8);
+	leat_from_memory(&source, values + 1, 8);
+	leat_wrap(&source, leat_deadline_init(&deadline, 100 * MS, 0));
+	CHECK_EQ(leat_copy(&sink, &source, NULL, &report), -ETIMEDOUT);
+	CHECK_EQ(report.bytes, 0);
+	CHECK(report.sink_waits > 0);
+	leat_close(&source);
+	CHECK_CALL(fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK));
+	leat_from_memory(&source, values + 1, 8);
+	leat_to_fd(&sink, fd);
+	CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);
+	CHECK_EQ(leat_step(&transfer), LEAT_WAIT);
+	leat_end(&transfer, NULL);
 	leat_close(&source);
 	leat_close_sink(&sink);
 	close(fd);
@@ -361,9 +432,11 @@ static void an_error_names_its_end(void)
 static const struct test tests[] = {
 	TEST(both_ends_of_a_pty),
 	TEST(a_stopped_terminal_can_be_left),
+	TEST(a_full_master_can_be_left),
 	TEST(a_silent_device_is_waited_for),
 	TEST(a_fifo_without_a_writer_is_at_its_end),
 	TEST(an_event_is_moved_as_it_comes),
+	TEST(a_full_event_is_waited_for),
 	TEST(endless_devices_stop_at_a_limit),
 	TEST(a_block_device_over_itself_is_refused),
 	TEST(an_error_names_its_end),
