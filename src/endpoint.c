@@ -85,6 +85,21 @@ void leat_from_queue(struct leat_source *source, struct leat_queue *queue)
 	queue->owner = source;
 }
 
+/* A view in its own chain: the one it stands on stands on it, and would be walked for ever. */
+static bool source_in_chain(const struct leat_source *below, const struct leat_source *source)
+{
+	while (below && below != source)
+		below = below->state & END_VIEW ? (const struct leat_source *)below->base : NULL;
+	return below != NULL;
+}
+
+static bool sink_in_chain(const struct leat_sink *below, const struct leat_sink *sink)
+{
+	while (below && below != sink)
+		below = below->state & END_VIEW ? (const struct leat_sink *)below->base : NULL;
+	return below != NULL;
+}
+
 void leat_from_source(struct leat_source *source, struct leat_source *below)
 {
 	if (!source)
@@ -92,7 +107,10 @@ void leat_from_source(struct leat_source *source, struct leat_source *below)
 	source_start(source, LEAT_KIND_NONE, -1);
 	source->base = below;
 	source->own_offset = 0;
-	source->error = !below || below == source ? -EINVAL : below->state & (END_VIEWED | END_PART | END_BUSY) ? LEAT_EWRAPPED : 0;
+	if (!below || source_in_chain(below, source))
+		source->error = -EINVAL;
+	else if (below->state & (END_VIEWED | END_PART | END_BUSY))
+		source->error = LEAT_EWRAPPED;
 	if (source->error)
 		return;
 	below->state |= END_VIEWED;
@@ -150,7 +168,10 @@ void leat_to_sink(struct leat_sink *sink, struct leat_sink *below)
 		return;
 	sink_start(sink, LEAT_KIND_NONE, -1);
 	sink->base = below;
-	sink->error = !below || below == sink ? -EINVAL : below->state & (END_VIEWED | END_BUSY) ? LEAT_EWRAPPED : 0;
+	if (!below || sink_in_chain(below, sink))
+		sink->error = -EINVAL;
+	else if (below->state & (END_VIEWED | END_BUSY))
+		sink->error = LEAT_EWRAPPED;
 	if (sink->error)
 		return;
 	below->state |= END_VIEWED;

@@ -118,6 +118,34 @@ static void two_views_of_one_source(void)
 	leat_close(&source);
 }
 
+/* Views that stand on each other, at whatever depth. */
+static void a_ring_of_views(void)
+{
+	for (int n = 1; n <= 3; n++) {
+		struct leat_source sources[3], source;
+		struct leat_sink sinks[3], sink;
+
+		leat_from_memory(&source, "abc", 3);
+		leat_to_nothing(&sink);
+		leat_from_memory(&sources[0], "abc", 3);
+		leat_to_nothing(&sinks[0]);
+		for (int i = 1; i < n; i++) {
+			leat_from_source(&sources[i], &sources[i - 1]);
+			leat_to_sink(&sinks[i], &sinks[i - 1]);
+		}
+		leat_from_source(&sources[0], &sources[n - 1]);
+		leat_to_sink(&sinks[0], &sinks[n - 1]);
+		CHECK_EQ(leat_copy(&sink, &sources[0], NULL, NULL), -EINVAL);
+		CHECK_EQ(leat_copy(&sinks[0], &source, NULL, NULL), -EINVAL);
+		CHECK_EQ(leat_copy(&sink, &sources[n - 1], NULL, NULL), -EINVAL);
+		CHECK_EQ(leat_copy(&sinks[n - 1], &source, NULL, NULL), -EINVAL);
+		for (int i = n; i-- > 0;) {
+			leat_close(&sources[i]);
+			leat_close_sink(&sinks[i]);
+		}
+	}
+}
+
 /* Queues in each other: found where the ring is closed, not by a walk that never ends. */
 static void a_ring_of_queues(void)
 {
@@ -476,7 +504,7 @@ static const struct test tests[] = {
 	TEST(one_wrapper_twice_on_a_chain),
 	TEST(one_part_in_two_queues),
 	TEST(two_views_of_one_source),
-	TEST(a_ring_of_queues),
+	TEST(a_ring_of_views), TEST(a_ring_of_queues),
 	TEST(queues_that_change_places),
 	TEST(nothing_is_changed_while_busy),
 	TEST(wrapping_while_busy_is_kept_for_later),
