@@ -94,7 +94,6 @@ static void take_stat(struct leat_facts *facts, const struct stat *stat)
 	facts->mtime_ns = time_ns(&stat->st_mtim);
 	facts->ctime_ns = time_ns(&stat->st_ctim);
 	facts->links = (uint8_t)stat->st_nlink;
-	facts->known |= KNOW_STAT;
 }
 
 /* An enum leat_kind, or an error. */

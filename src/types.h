@@ -50,7 +50,7 @@ enum { WRAPPER_WRAPPED = 1, WRAPPER_BEGUN = 2, WRAPPER_ENDED = 4 /* a changer ga
        WRAPPER_PART_LAST = 32 /* the last one of a part that holds the running part in a queue of its own */ };
 
 /* leat_facts.known */
-enum { KNOW_STAT = 1, KNOW_FLAGS = 2, KNOW_TYPE = 4, KNOW_CORK = 8 };
+enum { KNOW_FLAGS = 2, KNOW_TYPE = 4, KNOW_BYTES = 16 /* of a pipe: it has no packets */, KNOW_PACKETS = 32 };
 
 /* The plan for one pair of ends (plan.h makes it, pure). */
 struct plan {

@@ -2,9 +2,11 @@
 /* read into a buffer of ours: the bounce, for what needs content or has no kernel route. sink_send writes it on. */
 #include "route.h"
 #include "endpoint.h"
+#include "pipe.h"
 #include "sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,17 +32,71 @@ static int64_t read_callback(struct transfer *t, void *bytes, uint64_t size)
 	return n > (int64_t)size || n < INT_MIN ? LEAT_ECONTRACT : n;
 }
 
-static int64_t read_source(struct transfer *t, void *bytes, uint64_t size)
+/*
+ * Of a packet (pipe2, O_DIRECT) what a read has no room for is lost, and no flag of the reader's end tells such a pipe from an
+ * ordinary one. So two copies of the first two bytes are made: read by one and by three, packets do not come so.
+ */
+static bool has_packets(struct transfer *t)
+{
+	char bytes[3];
+	int64_t n = 0;
+
+	for (int i = 0; i < 2; i++)
+		n += sys_tee(t->source_fd, t->pipe.fd[1], 2, SPLICE_F_NONBLOCK);
+	if (n == 4 && sys_read(t->pipe.fd[0], bytes, 1) == 1 && sys_read(t->pipe.fd[0], bytes, 3) == 3) {
+		t->base->facts.known |= KNOW_BYTES;
+		return false;
+	}
+	t->base->facts.known |= n == 4 ? KNOW_PACKETS : 0;
+	t->pipe.bytes = 4;	/* at most: it is closed, not pooled */
+	pipe_close(&t->pipe, t->options.helper);
+	return true;
+}
+
+static bool have_pipe(struct transfer *t)
+{
+	return t->pipe.fd[0] >= 0 || pipe_open(&t->pipe, 0, t->options.helper) >= 0;
+}
+
+/* Fewer than a packet may have: by a splice, which leaves the rest where it is. */
+static int64_t read_packet(struct transfer *t, uint64_t bytes)
+{
+	int64_t n = sys_splice(t->source_fd, NULL, t->pipe.fd[1], NULL, bytes, SPLICE_F_NONBLOCK), got = 0, r = -EIO;
+
+	if (n < 0 && n != -EAGAIN)
+		return sys_read(t->source_fd, t->buffer.bytes, bytes);
+	while (got < n && (r = sys_read(t->pipe.fd[0], t->buffer.bytes + got, (uint64_t)(n - got))) > 0)
+		got += r;
+	if (n <= 0)
+		return n;
+	t->pipe.bytes = (uint64_t)(n - got);	/* if it was interrupted: comes behind what is in the buffer */
+	return got ? got : r ? r : -EIO;
+}
+
+static int64_t read_pipe(struct transfer *t, uint64_t bytes)
+{
+	uint8_t known = t->base->facts.known;
+	uint64_t there = bytes < PIPE_BUF && !(known & KNOW_BYTES) ? source_ready(t) : 0;
+
+	if (bytes >= PIPE_BUF || known & KNOW_BYTES || (there && there <= bytes) || !have_pipe(t) ||
+	    (there && !(known & KNOW_PACKETS) && !has_packets(t)) || !have_pipe(t))
+		return sys_read(t->source_fd, t->buffer.bytes, bytes);
+	return read_packet(t, bytes);
+}
+
+static int64_t read_source(struct transfer *t, uint64_t bytes)
 {
 	switch (t->base->facts.kind) {
 	case LEAT_KIND_CALLBACK:
-		return read_callback(t, bytes, size);
+		return read_callback(t, t->buffer.bytes, bytes);
 	case LEAT_KIND_FILE: case LEAT_KIND_GENERATED: case LEAT_KIND_BLOCK:
-		return sys_pread(t->source_fd, bytes, size, t->base->position);
+		return sys_pread(t->source_fd, t->buffer.bytes, bytes, t->base->position);
 	case LEAT_KIND_TCP: case LEAT_KIND_UNIX: case LEAT_KIND_STREAM:
-		return sys_recv(t->source_fd, bytes, size, MSG_DONTWAIT);
+		return sys_recv(t->source_fd, t->buffer.bytes, bytes, MSG_DONTWAIT);
+	case LEAT_KIND_PIPE:
+		return read_pipe(t, bytes);
 	default:
-		return sys_read(t->source_fd, bytes, size);
+		return sys_read(t->source_fd, t->buffer.bytes, bytes);
 	}
 }
 
@@ -54,7 +110,7 @@ static struct move copy_fill(struct transfer *t, uint64_t bytes)
 		bytes = ROUTE_AUTO_BYTES;
 	if (bytes > t->buffer.size)
 		bytes = t->buffer.size;
-	n = read_source(t, t->buffer.bytes, bytes);
+	n = read_source(t, bytes);
 	if (n == -EAGAIN)
 		return route_verdict(VERDICT_WAIT_SOURCE);
 	if (n < 0)

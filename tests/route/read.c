@@ -353,10 +353,49 @@ static void a_reset_is_not_an_end(void)
 		}
 }
 
+/* Of a packet the kernel drops what a read has no room for: what may not pass yet is left where it is. */
+static void packets_come_whole(void)
+{
+	struct leat_options small = { .buffer_bytes = 60, .routes_off = ~0U };
+
+	begin_test(__func__);
+	for (int way = 0; way < 4; way++) {
+		unsigned char got[600];
+		struct leat_source source;
+		struct leat_sink sink;
+		struct leat_limit limit;
+		size_t at = 0;
+		int fds[2];
+		int64_t n;
+
+		CHECK_CALL(pipe2(fds, way & 2 ? 0 : O_DIRECT));
+		for (int i = 0; i < 5; i++)
+			CHECK_EQ(write(fds[1], content + i * 100, 100), 100);
+		close(fds[1]);
+		leat_from_fd(&source, fds[0]);
+		leat_to_memory(&sink, got, sizeof got);
+		if (way & 1) {
+			CHECK_EQ(leat_copy(&sink, &source, &small, NULL), 500);
+			at = 500;
+		} else {
+			leat_wrap_sink(&sink, leat_limit_init(&limit, 130));
+			CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), 130);
+			for (at = 130; at < 500 && (n = leat_read(&source, got + at, 30, NULL)) > 0; at += (size_t)n)
+				;
+		}
+		CHECK_EQ(at, 500);
+		CHECK_BYTES(got, content, 500);
+		leat_close(&source);
+		leat_close_sink(&sink);
+		close(fds[0]);
+	}
+}
+
 static const struct test tests[] = {
 	TEST(all_kinds_waiting_or_not), TEST(a_hash_over_reads_and_transfers), TEST(look_and_put_back),
 	TEST(unread_more_than_was_read), TEST(unread_while_busy), TEST(read_says_what_is_wrong),
 	TEST(a_deadline_holds_in_leat_read), TEST(framed_bytes_by_leat_read), TEST(half_close_and_the_way_back),
 	TEST(a_limit_is_not_an_end_of_stream), TEST(a_reset_is_not_an_end),
+	TEST(packets_come_whole),
 };
 TEST_MAIN(tests)
