@@ -64,8 +64,8 @@ static int64_t read_packet(struct transfer *t, uint64_t bytes)
 	int64_t n = sys_splice(t->source_fd, NULL, t->pipe.fd[1], NULL, bytes, SPLICE_F_NONBLOCK), got = 0, r = -EIO;
 
 	if (n < 0 && n != -EAGAIN)
-		return sys_read(t->source_fd, t->buffer.bytes, bytes);
-	while (got < n && (r = sys_read(t->pipe.fd[0], t->buffer.bytes + got, (uint64_t)(n - got))) > 0)
+		return sys_read(t->source_fd, t->buffer.bytes + t->buffer.off, bytes);
+	while (got < n && (r = sys_read(t->pipe.fd[0], t->buffer.bytes + t->buffer.off + got, (uint64_t)(n - got))) > 0)
 		got += r;
 	if (n <= 0)
 		return n;
@@ -80,29 +80,63 @@ static int64_t read_pipe(struct transfer *t, uint64_t bytes)
 
 	if (bytes >= PIPE_BUF || known & KNOW_BYTES || (there && there <= bytes) || !have_pipe(t) ||
 	    (there && !(known & KNOW_PACKETS) && !has_packets(t)) || !have_pipe(t))
-		return sys_read(t->source_fd, t->buffer.bytes, bytes);
+		return sys_read(t->source_fd, t->buffer.bytes + t->buffer.off, bytes);
 	return read_packet(t, bytes);
+}
+
+static bool direct(const struct leat_facts *facts)
+{
+	return kind_is_file(facts->kind) && facts->open_flags & O_DIRECT;
+}
+
+/* Lets the buffer begin at a block of memory. How many bytes of whole blocks are there then; all, if it is too small. */
+static uint64_t fit_blocks(struct transfer *t)
+{
+	uint64_t skip = -(uintptr_t)t->buffer.bytes % ROUTE_DIRECT_BYTES;
+
+	if (t->buffer.size < skip + ROUTE_DIRECT_BYTES)
+		return t->buffer.size;
+	t->buffer.off = (uint32_t)skip;
+	return (t->buffer.size - skip) / ROUTE_DIRECT_BYTES * ROUTE_DIRECT_BYTES;
+}
+
+/* Whole blocks around the bytes asked for; what is more is dropped, and read again when its turn comes. */
+static int64_t read_direct(struct transfer *t, uint64_t bytes, uint64_t room)
+{
+	uint64_t before = t->base->position % ROUTE_DIRECT_BYTES, whole = before + bytes + ROUTE_DIRECT_BYTES - 1;
+	int64_t n;
+
+	whole -= whole % ROUTE_DIRECT_BYTES;
+	n = sys_pread(t->source_fd, t->buffer.bytes + t->buffer.off, whole < room ? whole : room, t->base->position - before);
+	if (n <= (int64_t)before)
+		return n < 0 ? n : 0;
+	t->buffer.off += (uint32_t)before;
+	n -= (int64_t)before;
+	return n < (int64_t)bytes ? n : (int64_t)bytes;
 }
 
 static int64_t read_source(struct transfer *t, uint64_t bytes)
 {
+	unsigned char *at = t->buffer.bytes + t->buffer.off;
+
 	switch (t->base->facts.kind) {
 	case LEAT_KIND_CALLBACK:
-		return read_callback(t, t->buffer.bytes, bytes);
+		return read_callback(t, at, bytes);
 	case LEAT_KIND_FILE: case LEAT_KIND_GENERATED: case LEAT_KIND_BLOCK:
-		return sys_pread(t->source_fd, t->buffer.bytes, bytes, t->base->position);
+		return sys_pread(t->source_fd, at, bytes, t->base->position);
 	case LEAT_KIND_TCP: case LEAT_KIND_UNIX: case LEAT_KIND_STREAM:
-		return sys_recv(t->source_fd, t->buffer.bytes, bytes, MSG_DONTWAIT);
+		return sys_recv(t->source_fd, at, bytes, MSG_DONTWAIT);
 	case LEAT_KIND_PIPE:
 		return read_pipe(t, bytes);
 	default:
-		return sys_read(t->source_fd, t->buffer.bytes, bytes);
+		return sys_read(t->source_fd, at, bytes);
 	}
 }
 
 static struct move copy_fill(struct transfer *t, uint64_t bytes)
 {
 	int64_t n = buffer_make(t);
+	uint64_t room = 0;
 
 	if (n < 0)
 		return route_error(t, LEAT_ROUTE_COPY, (int)n, LEAT_SIDE_CALLER);
@@ -110,12 +144,16 @@ static struct move copy_fill(struct transfer *t, uint64_t bytes)
 		bytes = ROUTE_AUTO_BYTES;
 	if (bytes > t->buffer.size)
 		bytes = t->buffer.size;
-	n = read_source(t, bytes);
+	t->buffer.off = 0;
+	if (direct(&t->base->facts) || direct(&t->out->facts)) {
+		room = fit_blocks(t);
+		bytes = bytes < room ? bytes : room;
+	}
+	n = direct(&t->base->facts) ? read_direct(t, bytes, room) : read_source(t, bytes);
 	if (n == -EAGAIN)
 		return route_verdict(VERDICT_WAIT_SOURCE);
 	if (n < 0)
 		return route_error(t, LEAT_ROUTE_COPY, (int)n, LEAT_SIDE_SOURCE);
-	t->buffer.off = 0;
 	t->buffer.len = (uint32_t)n;
 	return n ? route_moved(n) : route_verdict(VERDICT_END);
 }

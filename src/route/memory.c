@@ -178,6 +178,8 @@ static int64_t send_now(struct transfer *t, const void *data, uint64_t bytes, bo
 	case LEAT_KIND_TCP: case LEAT_KIND_UNIX: case LEAT_KIND_STREAM: case LEAT_KIND_DATAGRAM:
 		return sys_send(t->sink_fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 	case LEAT_KIND_FILE: case LEAT_KIND_GENERATED: case LEAT_KIND_BLOCK:
+		if (t->out->facts.open_flags & O_DIRECT && bytes > ROUTE_DIRECT_BYTES)	/* whole blocks, as far as there are */
+			bytes -= bytes % ROUTE_DIRECT_BYTES;
 		if (!(t->out->facts.open_flags & O_APPEND))
 			return sys_pwrite(t->sink_fd, data, bytes, t->out->position);
 		return sys_write(t->sink_fd, data, bytes);

@@ -22,6 +22,9 @@ void route_use(struct transfer *t, enum leat_route route);
  * 16 KiB, envoyproxy/envoy#5620). */
 #define ROUTE_AUTO_BYTES 16384
 
+/* What O_DIRECT counts in: offsets, lengths and addresses of whole blocks. Few disks have larger ones. */
+#define ROUTE_DIRECT_BYTES 4096
+
 /* Sends bytes of our memory to the sink, whatever it is, as much as it takes now: frames, kept bytes, routes memory and copy. */
 struct move sink_send(struct transfer *t, const void *data, uint64_t bytes, bool more);
 
