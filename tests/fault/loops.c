@@ -146,6 +146,52 @@ static void a_step_too_many_is_harmless(void)
 	}
 }
 
+static int64_t read_slowly(void *arg, void *buffer, size_t bytes, struct pollfd *wait)
+{
+	unsigned *left = arg;
+
+	(void)wait;
+	if (!*left)
+		return 0;
+	clock_ns += --*left ? 60 * MS : 90 * MS;
+	CHECK(bytes >= 1000);
+	lab_fill(buffer, 0, 1000);
+	return 1000;
+}
+
+static uint64_t standing(void *arg)
+{
+	(void)arg;
+	return clock_ns;
+}
+
+/* A read is a call too, also when the writes after it take no time at all. */
+static void the_longest_call_may_be_a_read(void)
+{
+	static const struct leat_source_ops slow_ops = { .name = "slow", .read = read_slowly };
+
+	for (int part = 0; part < 2; part++) {
+		struct leat_options options = { .clock_ns = standing };
+		struct leat_source slow, whole;
+		struct leat_queue queue;
+		struct leat_sink sink;
+		unsigned left = 3;
+
+		leat_from_callback(&slow, &slow_ops, &left);
+		leat_to_nothing(&sink);
+		leat_queue_init(&queue);
+		if (part)
+			CHECK_EQ(leat_queue_add(&queue, &slow), 0);
+		leat_queue_end(&queue);
+		leat_from_queue(&whole, &queue);
+		CHECK_EQ(leat_copy(&sink, part ? &whole : &slow, &options, &report), 3000);
+		CHECK_EQ(report.longest_call_ns, 90 * MS);
+		leat_close(&whole);
+		leat_close(&slow);
+		leat_close_sink(&sink);
+	}
+}
+
 /* ---- 69 ---------------------------------------------------------------------------------------------------------------------- */
 
 static struct {
@@ -236,6 +282,7 @@ static const struct test tests[] = {
 	TEST(h38_a_step_moves_no_more_than_it_may),
 	TEST(h38_a_step_takes_no_longer_than_it_may),
 	TEST(a_step_too_many_is_harmless),
+	TEST(the_longest_call_may_be_a_read),
 	TEST(h69_streams_change_between_copy_and_splice),
 };
 TEST_MAIN(tests)

@@ -7,6 +7,8 @@
 #include "seam.h"
 #include "types.h"
 
+#include <sys/mman.h>
+
 #define PIECE ((uint64_t)262144)
 #define SIZE (6 * PIECE)		/* data, hole, data, hole, data, hole */
 #define CLONE_OFF ROUTE_BIT(LEAT_ROUTE_CLONE)
@@ -231,6 +233,42 @@ static void holes_that_are_lost_on_the_way(void)
 	close(to);
 }
 
+/* The hole at the end is longer than any file of the sink's file system: what is there is told, and no byte more. */
+static void a_last_hole_that_no_file_can_have(void)
+{
+	const uint64_t size = UINT64_C(1) << 45;
+	struct leat_source source;
+	struct leat_sink sink;
+	struct stat stat;
+
+	for (int own = 0; own < 2; own++) {
+		int from = CHECK_CALL(memfd_create("from", MFD_CLOEXEC)), to = lab_empty_file();
+
+		if (ftruncate(to, (off_t)size) == 0)
+			test_skip("a file in %s may be as long", lab_dir());
+		if (ftruncate(from, (off_t)size) < 0)
+			test_skip("no memfd may be as long");
+		CHECK_EQ(pwrite(from, "x", 1, 0), 1);
+		seam_reset();
+		leat_from_file(&source, from, 0);
+		if (own)
+			leat_to_fd(&sink, to);
+		else
+			leat_to_file(&sink, to, 0);
+		CHECK_EQ(leat_copy(&sink, &source, NULL, &report), -EFBIG);
+		CHECK_EQ(report.side, LEAT_SIDE_SINK);
+		CHECK_CALL(fstat(to, &stat));
+		CHECK_EQ(report.bytes, (uint64_t)stat.st_size);
+		CHECK_LE(report.hole_bytes, report.bytes);
+		if (own)
+			CHECK_EQ(lseek(to, 0, SEEK_CUR), (off_t)report.bytes);
+		leat_close(&source);
+		leat_close_sink(&sink);
+		close(from);
+		close(to);
+	}
+}
+
 /* ---- hazard 13: a transfer of nothing makes no transfer call --------------------------------------------------------------- */
 
 static void nothing_makes_no_call(void)
@@ -269,6 +307,7 @@ static const struct test tests[] = {
 	TEST(an_error_of_the_last_hole_is_told), TEST(the_last_hole_where_nothing_lengthens),
 	TEST(holes_that_cannot_be_known_are_copied),
 	TEST(holes_that_are_lost_on_the_way),
+	TEST(a_last_hole_that_no_file_can_have),
 	TEST(nothing_makes_no_call),
 };
 TEST_MAIN(tests)
