@@ -17,6 +17,7 @@
 
 #define BLOCK 4096
 #define SIZE (64 * BLOCK + 77)
+#define LONG (224 * BLOCK)
 
 static char mounted[300];
 static const unsigned char *content;
@@ -34,7 +35,7 @@ static void need_fs(const char *type)
 	struct statfs fs;
 
 	ends_alarm(60, type);
-	content = ends_content(SIZE + 100000);
+	content = ends_content(LONG);
 	if (*mounted)
 		return;
 	CHECK_CALL(statfs(ends_dir(), &fs));
@@ -250,6 +251,43 @@ static void snapshot(void)
 	close(dir);
 }
 
+/* Holes are those of the snapshot: one punched into the file later is none, and one filled later is there. */
+static void holes_of_a_snapshot(void)
+{
+	struct leat_options options = { .stable = LEAT_STABLE_SNAPSHOT, .step_bytes = 8 * BLOCK };
+	struct leat_source source;
+	struct leat_sink sink;
+	struct leat_transfer t;
+	struct leat_report report;
+	static unsigned char zeros[32 * BLOCK];
+	int from, to;
+
+	need_fs("xfs");
+	options.snapshot_dir = CHECK_CALL(open(mounted, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	from = file_in("from", content, 32 * BLOCK);
+	CHECK_EQ(pwrite(from, content + 96 * BLOCK, 32 * BLOCK, 96 * BLOCK), 32 * BLOCK);	/* data, hole, data, hole, data */
+	CHECK_EQ(pwrite(from, content + 192 * BLOCK, 32 * BLOCK, 192 * BLOCK), 32 * BLOCK);
+	CHECK_CALL(fsync(from));
+	to = ends_file(O_RDWR);
+	leat_from_file(&source, from, 0);
+	leat_to_file(&sink, to, 0);
+	CHECK_EQ(leat_begin(&t, &sink, &source, &options), 0);
+	CHECK_CALL(fallocate(from, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 96 * BLOCK, 32 * BLOCK));
+	CHECK_EQ(pwrite(from, content, 32 * BLOCK, 48 * BLOCK), 32 * BLOCK);
+	CHECK_EQ(ends_drive(&t, NULL), LEAT_DONE);
+	CHECK_EQ(leat_end(&t, &report), 0);
+	CHECK_EQ(report.bytes, 224u * BLOCK);
+	CHECK_EQ(report.by_reference, 0);
+	expect_content(to, 0, content, 32 * BLOCK);
+	expect_content(to, 96 * BLOCK, content + 96 * BLOCK, 32 * BLOCK);
+	expect_content(to, 192 * BLOCK, content + 192 * BLOCK, 32 * BLOCK);
+	expect_content(to, 48 * BLOCK, zeros, 32 * BLOCK);
+	leat_close(&source);
+	close(options.snapshot_dir);
+	close(from);
+	close(to);
+}
+
 /* Another file system: neither clone nor, since 5.19, copy_file_range; the reason is said, and the bytes go on. */
 static void across_file_systems(void)
 {
@@ -282,6 +320,7 @@ static void across_file_systems(void)
 }
 
 static const struct test tests[] = {
-	TEST(whole_file), TEST(parts_of_files), TEST(a_limit_inside_a_block), TEST(snapshot), TEST(across_file_systems),
+	TEST(whole_file), TEST(parts_of_files), TEST(a_limit_inside_a_block), TEST(snapshot), TEST(holes_of_a_snapshot),
+	TEST(across_file_systems),
 };
 TEST_MAIN(tests)

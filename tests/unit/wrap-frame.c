@@ -4,6 +4,8 @@
 #include "wrap/frame.h"
 #include "wrap/wrap.h"
 
+#include <sys/socket.h>
+
 struct sized {			/* a frame of fixed sizes, that says what it was asked */
 	struct leat_frame frame;
 	size_t head, tail, last;
@@ -311,6 +313,46 @@ static void nested_frames_keep_their_word(void)
 	}
 }
 
+static int64_t twenty(void *arg, void *buffer, size_t bytes, struct pollfd *wait)
+{
+	uint64_t *left = arg, n = *left < 20 ? *left : 20;
+
+	n = n < bytes ? n : bytes;
+	memset(buffer, 'x', n);
+	*left -= n;
+	return (int64_t)n;
+}
+
+/* The tail that the second frame still gives is dropped by the section, and what it drops is no room behind it. */
+static void what_a_section_drops_is_no_room_behind_it(void)
+{
+	static const struct leat_source_ops ops = { .name = "twenty", .read = twenty };
+	static unsigned char got[6000];
+
+	for (uint64_t room = 0; room < 6000; room += 7) {
+		struct leat_limit section, limit;
+		struct sized second, third, last;
+		struct leat_frame first;
+		struct leat_source source;
+		struct leat_sink sink;
+		uint64_t left = 700;
+		int64_t n;
+
+		leat_from_callback(&source, &ops, &left);
+		leat_to_memory(&sink, got, sizeof got);
+		leat_wrap(&source, leat_chunked_init(&first, 0));
+		leat_wrap(&source, &sized_init(&second, 40, 40, 0)->frame.wrapper);
+		leat_wrap(&source, leat_section_init(&section, 1253, 1455));
+		leat_wrap(&source, &sized_init(&third, 0, 3, 12)->frame.wrapper);
+		leat_wrap_sink(&sink, leat_limit_init(&limit, room));
+		leat_wrap_sink(&sink, &sized_init(&last, 40, 40, 16)->frame.wrapper);
+		n = leat_copy(&sink, &source, NULL, NULL);
+		CHECK(n >= 0 && n <= (int64_t)room);
+		leat_close(&source);
+		leat_close_sink(&sink);
+	}
+}
+
 /* Each of them takes room for 80 bytes around each byte of the one above: 2^63 is not enough for seven. */
 static void no_limit_is_room_for_any_frames(void)
 {
@@ -330,6 +372,66 @@ static void no_limit_is_room_for_any_frames(void)
 	leat_close_sink(&sink);
 }
 
+static uint64_t clock_ns;
+
+static uint64_t standing(void *arg)
+{
+	return clock_ns;
+}
+
+/* Others take from the bucket after a datagram's piece was opened: it goes whole, at once or a little later, not in two. */
+static void a_datagram_goes_whole_from_a_shared_bucket(void)
+{
+	static unsigned char bytes[200000], got[60000];
+	static const uint64_t taken[] = { 0, 150000, 200000 };
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct leat_options options = { .clock_ns = standing };
+		struct leat_source source, other;
+		struct leat_sink sink, nothing;
+		struct leat_transfer t;
+		struct leat_bucket bucket;
+		struct leat_rate rates[2];
+		struct leat_wait wait;
+		struct sized s;
+		int fds[2], full = 0;
+
+		clock_ns = LEAT_SECOND;
+		CHECK_CALL(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds));
+		while (send(fds[0], bytes, 10, 0) > 0)
+			full++;
+		leat_bucket_init(&bucket, 1000000, 200000);
+		leat_from_memory(&source, bytes, 40000);
+		leat_wrap(&source, &sized_init(&s, 4, 0, 40000)->frame.wrapper);
+		leat_wrap(&source, leat_rate_init_shared(&rates[0], &bucket));
+		leat_to_fd(&sink, fds[0]);
+		CHECK_EQ(leat_begin(&t, &sink, &source, &options), 0);
+		CHECK_EQ(leat_step(&t), LEAT_WAIT);
+		CHECK_EQ(s.frame.piece_left, 40000u);	/* open, and the socket is full */
+		leat_from_memory(&other, bytes, taken[i]);
+		leat_wrap(&other, leat_rate_init_shared(&rates[1], &bucket));
+		leat_to_nothing(&nothing);
+		CHECK_EQ(leat_copy(&nothing, &other, &options, NULL), (int64_t)taken[i]);
+		CHECK_EQ(bucket.tokens, 200000 - (int64_t)taken[i]);
+		while (full--)
+			CHECK_EQ(recv(fds[1], got, sizeof got, 0), 10);
+		if (!bucket.tokens) {
+			CHECK_EQ(leat_step(&t), LEAT_WAIT);
+			CHECK(recv(fds[1], got, sizeof got, 0) < 0);
+			leat_wants(&t, &wait);
+			CHECK(wait.wake_at_ns > clock_ns && wait.wake_at_ns <= clock_ns + LEAT_SECOND / 100);
+			clock_ns = wait.wake_at_ns;
+		}
+		CHECK_EQ(leat_step(&t), LEAT_DONE);
+		CHECK_EQ(leat_end(&t, NULL), 0);
+		CHECK_EQ(recv(fds[1], got, sizeof got, 0), 40004);
+		leat_close(&source);
+		leat_close(&other);
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
 static void null_and_misuse(void)
 {
 	static const struct leat_frame_ops nameless = { .before = sized_before };
@@ -347,6 +449,7 @@ static const struct test tests[] = {
 	TEST(a_cancelled_piece_stays_open), TEST(may_be_opened_again_before_the_first_byte), TEST(a_frame_of_boundaries_only),
 	TEST(too_long_breaks_the_contract), TEST(odd_heads_end), TEST(callbacks_of_the_frame_are_passed_on),
 	TEST(what_is_over_stays_over), TEST(nested_frames_keep_their_word),
-	TEST(no_limit_is_room_for_any_frames), TEST(null_and_misuse),
+	TEST(no_limit_is_room_for_any_frames), TEST(a_datagram_goes_whole_from_a_shared_bucket),
+	TEST(null_and_misuse),
 };
 TEST_MAIN(tests)

@@ -89,7 +89,68 @@ static void who_forbids_the_kernels_tee(void)
 	}
 }
 
+static unsigned descriptors(void)
+{
+	unsigned count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+/* Each part has its tee, and each tee its pipe while the part runs, by steps and when it is cut too. */
+static void parts_leave_no_pipes(void)
+{
+	enum { PARTS = 5 };
+	static struct leat_tee tees[PARTS];
+	static unsigned char rings[PARTS][64];
+
+	for (int cancel = 0; cancel < 2; cancel++) {
+		struct leat_source parts[PARTS], source;
+		struct leat_sink seconds[PARTS], end;
+		struct leat_queue queue;
+		struct leat_transfer transfer;
+		struct leat_options options = { .step_bytes = 10 };
+		struct leat_report report;
+		int fds[PARTS][2], null = CHECK_CALL(open("/dev/null", O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+		FILE *file = tmpfile();
+		unsigned before, steps = 0;
+
+		CHECK(file);
+		leat_queue_init(&queue);
+		for (int i = 0; i < PARTS; i++) {
+			CHECK_CALL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds[i]));
+			CHECK_EQ(write(fds[i][1], "0123456789", 10), 10);
+			CHECK_CALL(shutdown(fds[i][1], SHUT_WR));
+			leat_from_fd(&parts[i], fds[i][0]);
+			leat_to_fd(&seconds[i], null);
+			leat_wrap(&parts[i], leat_tee_init(&tees[i], &seconds[i], LEAT_TEE_WAIT, rings[i], 64));
+			CHECK_EQ(leat_queue_add(&queue, &parts[i]), 0);
+		}
+		leat_queue_end(&queue);
+		leat_from_queue(&source, &queue);
+		leat_to_fd(&end, fileno(file));
+		before = descriptors();
+		CHECK_EQ(leat_begin(&transfer, &end, &source, &options), 0);
+		while (leat_step(&transfer) > 0 && (!cancel || ++steps < PARTS - 1))
+			CHECK_LE(descriptors(), before + 5);	/* a pipe of the transfer, one of a tee, the opened sink */
+		CHECK_EQ(leat_end(&transfer, &report), cancel ? -ECANCELED : 0);
+		CHECK(report.route_bytes[LEAT_ROUTE_SPLICE_PIPE] > 0);	/* by tee(2) */
+		leat_close(&source);
+		leat_close_sink(&end);
+		CHECK_EQ(descriptors(), before);
+		for (int i = 0; i < PARTS; i++) {
+			leat_close(&parts[i]);
+			close(fds[i][0]);
+			close(fds[i][1]);
+		}
+		fclose(file);
+		close(null);
+	}
+}
+
 static const struct test tests[] = {
+	TEST(parts_leave_no_pipes),
 	TEST(second_does_not_splice),
 	TEST(who_forbids_the_kernels_tee),
 };
