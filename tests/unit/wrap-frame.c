@@ -448,8 +448,7 @@ static const struct test tests[] = {
 	TEST(pieces_fit), TEST(chunks_fit_any_room), TEST(a_piece_from_head_to_tail), TEST(the_end_comes_once),
 	TEST(a_cancelled_piece_stays_open), TEST(may_be_opened_again_before_the_first_byte), TEST(a_frame_of_boundaries_only),
 	TEST(too_long_breaks_the_contract), TEST(odd_heads_end), TEST(callbacks_of_the_frame_are_passed_on),
-	TEST(what_is_over_stays_over), TEST(nested_frames_keep_their_word),
-	TEST(no_limit_is_room_for_any_frames), TEST(a_datagram_goes_whole_from_a_shared_bucket),
-	TEST(null_and_misuse),
+	TEST(what_is_over_stays_over), TEST(nested_frames_keep_their_word), TEST(what_a_section_drops_is_no_room_behind_it),
+	TEST(no_limit_is_room_for_any_frames), TEST(a_datagram_goes_whole_from_a_shared_bucket), TEST(null_and_misuse),
 };
 TEST_MAIN(tests)
