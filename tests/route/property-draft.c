@@ -332,6 +332,12 @@ static bool reads_fit(const struct draft *draft)
 	return !timed[0].count && !timed[1].count;
 }
 
+/* The frames' pieces may be of one byte, as large as what came without it. */
+static uint64_t unread_most(const struct draft *draft)
+{
+	return draft_count(draft, MADE_FRAME) + draft_count(draft, MADE_CHUNKED) ? 60 : 5000;
+}
+
 static void phases_make(struct maker *m, uint64_t bytes)
 {
 	struct draft *draft = m->draft;
@@ -344,7 +350,7 @@ static void phases_make(struct maker *m, uint64_t bytes)
 		bool last = i + 1 == transfers || draft->phases + 1 == PHASES;
 
 		if (!last && dice_one_in(dice, 4) && i + 2 < PHASES)
-			draft->phase[draft->phases++] = (struct phase_draft){ PHASE_UNREAD, dice_size(dice, bytes + 10) };
+			draft->phase[draft->phases++] = (struct phase_draft){ PHASE_UNREAD, dice_size(dice, unread_most(draft)) };
 		else if (!last && i + 2 < PHASES && dice_one_in(dice, 4) && reads_fit(draft))
 			draft->phase[draft->phases++] = (struct phase_draft){ PHASE_READ, dice_size(dice, bytes + 10) };
 		draft->phase[draft->phases] = (struct phase_draft){

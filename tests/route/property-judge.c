@@ -269,9 +269,11 @@ static void note_choices(struct made *made, void *arg)
 
 	if (made->draft->kind == MADE_SECTION)
 		s->dropped = s->skip - made->as.limit.skip;
-	if (s->act == ACT_FRAME && !made->as.frame.open) {
-		s->unborn = made->as.frame.piece_left;
-		s->no_finish = made->finishes && made->as.frame.head_len && !made->as.frame.head_off;
+	if (s->act == ACT_FRAME) {
+		const struct leat_frame *frame = &made->as.frame;
+
+		s->unborn = !frame->open && frame->piece_left;
+		s->no_finish = !frame->open && made->finishes && frame->head_len && !frame->head_off;
 	}
 	s->told_end = made->draft->kind == MADE_CHUNKED || made->draft->kind == MADE_FRAME ? made->finishes : made->coder.over;
 }

@@ -18,16 +18,26 @@ static struct place *current_leaf(struct place *place, bool *ret_in_queue)
 	return place;
 }
 
-/* A frame or changer has given its last byte: what is unread now comes too late. */
-static bool anything_over(const struct world *w)
+static bool told_end(const struct made *made)
+{
+	return made && (made->coder.over || made->finishes);
+}
+
+/* A frame or changer has given its last byte: what comes by another way comes too late. */
+static bool sink_over(const struct world *w)
+{
+	for (unsigned i = 0; i < w->draft->sinks; i++)
+		for (unsigned k = 0; k < DEPTH; k++)
+			if (told_end(w->sink_made[i][k]))
+				return true;
+	return false;
+}
+
+static bool source_over(const struct world *w)
 {
 	for (unsigned i = 0; i < w->draft->nodes; i++)
 		for (unsigned k = 0; k < w->place[i].node.stages; k++)
-			if (w->place[i].made[k]->coder.over || w->place[i].made[k]->finishes)
-				return true;
-	for (unsigned i = 0; i < w->draft->sinks; i++)
-		for (unsigned k = 0; k < DEPTH; k++)
-			if (w->sink_made[i][k] && (w->sink_made[i][k]->coder.over || w->sink_made[i][k]->finishes))
+			if (told_end(w->place[i].made[k]))
 				return true;
 	return false;
 }
@@ -40,7 +50,7 @@ static void unread(struct world *w, uint64_t amount)
 	uint64_t at;
 	int r;
 
-	if (!leaf || !amount || anything_over(w))
+	if (!leaf || !amount || source_over(w) || sink_over(w))
 		return;
 	content = &leaf->node.content;
 	at = leaf->node.in_to;
@@ -121,6 +131,8 @@ void world_run(struct world *w)
 			unread(w, phase->amount);
 			continue;
 		}
+		if (phase->way == PHASE_READ && sink_over(w))
+			continue;
 		if (phase->way == PHASE_READ)
 			read_off(w, phase->amount);
 		else
