@@ -282,7 +282,8 @@ int leat_look(struct leat_source *source);
 int leat_look_sink(struct leat_sink *sink);
 /* Puts bytes already read back in front, below all wrappers. Copies them. 0, -ENOMEM, or LEAT_EWRAPPED while busy. */
 int leat_unread(struct leat_source *source, const void *bytes, size_t length);
-/* End of life: release of each wrapper, outermost first, then of the source. Frees kept bytes. NULL is fine. */
+/* End of life: release of each wrapper, outermost first, then of the source, which is empty by then: a release may free it,
+ * or use it again. Frees kept bytes. Parts still queued are released too; adding any then is -EPIPE. NULL is fine. */
 void leat_close(struct leat_source *source);
 void leat_close_sink(struct leat_sink *sink);
 

@@ -262,54 +262,66 @@ static void release_wrappers(struct leat_wrapper *last)
 	}
 }
 
+/* The parts that never ran, or not to their end. Meanwhile nothing is added: a release that always does would never end. */
+static void close_parts(struct leat_queue *queue)
+{
+	int ended = queue->ended;
+
+	queue->ended = 1;
+	for (struct leat_source *part; (part = queue->first);) {
+		struct leat_report report = { 0 };
+
+		queue->first = part->next;
+		part->next = part->parent = NULL;
+		part->state &= (uint8_t)~END_PART;
+		if (part->so_far)
+			report = *part->so_far;
+		free(part->so_far);
+		part->so_far = NULL;
+		report.error = -ECANCELED;
+		report.ended_by = LEAT_ENDED_BY_CANCEL;
+		report.side = LEAT_SIDE_CALLER;
+		report.culprit = NULL;	/* of a part in it */
+		source_release(part, &report);
+	}
+	queue->last = queue->owner = NULL;
+	queue->ended = ended;
+}
+
+/* Emptied first: a release may close the source once more, use it again, or free what it stands in. */
 void leat_close(struct leat_source *source)
 {
-	struct leat_queue *queue;
+	struct leat_source was, *below;
 
 	if (!source)
 		return;
-	release_wrappers(source->last);
-	if (source->kind == LEAT_KIND_QUEUE && (queue = (struct leat_queue *)source->base)) {
-		for (struct leat_source *part; (part = queue->first);) {
-			struct leat_report report = { 0 };
-
-			queue->first = part->next;
-			part->next = part->parent = NULL;
-			part->state &= (uint8_t)~END_PART;
-			if (part->so_far)
-				report = *part->so_far;
-			free(part->so_far);
-			part->so_far = NULL;
-			report.error = -ECANCELED;
-			report.ended_by = LEAT_ENDED_BY_CANCEL;
-			report.side = LEAT_SIDE_CALLER;
-			report.culprit = NULL;	/* of a part in it */
-			source_release(part, &report);
-		}
-		queue->last = queue->owner = NULL;
-	}
-	if (source->state & END_VIEW) {
-		struct leat_source *below = (struct leat_source *)source->base;
-
+	was = *source;
+	memset(source, 0, sizeof *source);
+	release_wrappers(was.last);
+	if (was.kind == LEAT_KIND_QUEUE && was.base)
+		close_parts((struct leat_queue *)was.base);
+	if (was.state & END_VIEW) {
+		below = (struct leat_source *)was.base;
 		below->state &= (uint8_t)~END_VIEWED;
 		below->parent = NULL;
 	}
-	free(source->kept);
-	free(source->so_far);
-	source_release(source, NULL);
-	memset(source, 0, sizeof *source);
+	free(was.kept);
+	free(was.so_far);
+	source_release(&was, NULL);
 }
 
 void leat_close_sink(struct leat_sink *sink)
 {
+	struct leat_sink was, *below;
+
 	if (!sink)
 		return;
-	release_wrappers(sink->last);
-	if (sink->state & END_VIEW) {
-		struct leat_sink *below = (struct leat_sink *)sink->base;
-
+	was = *sink;
+	memset(sink, 0, sizeof *sink);
+	release_wrappers(was.last);
+	if (was.state & END_VIEW) {
+		below = (struct leat_sink *)was.base;
 		below->state &= (uint8_t)~END_VIEWED;
 		below->parent = NULL;
 	}
-	memset(sink, 0, sizeof *sink);
 }

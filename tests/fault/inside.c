@@ -371,11 +371,77 @@ static void a_part_that_never_began_leads_nowhere(void)
 	leat_close_sink(&sink);
 }
 
+/* ---- From a release -------------------------------------------------------------------------------------------------------- */
+
+struct owner {
+	struct leat_source source;
+	struct leat_queue *queue;
+	unsigned *releases;
+	int added;
+};
+
+/* As a program does whose struct ends with its source. */
+static void closes_and_frees(void *arg, const struct leat_report *released)
+{
+	struct owner *owner = arg;
+
+	(void)released;
+	++*owner->releases;
+	leat_close(&owner->source);
+	free(owner);
+}
+
+static void adds_again(void *arg, const struct leat_report *released)
+{
+	struct owner *owner = arg;
+
+	(void)released;
+	++*owner->releases;
+	leat_from_memory(&owner->source, "abc", 3);
+	leat_on_release(&owner->source, adds_again, owner);
+	owner->added = leat_queue_add(owner->queue, &owner->source);
+}
+
+static void a_release_closes_and_frees(void)
+{
+	struct owner *owner = malloc(sizeof *owner);
+	unsigned releases = 0;
+
+	CHECK(owner != NULL);
+	*owner = (struct owner){ .releases = &releases };
+	leat_from_memory(&owner->source, "abc", 3);
+	CHECK_EQ(leat_unread(&owner->source, "xy", 2), 0);
+	leat_on_release(&owner->source, closes_and_frees, owner);
+	leat_close(&owner->source);
+	CHECK_EQ(releases, 1u);
+}
+
+static void nothing_is_added_to_a_queue_being_closed(void)
+{
+	struct leat_queue queue;
+	struct leat_source top;
+	unsigned releases = 0;
+	struct owner owners[2] = { { .queue = &queue, .releases = &releases }, { .queue = &queue, .releases = &releases } };
+
+	leat_queue_init(&queue);
+	leat_from_queue(&top, &queue);
+	for (unsigned i = 0; i < 2; i++) {
+		leat_from_memory(&owners[i].source, "abc", 3);
+		leat_on_release(&owners[i].source, adds_again, &owners[i]);
+		CHECK_EQ(leat_queue_add(&queue, &owners[i].source), 0);
+	}
+	leat_close(&top);
+	CHECK_EQ(releases, 2u);
+	CHECK_EQ(owners[0].added, -EPIPE);
+	CHECK_EQ(owners[1].added, -EPIPE);
+}
+
 static const struct test tests[] = {
 	TEST(nothing_is_stepped_from_a_callback),
 	TEST(nothing_is_copied_from_a_callback),
 	TEST(nothing_is_stepped_while_it_is_cancelled),
 	TEST(a_queue_grows_from_a_callback),
 	TEST(a_part_that_never_began_leads_nowhere),
+	TEST(a_release_closes_and_frees), TEST(nothing_is_added_to_a_queue_being_closed),
 };
 TEST_MAIN(tests)
