@@ -37,6 +37,7 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a file that grows too large is an error like others: EFBIG */
 }
 
 static enum opt_result parse(struct settings *s, int argc, char **argv)
@@ -129,24 +130,6 @@ const char *run_error_text(const struct run *run)
 	return leat_strerror((int)run->outcome.bytes);
 }
 
-/* Opening the result files now says before a minute of measuring that they cannot be written. */
-static int results_writable(const struct settings *s)
-{
-	const char *const paths[] = { s->json, s->html };
-
-	for (int i = 0; i < 2; i++) {
-		FILE *f = paths[i] ? fopen(paths[i], "ae") : NULL;
-
-		if (paths[i] && !f) {
-			out_error("%s cannot be written: %s", paths[i], strerror(errno));
-			return 0;
-		}
-		if (f)
-			fclose(f);
-	}
-	return 1;
-}
-
 static void list_shapes(void)
 {
 	for (size_t i = 0; i < shapes_count; i++)
@@ -208,9 +191,7 @@ static int results(struct bench *b)
 			status = EXIT_FAILED;
 	if (b->self_check == 0)
 		status = EXIT_FAILED;
-	if (b->settings.json && json_write(b, b->settings.json))
-		status = EXIT_FAILED;
-	if (b->settings.html && html_write(b, b->settings.html))
+	if (results_write(b))
 		status = EXIT_FAILED;
 	return status;
 }
@@ -237,14 +218,11 @@ int bench_main(int argc, char **argv)
 			status = EXIT_OK;
 			break;
 		}
-		if (!results_writable(&b->settings)) {
-			status = EXIT_USAGE;
-			break;
-		}
 		init(b);
-		status = measure(b) ? EXIT_USAGE : stop_signal ? 128 + stop_signal : results(b);
+		status = results_check(b) || measure(b) ? EXIT_USAGE : stop_signal ? 128 + stop_signal : results(b);
 		passes_end(b);
-		if (stop_signal)
+		results_end(b);
+		if (status > 128)
 			out_error("stopped by signal %d; nothing was left behind", (int)stop_signal);
 	}
 	free(b);

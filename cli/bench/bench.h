@@ -352,8 +352,19 @@ struct run {		/* one selected shape */
 
 struct machine { char cpu[96], kernel[96], when[32]; long cpus; uint64_t memory_bytes; };
 
+struct result {		/* --json, --html */
+	const char *option, *path;	/* path NULL: not wanted */
+	void (*write)(const struct bench *b, FILE *f);
+	int given;			/* the descriptor the path names, or -1 */
+	int created, regular;
+	dev_t dev;
+	ino_t ino;
+};
+#define RESULTS 2
+
 struct bench {
 	struct settings settings;
+	struct result results[RESULTS];
 	struct out out;
 	struct machine machine;
 	struct test_file file;
@@ -406,7 +417,11 @@ uint64_t now_ns(void);
 /* ---- results ---------------------------------------------------------------------------------------------------------- */
 
 void table_print(const struct bench *b);
-int json_write(const struct bench *b, const char *path);
-int html_write(const struct bench *b, const char *path);
+void json_write(const struct bench *b, FILE *f);
+void html_write(const struct bench *b, FILE *f);
+/* results.c: opens the files of --json and --html, and leaves them as they are. 0, or -1 after a sentence. */
+int results_check(struct bench *b);
+int results_write(struct bench *b);	/* 0, or -1 after a sentence */
+void results_end(struct bench *b);	/* removes what results_check created and nothing was written to */
 
 #endif

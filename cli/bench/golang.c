@@ -111,6 +111,7 @@ static void exec_build(const struct golang *go)
 	char cache[sizeof go->dir + 16];
 	const char *home = getenv("HOME");
 
+	setenv("GOTMPDIR", go->dir, 1);
 	setenv("GOTOOLCHAIN", "local", 1);
 	setenv("GOPROXY", "off", 1);
 	setenv("GOFLAGS", "", 1);
@@ -225,7 +226,11 @@ void golang_remove(struct golang *go)
 		waitpid(go->builder, NULL, 0);
 		go->builder = 0;
 	}
-	if (go->dir[0])
+	/* A compiler that was killed may still make its last file while the folder is emptied. */
+	for (int tries = 0; go->dir[0] && tries < 100 && access(go->dir, F_OK) == 0; tries++) {
+		if (tries)
+			usleep(10000);
 		nftw(go->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	}
 	go->dir[0] = 0;
 }

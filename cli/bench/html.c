@@ -4,7 +4,6 @@
 
 #include <leat.h>
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -327,7 +326,7 @@ static void method_section(FILE *f, const struct bench *b)
 	fputs("</ul>\n", f);
 }
 
-static void everything(FILE *f, const struct bench *b)
+void html_write(const struct bench *b, FILE *f)
 {
 	head(f, b);
 	if (b->rounds) {
@@ -348,19 +347,4 @@ static void everything(FILE *f, const struct bench *b)
 	if (b->rounds)
 		method_section(f, b);
 	fputs("</main></body></html>\n", f);
-}
-
-int html_write(const struct bench *b, const char *path)
-{
-	FILE *f = fopen(path, "we");
-	int failed;
-
-	if (f) {
-		everything(f, b);
-		failed = ferror(f);
-		if (fclose(f) == 0 && !failed)
-			return 0;
-	}
-	out_error("%s could not be written: %s", path, strerror(errno));
-	return -1;
 }

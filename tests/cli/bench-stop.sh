@@ -11,9 +11,10 @@ export TMPDIR=$PWD/tmp
 # Processes that serve for the given one.
 servers() { pgrep -P "$1" 2>/dev/null; }
 
-stop() {	# SIGNAL AFTER-SECONDS STATUS
+stop() {	# SIGNAL AFTER-SECONDS STATUS OPTIONS...
 	local pid status=0 children gone
-	"$LEAT" bench --size 64m --no-go --rounds 200 >out 2>err </dev/null &
+	echo mine >kept.html
+	"$LEAT" bench --size 64m --rounds 200 --json new.json --html kept.html "${@:4}" >out 2>err </dev/null &
 	pid=$!
 	sleep "$2"
 	children=$(servers "$pid")
@@ -31,11 +32,17 @@ stop() {	# SIGNAL AFTER-SECONDS STATUS
 	done
 	[ $gone = yes ] || fail "$1 after $2 s: a server outlived it"
 	[ -z "$(ls tmp)" ] || fail "$1 after $2 s: left behind $(ls tmp)"
+	[ "$1" = KILL ] && { rm -f new.json; return; }
+	says err "^leat: stopped by signal [0-9]+; nothing was left behind"
+	[ ! -e new.json ] || fail "$1 after $2 s: left behind new.json"
+	[ "$(cat kept.html)" = mine ] || fail "$1 after $2 s: a file that was there before is emptied or gone"
 }
 
 command -v pgrep >/dev/null || skip 'pgrep is not installed'
-stop TERM 1 143
-stop INT 3 130
-stop TERM 8 143
-stop KILL 2 137
+stop TERM 1 143 --no-go
+stop INT 3 130 --no-go
+stop TERM 8 143 --no-go
+stop KILL 2 137 --no-go
+# Within the build of the Go programs, which takes long when nothing is built yet.
+command -v go >/dev/null && GOCACHE=$PWD/cache stop INT 2 130
 exit "$failed"
