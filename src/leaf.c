@@ -194,7 +194,11 @@ static int prepare_leaf(struct transfer *t, struct plan *plan)
 		return r;
 	t->first = way_link(t->base, t->part, t->sink, &t->part_last);
 	needs = way_needs(t->first);
-	t->changers = needs.changers;
+	if (needs.changers > UINT8_MAX) {
+		t->report.side = LEAT_SIDE_WRAPPER;
+		return -E2BIG;
+	}
+	t->changers = (uint8_t)needs.changers;
 	plan->count = plan->begins_with_copy = 0;
 	t->part_report.source_kind = t->base->facts.kind;
 	t->part_report.sink_kind = t->out->facts.kind;

@@ -132,42 +132,72 @@ static int ask(struct below *below, struct leat_wrapper *w, uint64_t of_use, uin
 	return 0;
 }
 
-/* From w on down; fewer than of_use bytes are of no use there. */
-static int room_from(struct below *below, struct leat_wrapper *w, struct unit unit, struct debt debt, uint64_t of_use,
-		     uint64_t *ret_room)
+/* What comes to one place: in which units, what of it is promised, and that fewer bytes than of_use are of no use there. */
+struct coming {
+	struct unit unit;
+	struct debt debt;
+	uint64_t of_use;
+};
+
+static uint64_t skip_of(const struct leat_wrapper *w)
 {
-	const struct leat_frame *frame = w && w->ops == &frame_ops ? (const struct leat_frame *)w : NULL;
-	uint64_t room = NO_LIMIT, skip = w && w->ops == &section_ops ? ((const struct leat_limit *)w)->skip : 0;
+	return w->ops == &section_ops ? ((const struct leat_limit *)w)->skip : 0;
+}
+
+/* What comes to at, of what comes to top. */
+static struct coming coming_to(const struct leat_wrapper *at, const struct leat_wrapper *top, struct coming c)
+{
+	for (const struct leat_wrapper *w = top; w != at; w = w->down) {
+		const struct leat_frame *frame = w->ops == &frame_ops ? (const struct leat_frame *)w : NULL;
+
+		c.debt.bytes -= least(c.debt.bytes, skip_of(w));	/* dropped */
+		if (frame)
+			c = (struct coming){
+				behind(frame, &c.unit), behind_debt(frame, &c.debt), framed(frame, &c.unit, &c.debt, c.of_use),
+			};
+	}
+	return c;
+}
+
+/* From top on down. From below upwards, and not by calling itself: there may be more wrappers than a small stack has room for. */
+static int room_from(struct below *below, struct leat_wrapper *top, const struct coming *to_top, uint64_t *ret_room)
+{
+	struct leat_wrapper *w = NULL;
+	struct coming c = *to_top;
+	uint64_t room = NO_LIMIT;
 	int answer;
 
 	/* leat_read's own limit, the last of all, cuts nothing: the next leat_read goes on in the header. */
-	if (!w || w->ops->need == LEAT_NEED_CHANGE || (below->t->bits & TRANSFER_QUIET && !w->down)) {
-		*ret_room = room;
-		return 0;
+	for (struct leat_wrapper *next = top; next && next->ops->need != LEAT_NEED_CHANGE; next = next->down)
+		if (next->down || !(below->t->bits & TRANSFER_QUIET))
+			w = next;
+	if (w)
+		c = coming_to(w, top, *to_top);
+	for (; w && w != top->up; w = w->up) {
+		bool frame = w->ops == &frame_ops;
+
+		if (frame || skip_of(w))	/* who changes what comes further down */
+			c = coming_to(w, top, *to_top);
+		if (frame)
+			room = payload_in((const struct leat_frame *)w, &c.unit, &c.debt, room);
+		answer = ask(below, w, c.of_use, &room);
+		if (answer)
+			return answer;
+		room += skip_of(w);
 	}
-	debt.bytes -= least(debt.bytes, skip);	/* dropped */
-	if (frame)
-		answer = room_from(below, w->down, behind(frame, &unit), behind_debt(frame, &debt),
-				   framed(frame, &unit, &debt, of_use), &room);
-	else
-		answer = room_from(below, w->down, unit, debt, of_use, &room);
-	if (answer)
-		return answer;
-	if (frame)
-		room = payload_in(frame, &unit, &debt, room);
-	answer = ask(below, w, of_use, &room);
-	*ret_room = room + skip;
-	return answer;
+	*ret_room = room;
+	return 0;
 }
 
 int room_below(const struct transfer *t, const struct leat_frame *frame, uint64_t of_use, struct leat_budget *budget,
 	       uint64_t *ret_room, struct leat_wrapper **ret_by)
 {
 	struct below below = { .t = t, .budget = budget };
-	const struct unit whole = { NO_LIMIT, NO_LIMIT };
-	const struct debt none = { 0 };	/* it has no piece open */
-	int answer = room_from(&below, frame->wrapper.down, whole, none, framed(frame, &whole, &none, of_use ? of_use : 1),
-			       ret_room);
+	struct coming c = { .unit = { NO_LIMIT, NO_LIMIT } };	/* without a debt: it has no piece open */
+	int answer;
+
+	c.of_use = framed(frame, &c.unit, &c.debt, of_use ? of_use : 1);
+	answer = room_from(&below, frame->wrapper.down, &c, ret_room);
 
 	*ret_by = below.by;
 	return answer;

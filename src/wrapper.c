@@ -124,14 +124,14 @@ struct needs way_needs(const struct leat_wrapper *first)
 	struct needs needs = { 0 };
 
 	for (const struct leat_wrapper *w = first; w; w = w->down) {
-		needs.wrappers++;
+		needs.wrappers += needs.wrappers < UINT16_MAX;
 		if (w->ops == &frame_ops)
 			needs.framed = true;
 		if (w->ops == &frame_ops || still_skips(w))
 			needs.boundaries = true;
 		if (w->ops->need < LEAT_NEED_CONTENT)
 			continue;
-		needs.content_wrappers++;
+		needs.content_wrappers += needs.content_wrappers < UINT16_MAX;
 		if (w->ops->need == LEAT_NEED_CHANGE) {
 			needs.boundaries = true;
 			needs.changers++;

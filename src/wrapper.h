@@ -9,7 +9,7 @@
 struct needs {
 	const char *content, *change;
 	uint16_t wrappers, content_wrappers;
-	uint8_t changers;
+	uint32_t changers;
 	bool boundaries;	/* a frame, a changer or a section that still skips is on the way */
 	bool framed;
 };

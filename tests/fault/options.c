@@ -147,11 +147,85 @@ static void the_file_size_signal_is_left_alone(void)
 	CHECK_EQ(WTERMSIG(status), SIGXFSZ);
 }
 
+/* ---- numbers of things ----------------------------------------------------------------------------------------------------- */
+
+#define MANY 70000
+
+static struct leat_count counts[MANY];
+static int64_t moved;
+
+static void *copy_through_many(void *arg)
+{
+	struct leat_source source;
+	struct leat_sink sink;
+	struct leat_frame frames[2];
+
+	leat_from_memory(&source, arg, 100);
+	leat_to_nothing(&sink);
+	for (int i = 0; i < MANY; i++) {
+		if (i % (MANY / 2) == 0)
+			leat_wrap(&source, leat_chunked_init(&frames[i > 0], 10));
+		leat_wrap(&source, leat_count_init(&counts[i]));
+	}
+	moved = leat_copy(&sink, &source, NULL, &report);
+	leat_close(&source);
+	return NULL;
+}
+
+/* On a stack of a coroutine's size. */
+static void more_wrappers_than_a_stack_has_room_for(void)
+{
+	static char bytes[100];
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	CHECK_EQ(pthread_attr_init(&attr), 0);
+	CHECK_EQ(pthread_attr_setstacksize(&attr, 256 << 10), 0);
+	CHECK_EQ(pthread_create(&thread, &attr, copy_through_many, bytes), 0);
+	pthread_join(thread, NULL);
+	pthread_attr_destroy(&attr);
+	CHECK_EQ(report.wrappers, UINT16_MAX);
+	CHECK_EQ(counts[0].bytes, 155);	/* ten of 10, in "a", line ends twice each, and the last chunk */
+	CHECK_EQ(counts[MANY - 1].bytes, moved);
+}
+
+static int pass_on(struct leat_wrapper *wrapper, struct leat_change *change)
+{
+	(void)wrapper;
+	change->consumed = change->produced = change->in_bytes < change->out_bytes ? change->in_bytes : change->out_bytes;
+	memcpy(change->out, change->in, change->consumed);
+	return change->last && change->consumed == change->in_bytes ? LEAT_END : 0;
+}
+
+static void more_changers_than_are_counted(void)
+{
+	static const struct leat_wrapper_ops changer = { .name = "same", .need = LEAT_NEED_CHANGE, .change = pass_on };
+
+	for (int n = 255; n <= 257; n++) {
+		struct leat_wrapper wrappers[257];
+		struct leat_source source;
+		struct leat_sink sink;
+		unsigned char got[3];
+
+		leat_from_memory(&source, "abc", 3);
+		leat_to_memory(&sink, got, 3);
+		for (int i = 0; i < n; i++)
+			leat_wrap(&source, leat_wrapper_init(&wrappers[i], &changer));
+		CHECK_EQ(leat_copy(&sink, &source, NULL, &report), n > 255 ? -E2BIG : 3);
+		if (n <= 255)
+			CHECK_BYTES(got, "abc", 3);
+		leat_close(&source);
+		leat_close_sink(&sink);
+	}
+}
+
 static const struct test tests[] = {
 	TEST(options_that_are_none),
 	TEST(options_of_any_size),
 	TEST(copy_is_not_switched_off),
 	TEST(a_plan_keeps_nothing),
 	TEST(the_file_size_signal_is_left_alone),
+	TEST(more_wrappers_than_a_stack_has_room_for),
+	TEST(more_changers_than_are_counted),
 };
 TEST_MAIN(tests)
