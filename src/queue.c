@@ -30,7 +30,7 @@ static bool holds(const struct leat_source *source, const struct leat_queue *que
 
 int leat_queue_add(struct leat_queue *queue, struct leat_source *part)
 {
-	if (!queue || !part || queue->owner == part || holds(part, queue))
+	if (!queue || !part || queue->owner == part || (queue->owner && holds(part, queue)))	/* without a source it is in nothing */
 		return -EINVAL;
 	if (queue->ended)
 		return -EPIPE;

@@ -219,6 +219,29 @@ static void more_changers_than_are_counted(void)
 	}
 }
 
+/* Each in the next: a queue that is in nothing need not be looked for in all the others. */
+static void queues_as_deep_as_memory(void)
+{
+	struct leat_queue *queues = calloc(MANY, sizeof *queues);
+	struct leat_source *sources = calloc(MANY + 1, sizeof *sources);
+	struct leat_sink sink;
+
+	CHECK(queues && sources);
+	leat_from_memory(&sources[0], "abc", 3);
+	for (int i = 0; i < MANY; i++) {
+		leat_queue_init(&queues[i]);
+		CHECK_EQ(leat_queue_add(&queues[i], &sources[i]), 0);
+		leat_queue_end(&queues[i]);
+		leat_from_queue(&sources[i + 1], &queues[i]);
+	}
+	leat_to_nothing(&sink);
+	CHECK_EQ(leat_plan(&sink, &sources[MANY], NULL, NULL), 0);
+	for (int i = MANY; i >= 0; i--)
+		leat_close(&sources[i]);
+	free(queues);
+	free(sources);
+}
+
 static const struct test tests[] = {
 	TEST(options_that_are_none),
 	TEST(options_of_any_size),
@@ -227,5 +250,6 @@ static const struct test tests[] = {
 	TEST(the_file_size_signal_is_left_alone),
 	TEST(more_wrappers_than_a_stack_has_room_for),
 	TEST(more_changers_than_are_counted),
+	TEST(queues_as_deep_as_memory),
 };
 TEST_MAIN(tests)
