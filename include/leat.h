@@ -323,7 +323,8 @@ struct leat_options {		/* all zero: the defaults */
 	const volatile int *stop;	/* not 0: -ECANCELED, in leat_step at once, in leat_copy within 100 ms */
 	uint64_t (*clock_ns)(void *arg);	/* for tests; NULL: CLOCK_MONOTONIC */
 	void *clock_arg;
-	uint64_t reserved[4];
+	uint64_t fill_holes;		/* 1: holes of a file are read as zeros and written, and no file system is asked for them */
+	uint64_t reserved[3];
 };
 
 struct leat_transfer { uint64_t opaque[128]; };	/* the caller's; stays put from begin to end */

@@ -17,7 +17,7 @@ static bool wanted(const struct transfer *t)
 	const struct leat_facts *from = &t->base->facts, *to = &t->out->facts;
 
 	return from->kind == LEAT_KIND_FILE && to->kind == LEAT_KIND_FILE && from->blocks * 512 < from->size &&
-	       !(to->open_flags & O_APPEND) && t->route->id != LEAT_ROUTE_CLONE;
+	       !(to->open_flags & O_APPEND) && t->route->id != LEAT_ROUTE_CLONE && !t->options.fill_holes;
 }
 
 /* Finds what stands at the position: after it, one of data_end and hole_end is beyond it. */

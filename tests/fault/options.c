@@ -13,7 +13,7 @@ static void options_that_are_none(void)
 {
 	const struct leat_options rows[] = {
 		{ .policy = (enum leat_policy)3 }, { .policy = (enum leat_policy)-1 }, { .stable = (enum leat_stable)3 },
-		{ .stable = (enum leat_stable)-7 }, { .reserved[0] = 1 }, { .reserved[3] = 1 },
+		{ .stable = (enum leat_stable)-7 }, { .reserved[0] = 1 }, { .reserved[2] = 1 },
 	};
 
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -318,6 +318,33 @@ static void beside_another(void)
 	close(to);
 }
 
+/* Who does not trust the file system's answers gets zeros, written. */
+static void filled(void)
+{
+	struct leat_options options = { .routes_off = 1u << LEAT_ROUTE_CLONE | 1u << LEAT_ROUTE_COPY_FILE_RANGE, .fill_holes = 1 };
+
+	content = ends_content(SIZE + 100 * BLOCK);
+	if (!fs_has_holes())
+		test_skip("this file system has no holes");
+	for (unsigned i = 0; i < LAYOUTS; i++) {
+		const struct layout *layout = &layouts[i];
+		struct leat_source source;
+		struct leat_sink sink;
+		struct leat_report report;
+		int from = sparse_file(layout), to = ends_file(O_RDWR);
+
+		leat_from_file(&source, from, 0);
+		leat_to_file(&sink, to, 0);
+		CHECK_EQ(leat_copy(&sink, &source, &options, &report), (int64_t)layout->size);
+		CHECK_EQ(report.hole_bytes, 0);
+		CHECK_EQ(data_bytes(to, 0, layout->size), layout->size);
+		CHECK_EQ(pread(to, got, layout->size, 0), (ssize_t)layout->size);
+		CHECK_BYTES(got, image, layout->size);
+		close(from);
+		close(to);
+	}
+}
+
 /* A range that a sparse file does not have is short, as in a dense one: no hole is made of it. */
 static void behind_the_end(void)
 {
@@ -410,6 +437,6 @@ static void elsewhere_they_are_zeros(void)
 
 static const struct test tests[] = {
 	TEST(into_a_new_file), TEST(over_old_data), TEST(cut_anywhere), TEST(cancelled_anywhere), TEST(beside_another),
-	TEST(behind_the_end), TEST(elsewhere_they_are_zeros),
+	TEST(behind_the_end), TEST(filled), TEST(elsewhere_they_are_zeros),
 };
 TEST_MAIN(tests)
