@@ -104,15 +104,17 @@ static int count_quietly(struct bench *b, struct run *run, char *why, size_t siz
 	return 0;
 }
 
+/* Or why there is none. */
 static void say_version(struct bench *b)
 {
-	FILE *f = popen("strace -V 2>/dev/null", "re");
-	char line[128] = "", version[24];
+	char said[128], version[24];
 
-	if (f && fgets(line, sizeof line, f) && sscanf(line, "strace -- version %23s", version) == 1)
+	if (tool_says("strace", "-V", NULL, said, sizeof said, b->not_counted, sizeof b->not_counted))
+		return;
+	if (sscanf(said, "strace -- version %23s", version) == 1)
 		snprintf(b->strace_version, sizeof b->strace_version, "strace %s", version);
-	if (f)
-		pclose(f);
+	else
+		snprintf(b->not_counted, sizeof b->not_counted, "`strace -V` names no version");
 }
 
 void count_pass(struct bench *b)
@@ -121,8 +123,8 @@ void count_pass(struct bench *b)
 
 	say_version(b);
 	if (!b->strace_version[0]) {
-		snprintf(b->not_counted, sizeof b->not_counted, "there is no strace on the PATH");
-		bench_note(b, "%s: system calls are not counted (install strace to have them)", b->not_counted);
+		bench_note(b, "%s: system calls are not counted%s", b->not_counted,
+			   strstr(b->not_counted, "on the PATH") ? " (install strace to have them)" : "");
 		return;
 	}
 	for (unsigned i = 0; i < b->runs_count && !*b->stop; i++) {
@@ -136,7 +138,7 @@ void count_pass(struct bench *b)
 		error = count_quietly(b, run, why, sizeof why);
 		if (error == -EPERM) {
 			snprintf(b->not_counted, sizeof b->not_counted, "%s", why);
-			bench_note(b, "strace may not attach (%s): system calls are not counted", why);
+			bench_note(b, "%s: system calls are not counted", why);
 			return;
 		}
 		if (error && !*b->stop)

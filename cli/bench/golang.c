@@ -96,13 +96,13 @@ static int write_program(struct golang *go, const char *tmp_dir)
 
 static void say_version(struct golang *go)
 {
-	FILE *f = popen("GOTOOLCHAIN=local go version 2>/dev/null", "re");
-	char line[128] = "";
+	char said[128];
 
-	if (f && fgets(line, sizeof line, f))
-		sscanf(line, "go version %63s", go->version);
-	if (f)
-		pclose(f);
+	setenv("GOTOOLCHAIN", "local", 1);
+	if (tool_says("go", "version", NULL, said, sizeof said, go->missing, sizeof go->missing))
+		return;
+	if (sscanf(said, "go version %63s", go->version) != 1)
+		snprintf(go->missing, sizeof go->missing, "`go version` names no version");
 }
 
 /* Never asks the network, and needs no module; its cache is the user's own where that can be written. */
@@ -112,7 +112,6 @@ static void exec_build(const struct golang *go)
 	const char *home = getenv("HOME");
 
 	setenv("GOTMPDIR", go->dir, 1);
-	setenv("GOTOOLCHAIN", "local", 1);
 	setenv("GOPROXY", "off", 1);
 	setenv("GOFLAGS", "", 1);
 	setenv("GO111MODULE", "off", 1);
@@ -128,10 +127,8 @@ static void exec_build(const struct golang *go)
 void golang_begin(struct golang *go, const char *tmp_dir)
 {
 	say_version(go);
-	if (!go->version[0]) {
-		snprintf(go->missing, sizeof go->missing, "there is no `go` on the PATH");
+	if (!go->version[0])
 		return;
-	}
 	if (write_program(go, tmp_dir)) {
 		snprintf(go->missing, sizeof go->missing, "the Go program could not be written: %s", strerror(errno));
 		return;
@@ -148,15 +145,18 @@ void golang_begin(struct golang *go, const char *tmp_dir)
 	_exit(1);
 }
 
-/* The first line of what the build said. */
-static void say_failed(struct golang *go)
+/* The first line of what the build said, or how it ended. */
+static void say_failed(struct golang *go, int status)
 {
-	char said[100] = "";
+	char said[100] = "", end[96] = "";
 	ssize_t n = go->log < 0 ? 0 : pread(go->log, said, sizeof said - 1, 0);
 
 	said[n > 0 ? n : 0] = 0;
 	said[strcspn(said, "\n")] = 0;
-	snprintf(go->missing, sizeof go->missing, "`go build` failed%s%s", *said ? ": " : "", said);
+	if (!*said && status)
+		snprintf(go->missing, sizeof go->missing, "`go build` %s", tool_end(status, end, sizeof end));
+	else
+		snprintf(go->missing, sizeof go->missing, "`go build` failed%s%s", *said ? ": " : " to make a program", said);
 }
 
 void golang_finish(struct golang *go, int timeout_ms)
@@ -180,7 +180,7 @@ void golang_finish(struct golang *go, int timeout_ms)
 	go->builder = 0;
 	go->usable = status == 0 && access(go->binary, X_OK) == 0;
 	if (!go->usable)
-		say_failed(go);
+		say_failed(go, status);
 }
 
 /* Puts descriptors where the program looks for them; taken high first, so that none is overwritten on the way. */

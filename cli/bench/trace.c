@@ -81,6 +81,7 @@ static void first_line(int errors, const char *otherwise, char *why, size_t size
 int tracer_start(struct tracer *tracer, pid_t pid, int cpu, char *why, size_t size)
 {
 	int errors = memfd_create("leat-bench-strace-errors", MFD_CLOEXEC), status;
+	char ended[128], end[96];
 
 	tracer->log = memfd_create("leat-bench-strace", MFD_CLOEXEC);
 	tracer->pid = tracer->log < 0 || errors < 0 ? -errno : child_fork();
@@ -92,11 +93,12 @@ int tracer_start(struct tracer *tracer, pid_t pid, int cpu, char *why, size_t si
 		usleep(2000);
 		if (waitpid(tracer->pid, &status, WNOHANG) != tracer->pid)
 			continue;
-		first_line(errors, "strace ended at once", why, size);
+		snprintf(ended, sizeof ended, "strace %s at once", tool_end(status, end, sizeof end));
+		first_line(errors, ended, why, size);
 		tracer->pid = -1;
 	}
 	if (tracer->pid > 0 && !attached(pid)) {
-		first_line(errors, "strace did not attach", why, size);
+		first_line(errors, "strace did not attach within 5 s", why, size);
 		tracer_stop(tracer);
 		tracer->pid = -1;
 	}

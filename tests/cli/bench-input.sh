@@ -108,15 +108,56 @@ a_port_in_use() {
 }
 
 no_strace_and_no_go() {
-	mkdir bin
+	mkdir -p bin
 	PATH=$PWD/bin run 0 "$LEAT" bench --shape file-tcp/raw,file-tcp/go-raw --rounds 1 --size 16m --json bare.json
-	says err '^leat: there is no strace on the PATH: system calls are not counted'
+	# shellcheck disable=SC2016
+	says err '^leat: there is no `strace` on the PATH: system calls are not counted'
 	# shellcheck disable=SC2016
 	says err '^leat: there is no `go` on the PATH: the Go programs are left out'
 	says bare.json '"calls_counted_by": null'
 	# shellcheck disable=SC2016
 	says bare.json '"left_out": "there is no `go` on the PATH"'
 	says bare.json '"name": "raw"'
+}
+
+# tool NAME SCRIPT: a program of this name in bin, before all others.
+tool() { mkdir -p bin; printf '#!/bin/sh\n%s\n' "$2" >"bin/$1"; chmod +x "bin/$1"; }
+
+# shellcheck disable=SC2016
+a_strace_or_go_that_fails() {
+	local with=(--shape "file-tcp/raw,file-tcp/go-raw" --quick --budget 5 --size 1m)
+	tool strace 'exit 3'
+	tool go 'exit 4'
+	PATH=$PWD/bin:$PATH run 0 "$LEAT" bench "${with[@]}" --json bare.json
+	says err '^leat: `strace -V` ended with status 3: system calls are not counted$'
+	says err '^leat: `go version` ended with status 4: the Go programs are left out$'
+	says bare.json '"not_counted": "`strace -V` ended with status 3"'
+	tool strace 'test "$1" = -V && echo "strace -- version 9.9" || { echo "strace: no" >&2; exit 3; }'
+	tool go 'test "$1" = version && echo "go version go9.9 x" || kill -9 $$'
+	PATH=$PWD/bin:$PATH run 0 "$LEAT" bench "${with[@]}"
+	says err '^leat: strace: no: system calls are not counted$'
+	says err '^leat: `go build` was ended by signal 9 \(Killed\): the Go programs are left out$'
+	chmod -x bin/strace bin/go
+	PATH=$PWD/bin run 0 "$LEAT" bench "${with[@]}"
+	says err '^leat: `strace` cannot be run: Permission denied: system'
+	says err '^leat: `go` cannot be run: Permission denied: the Go'
+	rm -r bin
+}
+
+# shellcheck disable=SC2016
+a_strace_or_go_that_hangs() {
+	local with=(--shape "file-tcp/raw,file-tcp/go-raw" --quick --budget 5 --size 1m)
+	tool strace 'sleep 300'
+	tool go 'sleep 300 & wait'
+	PATH=$PWD/bin:$PATH run 0 timeout 60 "$LEAT" bench "${with[@]}"
+	says err '^leat: `strace -V` did not answer within 5 s: system calls are not counted$'
+	says err '^leat: `go version` did not answer within 5 s: the Go programs are left out$'
+	tool strace 'test "$1" = -V && echo "strace -- version 9.9" || sleep 300'
+	tool go 'test "$1" = version && echo "go version go9.9 x" || sleep 300'
+	PATH=$PWD/bin:$PATH run 0 timeout 60 "$LEAT" bench "${with[@]}"
+	says err '^leat: strace did not attach within 5 s: system calls are not counted$'
+	says err '^leat: `go build` took longer than 6 s: the Go programs are left out$'
+	rm -r bin
 }
 
 one_cpu() {
@@ -162,7 +203,7 @@ a_full_output() {
 }
 
 for name in files_that_cannot_be_sent a_file_one_may_not_read a_file_of_ones_own a_copy_beside_a_hog no_directory no_room \
-	a_port_in_use no_strace_and_no_go one_cpu closed_descriptors \
+	a_port_in_use no_strace_and_no_go a_strace_or_go_that_fails a_strace_or_go_that_hangs one_cpu closed_descriptors \
 	a_full_output; do
 	part "$name"
 done
