@@ -91,12 +91,17 @@ __attribute__((format(printf, 1, 2))) static inline _Noreturn void test_skip(con
 			check_fail(__FILE__, __LINE__, __VA_ARGS__); \
 	} while (0)
 
-/* Any two integers; negative ones print as such. */
+/* Any two integers, compared by their values whatever their types are; negative ones print as such. */
+__extension__ typedef __int128 check_integer;
+#define CHECK_IS_INTEGER(a) \
+	_Static_assert(__builtin_choose_expr(__builtin_types_compatible_p(__typeof__((a) + 0), double), 0, 1), "no integer")
 #define CHECK_COMPARE(a, a_text, relation, b, b_text) \
 	do { \
-		__auto_type check_a = (a); \
-		__auto_type check_b = (b); \
-		if (!(check_a relation (__typeof__(check_a))check_b)) \
+		const check_integer check_a = (a); \
+		const check_integer check_b = (b); \
+		CHECK_IS_INTEGER(a); \
+		CHECK_IS_INTEGER(b); \
+		if (!(check_a relation check_b)) \
 			check_fail(__FILE__, __LINE__, "%s is %lld (0x%llx), not " #relation " %s, %lld (0x%llx)", \
 				   a_text, (long long)check_a, (unsigned long long)check_a, b_text, (long long)check_b, \
 				   (unsigned long long)check_b); \
