@@ -24,7 +24,7 @@ static void *stop_after_100_ms(void *arg)
 {
 	(void)arg;
 	usleep(100000);
-	stop = 1;
+	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
 
@@ -160,43 +160,6 @@ static void a_full_master_can_be_left(void)
 /* ---- devices that have nothing to read --------------------------------------------------------------------------------- */
 
 static int a_timer(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC); }
-/* What a section drops of a stream that may wait is asked for first: a blocking read would know of no deadline. */
-static void a_section_of_a_silent_stream_can_be_left(void)
-{
-	static const size_t some[] = { 0, 5, 10, 15 };	/* that came, of 10 to be dropped */
-
-	alarm(20);
-	for (unsigned i = 0; i < 3 * 4; i++) {
-		struct leat_source source;
-		struct leat_sink sink;
-		struct leat_limit section;
-		struct leat_deadline deadline;
-		unsigned char got[20];
-		int fds[2];
-		char note[60];
-
-		snprintf(note, sizeof note, "%s, after %zu bytes", i / 4 == 0 ? "terminal" : i / 4 == 1 ? "socket" : "pipe", some[i % 4]);
-		test_note(note);
-		if (i / 4 == 0)
-			raw_pty(&fds[0], &fds[1]);
-		else
-			lab_pair(i / 4 == 1 ? LAB_UNIX : LAB_PIPE, fds);
-		CHECK_EQ(write(fds[1], "drop these, not those", some[i % 4]), (ssize_t)some[i % 4]);
-		leat_from_fd(&source, fds[0]);
-		leat_wrap(&source, leat_section_init(&section, 10, 100));
-		leat_wrap(&source, leat_deadline_init(&deadline, LEAT_SECOND / 25, 0));
-		leat_to_memory(&sink, got, sizeof got);
-		CHECK_EQ(leat_copy(&sink, &source, NULL, &report), -ETIMEDOUT);
-		CHECK_EQ(report.bytes, some[i % 4] > 10 ? some[i % 4] - 10 : 0);
-		CHECK_BYTES(got, "drop these, not those" + 10, report.bytes);
-		leat_close(&source);
-		leat_close_sink(&sink);
-		close(fds[0]);
-		close(fds[1]);
-	}
-	alarm(240);
-}
-
 static int an_event(void) { return eventfd(0, EFD_CLOEXEC); }
 static int a_watch(void) { return inotify_init1(IN_CLOEXEC); }
 
@@ -552,7 +515,6 @@ static const struct test tests[] = {
 	TEST(a_stopped_terminal_can_be_left),
 	TEST(a_full_master_can_be_left),
 	TEST(a_silent_device_is_waited_for),
-	TEST(a_section_of_a_silent_stream_can_be_left),
 	TEST(a_fifo_without_a_writer_is_at_its_end),
 	TEST(an_event_is_moved_as_it_comes),
 	TEST(a_full_event_is_waited_for),

@@ -351,8 +351,9 @@ static void cold_file(struct outcome *o)
 		leat_wants(&transfer, &wait);
 		memcpy(fds, wait.fds, sizeof wait.fds);
 		fds[3] = (struct pollfd){ .fd = leat_helper_fd(&helper), .events = POLLIN };
-		if (r == LEAT_WAIT)
-			poll(fds, 4, wait.wake_at_ns == LEAT_NEVER ? 5000 : leat_wait_ms(&wait, leat_now_ns()));
+		if (r == LEAT_WAIT)	/* a request that failed is not waited for */
+			CHECK(poll(fds, 4, wait.wake_at_ns == LEAT_NEVER ? 5000 : leat_wait_ms(&wait, leat_now_ns())) ||
+			      wait.wake_at_ns != LEAT_NEVER);
 		while (ARMED(leat_helper_next(&helper)))
 			;
 	}

@@ -142,6 +142,45 @@ static void a_deadline_anywhere_on_the_way(void)
 	}
 }
 
+/* What a section drops of a stream that may wait is asked for first: a blocking read would know of no deadline. */
+static void a_section_of_a_silent_stream_keeps_its_deadline(void)
+{
+	static const size_t some[] = { 0, 5, 10, 15 };	/* that came, of 10 to be dropped */
+
+	begin_case();
+	for (unsigned i = 0; i < 3 * 4; i++) {
+		struct leat_source source;
+		struct leat_sink sink;
+		struct leat_limit section;
+		struct leat_deadline deadline;
+		struct leat_report report;
+		unsigned char got[20];
+		int fds[2];
+		static char note[60];
+
+		snprintf(note, sizeof note, "%s, after %zu bytes", i / 4 == 0 ? "terminal" : i / 4 == 1 ? "socket" : "pipe", some[i % 4]);
+		test_note(note);
+		if (i / 4 == 0)
+			ends_pty(&fds[0], &fds[1]);
+		else if (i / 4 == 1)
+			ends_pair(false, fds);
+		else
+			CHECK_CALL(pipe2(fds, O_CLOEXEC));
+		CHECK_EQ(write(fds[1], "drop these, not those", some[i % 4]), (ssize_t)some[i % 4]);
+		leat_from_fd(&source, fds[0]);
+		leat_wrap(&source, leat_section_init(&section, 10, 100));
+		leat_wrap(&source, leat_deadline_init(&deadline, LEAT_SECOND / 25, 0));
+		leat_to_memory(&sink, got, sizeof got);
+		CHECK_EQ(leat_copy(&sink, &source, NULL, &report), -ETIMEDOUT);
+		CHECK_EQ(report.bytes, some[i % 4] > 10 ? some[i % 4] - 10 : 0);
+		CHECK_BYTES(got, "drop these, not those" + 10, report.bytes);
+		leat_close(&source);
+		leat_close_sink(&sink);
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
 /* ---- A cold part ---- */
 
 static struct {
@@ -356,7 +395,8 @@ static void a_cold_part_that_ends_and_the_others(void)
 }
 
 static const struct test tests[] = {
-	TEST(a_deadline_anywhere_on_the_way), TEST(a_wrapper_that_pauses_after_a_cold_wait), TEST(a_socket_after_a_cold_part),
+	TEST(a_deadline_anywhere_on_the_way), TEST(a_section_of_a_silent_stream_keeps_its_deadline),
+	TEST(a_wrapper_that_pauses_after_a_cold_wait), TEST(a_socket_after_a_cold_part),
 	TEST(a_cold_part_that_ends_and_a_cancel), TEST(a_cold_part_that_ends_and_the_others),
 };
 TEST_MAIN(tests)
