@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* How a part of a queue and a transfer end: what is held goes back to the source, offsets are left, everybody is told. */
-#define _GNU_SOURCE
 #include "charge.h"
 #include "endpoint.h"
 #include "holes.h"

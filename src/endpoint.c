@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Making sources and sinks, keeping bytes for them, and their end. The first misuse stays in ->error. */
-#define _GNU_SOURCE
 #include "endpoint.h"
 #include "sys.h"
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include "holes.h"
 #include "route/route.h"
 #include "sys.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* How a transfer begins and goes from leaf to leaf: facts, plan, private descriptors, and what the wrappers are told. */
-#define _GNU_SOURCE
 #include "charge.h"
 #include "endpoint.h"
 #include "helper.h"

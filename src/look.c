@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The facts of a descriptor: its kind, flags, size and times. Asked once; only an unpromised file's size is asked again. */
-#define _GNU_SOURCE
 #include "endpoint.h"
 #include "sys.h"
 

@@ -6,7 +6,6 @@
 #include "leat.h"
 
 #include <stdbool.h>
-#include <signal.h>
 
 #define KIB UINT64_C(1024)
 #define MIB (1024 * KIB)

@@ -3,7 +3,6 @@
  * splice, in two forms. `splice`: one end is a pipe of the caller's. `splice_pipe`: through a pipe of ours, which is filled
  * only while it is empty, so that EAGAIN from filling always means the source (hazard 41).
  */
-#define _GNU_SOURCE
 #include "route.h"
 #include "endpoint.h"
 #include "pipe.h"

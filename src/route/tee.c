@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include "tee.h"
 #include "endpoint.h"
 #include "pipe.h"
