@@ -69,7 +69,7 @@ void leat_from_callback(struct leat_source *source, const struct leat_source_ops
 	source_start(source, LEAT_KIND_CALLBACK, -1);
 	source->base = ops;
 	source->arg = arg;
-	source->error = ops && ops->read ? 0 : -EINVAL;
+	source->error = ops && ops->read && !ops->reserved[0] && !ops->reserved[1] ? 0 : -EINVAL;
 }
 
 void leat_from_queue(struct leat_source *source, struct leat_queue *queue)
@@ -152,7 +152,7 @@ void leat_to_callback(struct leat_sink *sink, const struct leat_sink_ops *ops, v
 	sink_start(sink, LEAT_KIND_CALLBACK, -1);
 	sink->base = ops;
 	sink->arg = arg;
-	sink->error = ops && ops->write ? 0 : -EINVAL;
+	sink->error = ops && ops->write && !ops->reserved[0] && !ops->reserved[1] ? 0 : -EINVAL;
 }
 
 void leat_to_nothing(struct leat_sink *sink)

@@ -30,6 +30,9 @@ static int misuse(const struct leat_wrapper *wrapper, unsigned state)
 		return -EINVAL;
 	if (wrapper->ops->need == LEAT_NEED_CHANGE && !wrapper->ops->change)
 		return -EINVAL;
+	for (unsigned i = 0; i < sizeof wrapper->ops->reserved / sizeof wrapper->ops->reserved[0]; i++)
+		if (wrapper->ops->reserved[i])
+			return -EINVAL;
 	if (wrapper->state & WRAPPER_WRAPPED || state & END_BUSY)
 		return LEAT_EWRAPPED;
 	return 0;

@@ -35,6 +35,41 @@ static void options_that_are_none(void)
 	}
 }
 
+static void later(void) { }
+
+static int64_t nothing_to_read(void *arg, void *buffer, size_t bytes, struct pollfd *wait)
+{
+	(void)arg, (void)buffer, (void)bytes, (void)wait;
+	return 0;
+}
+
+static int64_t all_taken(void *arg, const void *buffer, size_t bytes, int more, struct pollfd *wait)
+{
+	(void)arg, (void)buffer, (void)more, (void)wait;
+	return (int64_t)bytes;
+}
+
+/* Nor ops of a later header, whose meaning this version does not know. */
+static void ops_of_a_later_version(void)
+{
+	static const struct leat_wrapper_ops wraps = { .name = "later", .reserved[3] = later };
+	static const struct leat_source_ops reads = { .name = "later", .read = nothing_to_read, .reserved[1] = later };
+	static const struct leat_sink_ops writes = { .name = "later", .write = all_taken, .reserved[0] = later };
+	struct leat_wrapper wrapper;
+	struct leat_source source;
+	struct leat_sink sink;
+
+	leat_to_nothing(&sink);
+	leat_from_memory(&source, "abc", 3);
+	leat_wrap(&source, leat_wrapper_init(&wrapper, &wraps));
+	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), -EINVAL);
+	leat_from_callback(&source, &reads, NULL);
+	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), -EINVAL);
+	leat_from_memory(&source, "abc", 3);
+	leat_to_callback(&sink, &writes, NULL);
+	CHECK_EQ(leat_copy(&sink, &source, NULL, NULL), -EINVAL);
+}
+
 /* Sizes of anything from a byte to everything are taken as far as they go. */
 static void options_of_any_size(void)
 {
@@ -244,6 +279,7 @@ static void queues_as_deep_as_memory(void)
 
 static const struct test tests[] = {
 	TEST(options_that_are_none),
+	TEST(ops_of_a_later_version),
 	TEST(options_of_any_size),
 	TEST(copy_is_not_switched_off),
 	TEST(a_plan_keeps_nothing),
