@@ -100,9 +100,9 @@ static int look_at_sink(struct transfer *t)
 	int64_t at;
 	int r = sink_look(out);
 
+	t->report.sink_kind = t->part_report.sink_kind = out->facts.kind;
 	if (r < 0)
 		return r;
-	t->report.sink_kind = t->part_report.sink_kind = out->facts.kind;
 	if (out->own_offset && kind_is_file(out->facts.kind)) {
 		at = sys_seek(out->fd, 0, out->facts.open_flags & O_APPEND ? SEEK_END : SEEK_CUR);
 		if (at < 0)
@@ -110,6 +110,16 @@ static int look_at_sink(struct transfer *t)
 		out->position = (uint64_t)at;
 	}
 	return 0;
+}
+
+static int look_at_source(struct transfer *t)
+{
+	int r = source_look(t->base);
+
+	t->part_report.source_kind = t->base->facts.kind;
+	if (!t->report.source_kind)
+		t->report.source_kind = t->base->facts.kind;
+	return r;
 }
 
 /* Where the base starts and ends for this transfer. */
@@ -199,7 +209,6 @@ static int prepare_leaf(struct transfer *t, struct plan *plan)
 	}
 	t->changers = (uint8_t)needs.changers;
 	plan->count = plan->begins_with_copy = 0;
-	t->part_report.source_kind = t->base->facts.kind;
 	t->part_report.sink_kind = t->out->facts.kind;
 	t->report.wrappers = t->part_report.wrappers = needs.wrappers;
 	t->report.content_wrappers = t->part_report.content_wrappers = needs.content_wrappers;
@@ -304,7 +313,7 @@ static int open_leaf(struct transfer *t)
 	t->base = queue_leaf(t->source, &t->part);
 	r = queue_set_busy(t->source, true);
 	if (!r)
-		r = source_look(t->base);
+		r = look_at_source(t);
 	if (r < 0)
 		return r;
 	take_snapshot(t);
@@ -428,7 +437,7 @@ static int plan_only(struct transfer *t)
 		t->report.side = LEAT_SIDE_SOURCE;
 		t->base = queue_leaf(t->source, &t->part);
 		source_was = *t->base;
-		r = source_look(t->base);
+		r = look_at_source(t);
 		if (!r)
 			r = prepare_leaf(t, &plan);
 		*t->base = source_was;

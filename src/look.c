@@ -104,8 +104,10 @@ static int kind_of(int fd, const struct stat *stat, struct leat_facts *facts)
 		return LEAT_KIND_PIPE;
 	if (S_ISSOCK(stat->st_mode))
 		return socket_kind(fd);
-	if (S_ISDIR(stat->st_mode))
+	if (S_ISDIR(stat->st_mode)) {
+		facts->kind = LEAT_KIND_DIRECTORY;	/* for the report */
 		return -EISDIR;
+	}
 	if (S_ISBLK(stat->st_mode))
 		return LEAT_KIND_BLOCK;
 	return sys_is_terminal(fd) ? LEAT_KIND_TERMINAL : LEAT_KIND_DEVICE;

@@ -274,6 +274,7 @@ static void bad_source(unsigned i, bool stepped)
 	else
 		CHECK_EQ(leat_copy(&sink, &source, NULL, &report), error);
 	check_report(&report, error, LEAT_SIDE_SOURCE, bytes);
+	CHECK_EQ(report.source_kind == LEAT_KIND_DIRECTORY, error == -EISDIR);
 	check_untouched(source.fd, &before, bytes == AT_BEGIN);
 	close(source.fd);
 	leat_close(&source);
@@ -474,6 +475,7 @@ static void bad_sink(unsigned i, unsigned which, bool stepped)
 	if (error != bad_sinks[i].other)
 		CHECK_EQ(error, bad_sinks[i].error);
 	check_report(&report, error, LEAT_SIDE_SINK, bad_sinks[i].bytes);
+	CHECK_EQ(report.sink_kind == LEAT_KIND_DIRECTORY, error == -EISDIR);
 	check_untouched(sink.fd, &before, bad_sinks[i].bytes == AT_BEGIN);
 	bring_the_rest(&from, report.bytes);
 	close(sink.fd);
