@@ -111,7 +111,7 @@ static const char *stage_forward(struct stage *s)
 		skip = least(s->skip, s->in.length);
 		s->out.bytes = skip ? s->in.bytes + skip : s->in.bytes;
 		s->out.length -= skip;
-		/* fall through */
+		__attribute__((fallthrough));
 	case ACT_CUT:
 		if (s->out.length >= s->cut && skip == s->skip)
 			s->out.length = s->cut;

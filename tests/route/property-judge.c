@@ -54,7 +54,7 @@ static void judge_watcher(struct made *made, uint64_t moved)
 		break;
 	case MADE_LOG:
 		same("sum of MOVED events", made, made->told, moved);
-		/* fall through */
+		__attribute__((fallthrough));
 	case MADE_TRACE: case MADE_PROGRESS:
 		same("bytes at the end", made, made->ended_bytes, moved - made->unseen);
 		break;
