@@ -173,7 +173,7 @@ static void a_section_of_a_silent_stream_keeps_its_deadline(void)
 		leat_to_memory(&sink, got, sizeof got);
 		CHECK_EQ(leat_copy(&sink, &source, NULL, &report), -ETIMEDOUT);
 		CHECK_EQ(report.bytes, some[i % 4] > 10 ? some[i % 4] - 10 : 0);
-		CHECK_BYTES(got, "drop these, not those" + 10, report.bytes);
+		CHECK_BYTES(got, &"drop these, not those"[10], report.bytes);
 		leat_close(&source);
 		leat_close_sink(&sink);
 		close(fds[0]);
