@@ -69,6 +69,7 @@ static void take_over(struct bench *b, const struct bench *also)
 		memcpy(b->notes[b->notes_count++], also->notes[i], sizeof b->notes[0]);
 	if (also->self_check == 0)
 		b->self_check = 0;
+	b->file.changed |= also->file.changed;
 }
 
 int also_run(struct bench *b)

@@ -90,6 +90,12 @@ uint64_t now_ns(void)
 	return leat_now_ns();
 }
 
+const char *rounds_text(unsigned rounds, char text[24])
+{
+	snprintf(text, 24, "%u round%s", rounds, rounds == 1 ? "" : "s");
+	return text;
+}
+
 int out_of_time(const struct bench *b, double part)
 {
 	return !b->settings.rounds && (double)(now_ns() - b->began_ns) > part * (double)b->settings.budget_s * 1e9;
@@ -119,7 +125,10 @@ void bench_drop(struct bench *b, struct run *run, const char *format, ...)
 	memcpy(run->why, text, sizeof text);
 	run->dropped = 1;
 	child_stop(&run->child);
-	if (!*b->stop)
+	if (b->file.fd >= 0 && test_file_changed(&b->file, b->settings.file))	/* so will it be with all the others */
+		for (unsigned i = 0; i < b->runs_count; i++)
+			b->runs[i].dropped = 1;
+	else if (!*b->stop)
 		bench_note(b, "%s %s is left out: %s", direction_names[run->shape->direction], run->shape->name, text);
 }
 
@@ -220,6 +229,8 @@ int bench_main(int argc, char **argv)
 		}
 		init(b);
 		status = results_check(b) || measure(b) ? EXIT_USAGE : stop_signal ? 128 + stop_signal : results(b);
+		if (b->file.changed && status == EXIT_USAGE)
+			status = EXIT_FAILED;
 		passes_end(b);
 		results_end(b);
 		if (status > 128)

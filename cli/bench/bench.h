@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include <time.h>
 
 #define KIB UINT64_C(1024)
 #define MIB (1024 * KIB)
@@ -173,7 +174,8 @@ void golang_remove(struct golang *go);
 struct test_file {
 	int fd;			/* an unlinked file: nothing is left behind whatever happens */
 	uint64_t size;
-	int generated;
+	int generated, changed;		/* changed: that was said */
+	struct timespec mtime;		/* of a given one, when it was opened */
 	char dir[4096];
 };
 
@@ -181,6 +183,8 @@ struct test_file {
 void test_dir(struct test_file *file);
 /* Makes the test file, or opens settings.file. 0, or -1 after a sentence. Lowers settings.size when there is no room. */
 int test_file_make(struct test_file *file, struct settings *settings, struct out *out);
+/* Whether a given file is another one than at the start, by size and time; says so once. */
+int test_file_changed(struct test_file *file, const char *name);
 /* A sparse file of this size with 1/64 of data. fd, or -errno. */
 int test_file_sparse(const char *dir, uint64_t size);
 /* Reads it once, so that its pages are in the cache; waits until they are written back. */
@@ -285,7 +289,7 @@ struct figure {
 	enum figure_when when;
 };
 #define ROUNDS_TO_JUDGE 21
-enum judgement { TOO_FEW_ROUNDS, MISSED, HOLDS };
+enum judgement { TOO_FEW_ROUNDS, MISSED, HOLDS, OTHERS_BUSY };
 struct verdict {
 	const struct figure *figure;
 	const struct bench *of;		/* the run it was measured in: this one, or one of its others (--all) */
@@ -421,6 +425,8 @@ const char *run_error_text(const struct run *run);
 /* More than this part of the budget is spent. Never so when the rounds are given: then they take what they take. */
 int out_of_time(const struct bench *b, double part);
 uint64_t now_ns(void);
+/* "1 round", "3 rounds" */
+const char *rounds_text(unsigned rounds, char text[24]);
 
 /* ---- results ---------------------------------------------------------------------------------------------------------- */
 

@@ -61,7 +61,7 @@ static void cpu_row(FILE *f, const struct bench *b, const struct run *run, doubl
 
 	fputs("<g><title>", f);
 	page_text(f, run->shape->what);
-	fprintf(f, ". %u rounds, %.1f to %.1f ms/GiB</title>", cpu.n, cpu.min, cpu.max);
+	fprintf(f, ". %s, %.1f to %.1f ms/GiB</title>", rounds_text(cpu.n, value), cpu.min, cpu.max);
 	name(f, run, y);
 	fprintf(f, "<rect class=\"%s\" x=\"%d\" y=\"%.1f\" width=\"%.1f\" height=\"15\" "
 		   "rx=\"2\"/>", page_class(run), LEFT, y - 7.5,

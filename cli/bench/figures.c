@@ -132,6 +132,8 @@ const char *judgement_text(enum judgement judgement, unsigned rounds, char *text
 {
 	if (judgement == TOO_FEW_ROUNDS)
 		snprintf(text, size, "too few rounds to judge (%u of %d)", rounds, ROUNDS_TO_JUDGE);
+	else if (judgement == OTHERS_BUSY)
+		snprintf(text, size, "not judged: others were busy");
 	else
 		snprintf(text, size, "%s", judgement == HOLDS ? "holds" : "MISSED");
 	return text;
@@ -156,7 +158,8 @@ static void judge_calls(const struct bench *b, const struct figure *f, struct ve
 	v->known = run && other && !run->dropped && !other->dropped && run->counts.valid && other->counts.valid;
 	if (!v->known)
 		return;
-	v->disturbed = fmax(run->counts.foreign, other->counts.foreign) > noise_limit;
+	/* A call more or less on a full socket is their doing; a read of payload never is. */
+	v->disturbed = f->kind != FIGURE_PAYLOAD_CALLS && fmax(run->counts.foreign, other->counts.foreign) > noise_limit;
 	if (f->kind == FIGURE_CALLS)
 		v->value = per_gib(&run->counts, run->counts.transfer_calls);
 	else if (f->kind == FIGURE_PAYLOAD_CALLS)
@@ -164,7 +167,7 @@ static void judge_calls(const struct bench *b, const struct figure *f, struct ve
 	else
 		v->value = fabs(per_gib(&run->counts, run->counts.transfer_calls) -
 				per_gib(&other->counts, other->counts.transfer_calls));
-	v->judgement = v->value <= f->at_most ? HOLDS : MISSED;
+	v->judgement = v->disturbed ? OTHERS_BUSY : v->value <= f->at_most ? HOLDS : MISSED;
 }
 
 static int judge_one(const struct bench *b, const struct figure *f, struct verdict *v)

@@ -58,11 +58,15 @@ const char *page_class(const struct run *run)
 static void ratio_tile(FILE *f, const struct bench *b, const char *of, const char *over, const char *what)
 {
 	struct stat3 s = ratio_of(b, bench_run(b, FILE_TCP, of), bench_run(b, FILE_TCP, over));
+	char rounds[24];
 
 	if (!s.n)
 		return;
-	fprintf(f, "<div class=\"tile\"><b>%.2f ×</b><span>%s</span><small>CPU for each GiB, %u rounds, 95 %% of the median in "
-		   "%.3f to %.3f</small></div>\n", s.median, what, s.n, s.low, s.high);
+	fprintf(f, "<div class=\"tile\"><b>%.2f ×</b><span>%s</span><small>CPU for each GiB, %s", s.median, what,
+		rounds_text(s.n, rounds));
+	if (s.n > 1)
+		fprintf(f, ", 95 %% of the median in %.3f to %.3f", s.low, s.high);
+	fputs("</small></div>\n", f);
 }
 
 static void tiles(FILE *f, const struct bench *b)
@@ -98,6 +102,15 @@ static void head(FILE *f, const struct bench *b)
 
 /* ---- details as tables ---- */
 
+/* A median with what it lies between; one value lies between nothing. */
+static void spread(FILE *f, int decimals, double median, int spread_decimals, double low, double high, unsigned n)
+{
+	fprintf(f, "<td class=\"n\">%.*f", decimals, median);
+	if (n > 1)
+		fprintf(f, " <span class=\"soft\">(%.*f–%.*f)</span>", spread_decimals, low, spread_decimals, high);
+	fputs("</td>", f);
+}
+
 static void cell(FILE *f, double value)
 {
 	char text[32];
@@ -113,8 +126,8 @@ static void shape_row(FILE *f, const struct bench *b, const struct run *run)
 	if (!isnan(user_bytes_per_gib(run)))
 		out_size((uint64_t)(user_bytes_per_gib(run) + 0.5), user, sizeof user);
 	fprintf(f, "<tr><td>%s%s</td>", run->shape->family == FAMILY_LEAT ? "leat " : "", run->shape->name);
-	fprintf(f, "<td class=\"n\">%.1f <span class=\"soft\">(%.1f–%.1f)</span></td>", cpu.median, cpu.min, cpu.max);
-	fprintf(f, "<td class=\"n\">%.3f <span class=\"soft\">(%.2f–%.2f)</span></td>", ratio.median, ratio.min, ratio.max);
+	spread(f, 1, cpu.median, 1, cpu.min, cpu.max, cpu.n);
+	spread(f, 3, ratio.median, 2, ratio.min, ratio.max, ratio.n);
 	cell(f, gib_per_s(b, run).median);
 	cell(f, run->counts.valid ? per_gib(&run->counts, run->counts.transfer_calls) : NAN);
 	fprintf(f, "<td class=\"n\">%s</td><td>", user);
@@ -200,7 +213,7 @@ static void calls_section(FILE *f, const struct bench *b)
 
 static void judged(FILE *f, enum judgement judgement, unsigned rounds)
 {
-	static const char *const classes[] = { "soft", "missed", "holds" };
+	static const char *const classes[] = { "soft", "missed", "holds", "soft" };
 	char text[64];
 
 	fprintf(f, "<td class=\"%s\">%s</td>", classes[judgement], judgement_text(judgement, rounds, text, sizeof text));
@@ -210,6 +223,7 @@ static void figures_section(FILE *f, const struct bench *b)
 {
 	struct verdict verdicts[VERDICTS];
 	unsigned n = figures_judge(b, verdicts);
+	char rounds[24];
 
 	if (!n)
 		return;
@@ -222,12 +236,11 @@ static void figures_section(FILE *f, const struct bench *b)
 
 		fputs("<tr><td>", f);
 		page_text(f, verdict_text(v, what, sizeof what));
+		fputs("</td>", f);
 		if (v->figure->kind == FIGURE_RATIO)
-			fprintf(f, "</td><td class=\"n\">%.3f <span "
-				   "class=\"soft\">(%.3f–%.3f)</span></td>", v->value, v->ratio.low,
-				v->ratio.high);
+			spread(f, 3, v->value, 3, v->ratio.low, v->ratio.high, v->ratio.n);
 		else
-			fprintf(f, "</td><td class=\"n\">%.0f</td>", v->value);
+			fprintf(f, "<td class=\"n\">%.0f</td>", v->value);
 		fprintf(f, "<td class=\"n\">%g</td>", v->figure->at_most);
 		judged(f, v->judgement, v->ratio.n);
 		fputs("</tr>\n", f);
@@ -236,8 +249,8 @@ static void figures_section(FILE *f, const struct bench *b)
 	      "A ratio holds when its "
 	      "median does, or when its interval contains the figure and that of the control is no narrower.", f);
 	if (b->rounds < ROUNDS_TO_JUDGE)
-		fprintf(f, " %u rounds show where it stands; to judge by, take <code>--rounds %d</code>.", b->rounds,
-			ROUNDS_TO_JUDGE);
+		fprintf(f, " %s show%s where it stands; to judge by, take <code>--rounds %d</code>.",
+			rounds_text(b->rounds, rounds), b->rounds == 1 ? "s" : "", ROUNDS_TO_JUDGE);
 	fputs("</p>\n", f);
 }
 
@@ -257,11 +270,10 @@ static void overhead_section(FILE *f, const struct overhead *o)
 	for (unsigned i = 0; i < OVERHEAD_ROWS; i++) {
 		const struct overhead_row *row = &o->rows[i];
 
-		fprintf(f, "<tr><td>%s</td><td class=\"n\">%.0f</td><td class=\"n\">%.0f</td><td class=\"n\">%.3f "
-			   "<span class=\"soft\">"
-			   "(%.3f–%.3f)</span></td><td class=\"n\">%.3f</td><td>%u: "
-			   "%s</td><td class=\"n\">%.2f, %u calls</td>", row->name, row->leat_ns.median,
-			row->same_ns.median, row->ratio.median, row->ratio.low, row->ratio.high, row->control.median,
+		fprintf(f, "<tr><td>%s</td><td class=\"n\">%.0f</td><td class=\"n\">%.0f</td>", row->name,
+			row->leat_ns.median, row->same_ns.median);
+		spread(f, 3, row->ratio.median, 3, row->ratio.low, row->ratio.high, row->ratio.n);
+		fprintf(f, "<td class=\"n\">%.3f</td><td>%u: %s</td><td class=\"n\">%.2f, %u calls</td>", row->control.median,
 			row->calls_count, row->calls, row->at_most, row->calls_at_most);
 		judged(f, row->judgement, row->ratio.n);
 		fputs("</tr>\n", f);
@@ -284,19 +296,22 @@ static void control(FILE *f, const struct bench *b, enum direction direction, co
 {
 	struct stat3 c = ratio_of(b, bench_control(b, direction), bench_floor(b, direction));
 
-	if (c.n)
-		fprintf(f, "<li>Control, %s%s: the floor against itself came to %.3f (%.3f–%.3f). No ratio here is sharper.</li>\n",
-			direction_names[direction], conditions, c.median, c.low, c.high);
+	if (!c.n)
+		return;
+	fprintf(f, "<li>Control, %s%s: the floor against itself came to %.3f", direction_names[direction], conditions, c.median);
+	if (c.n > 1)
+		fprintf(f, " (%.3f–%.3f)", c.low, c.high);
+	fputs(". No ratio here is sharper.</li>\n", f);
 }
 
 static void method_section(FILE *f, const struct bench *b)
 {
 	const struct settings *s = &b->settings;
-	char size[32], conditions[64];
+	char size[32], conditions[64], rounds[24];
 
-	fprintf(f, "<h2>How it was measured</h2>\n<ul><li>%u rounds; in each, every shape once, there and back "
+	fprintf(f, "<h2>How it was measured</h2>\n<ul><li>%s; in each, every shape once, there and back "
 		   "again. %s of %s, in the "
-		   "page cache.</li>\n", b->rounds, b->file.generated ? "A generated file" : "A given file",
+		   "page cache.</li>\n", rounds_text(b->rounds, rounds), b->file.generated ? "A generated file" : "A given file",
 		out_size(b->file.size, size, sizeof size));
 	fprintf(f, "<li>The serving process has CPU %d, the receiver CPU %d. CPU time is the serving process's own "
 		   "clock, user and kernel; on "

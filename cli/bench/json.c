@@ -225,7 +225,9 @@ static void figures(struct json *j, const struct bench *b)
 		number(j, "at_most", f->at_most);
 		number(j, "value", verdicts[i].value);
 		three(j, "ratio", verdicts[i].ratio);
-		boolean(j, "holds", verdicts[i].judgement != TOO_FEW_ROUNDS, verdicts[i].judgement == HOLDS);
+		boolean(j, "holds", verdicts[i].judgement == HOLDS || verdicts[i].judgement == MISSED,
+			verdicts[i].judgement == HOLDS);
+		boolean(j, "others_were_busy", 1, verdicts[i].disturbed);
 		close_with(j, '}');
 	}
 	close_with(j, ']');

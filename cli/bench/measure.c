@@ -209,7 +209,7 @@ void measure_verify(struct bench *b, struct run *run)
 	} else {
 		run->verified = run->verified && digest_result(&in.digest) == expected.digest;
 	}
-	if (!run->verified)
+	if (!run->verified && !test_file_changed(&b->file, b->settings.file))
 		bench_note(b, "%s %s delivered other bytes than it should have: its figures are worth nothing",
 			   direction_names[run->shape->direction], run->shape->name);
 }
@@ -233,6 +233,7 @@ unsigned measure_rounds(struct bench *b)
 {
 	unsigned most = (unsigned)b->settings.rounds ? (unsigned)b->settings.rounds : ROUNDS_ADAPTIVE_MAX, round;
 	unsigned least = b->settings.quick ? 1 : ROUNDS_ADAPTIVE_MIN;
+	char text[24];
 	uint64_t began = now_ns();
 
 	for (round = 0; round < most && !*b->stop; round++) {
@@ -241,7 +242,7 @@ unsigned measure_rounds(struct bench *b)
 		if (!b->settings.rounds && round && (round >= least || out_of_time(b, 1.1)) &&
 		    now_ns() - b->began_ns + spent / round > b->settings.budget_s * 1000000000)
 			break;
-		out_progress(&b->out, round == 0, "measuring: %u rounds%s", most, b->settings.rounds ? "" : " at most");
+		out_progress(&b->out, round == 0, "measuring: %s%s", rounds_text(most, text), b->settings.rounds ? "" : " at most");
 		one_round(b, round);
 	}
 	out_progress_end(&b->out);

@@ -210,11 +210,11 @@ static void say_limits(struct bench *b)
 			limited++;
 	}
 	if (b->noisy_kept * 10 > samples)
-		bench_note(b, "others kept these CPUs busy: %u of %u samples are noisy, so all figures are rough (see the A/A "
-			   "control)", b->noisy_kept, samples);
+		bench_note(b, "others kept these CPUs busy: %u of %u sample%s noisy, so all figures are rough (see the A/A "
+			   "control)", b->noisy_kept, samples, samples == 1 ? " is" : "s are");
 	if (limited)
-		bench_note(b, "in %u of %u shapes the server stood idle for more than a fifth of the time: there the receiver was "
-			      "the limit, so trust CPU per GiB and not GiB/s", limited, b->runs_count);
+		bench_note(b, "in %u of %u shape%s the server stood idle for more than a fifth of the time: there the receiver was "
+			      "the limit, so trust CPU per GiB and not GiB/s", limited, b->runs_count, b->runs_count == 1 ? "" : "s");
 }
 
 int passes_run(struct bench *b)
@@ -240,6 +240,8 @@ int passes_run(struct bench *b)
 	test_file_warm(&b->file);
 	count_pass(b);
 	b->rounds = measure_rounds(b);
+	if (test_file_changed(&b->file, b->settings.file))
+		return -1;
 	say_limits(b);
 	return 0;
 }
@@ -253,7 +255,7 @@ int passes_also(struct bench *b, int counted, int timed)
 		count_pass(b);
 	if (timed && !*b->stop)
 		b->rounds = measure_rounds(b);
-	return 0;
+	return test_file_changed(&b->file, b->settings.file) ? -1 : 0;
 }
 
 static void end_runs(struct bench *b)

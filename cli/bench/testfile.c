@@ -79,7 +79,7 @@ static uint64_t memory_available(void)
 	return kib ? kib * KIB : UINT64_MAX;
 }
 
-/* What fits: half of the free room (copies want some too), a quarter of the memory, in whole MiB. */
+/* What fits: a third of the free room (the sparse file and a copy want some too), a quarter of the memory, in whole MiB. */
 static uint64_t what_fits(const char *dir, const char **ret_short_of)
 {
 	uint64_t room = UINT64_MAX, memory = memory_available() / 4;
@@ -106,12 +106,32 @@ static int open_given(struct test_file *file, struct settings *settings)
 		return -1;
 	}
 	if ((uint64_t)st.st_size < MIB) {
-		out_error("%s has %lld bytes; --file needs at least 1 MiB to measure anything", settings->file,
-			  (long long)st.st_size);
+		out_error("%s has %lld byte%s; --file needs at least 1 MiB to measure anything", settings->file,
+			  (long long)st.st_size, st.st_size == 1 ? "" : "s");
 		return -1;
 	}
 	file->size = settings->size = (uint64_t)st.st_size;
+	file->mtime = st.st_mtim;
 	return 0;
+}
+
+int test_file_changed(struct test_file *file, const char *name)
+{
+	struct stat st;
+
+	if (!name || file->changed)
+		return file->changed;
+	if (fstat(file->fd, &st))
+		return 0;
+	if ((uint64_t)st.st_size < file->size)
+		out_error("%s became shorter while it was measured: %llu bytes are %lld now", name,
+			  (unsigned long long)file->size, (long long)st.st_size);
+	else if ((uint64_t)st.st_size > file->size || memcmp(&st.st_mtim, &file->mtime, sizeof st.st_mtim))
+		out_error("%s changed while it was measured", name);
+	else
+		return 0;
+	file->changed = 1;
+	return 1;
 }
 
 static int make(struct test_file *file, struct settings *settings, struct out *out)

@@ -34,6 +34,24 @@ a_file_one_may_not_read() {
 	says err '^leat: secret cannot be read: Permission denied'
 }
 
+a_file_that_shrinks() {
+	local pid status=0
+	: >one
+	printf x >one
+	run 2 "$LEAT" bench "${few[@]}" --file one
+	says err '^leat: one has 1 byte; '
+	head -c 64m /dev/zero >mine
+	timeout 120 "$LEAT" bench --rounds 200 --no-go --file mine --json shrunk.json >out 2>err </dev/null &
+	pid=$!
+	for _ in $(seq 300); do grep -q '^measuring: ' err && break; sleep 0.1; done
+	truncate -s 1m mine
+	wait "$pid" || status=$?
+	[ "$status" -eq 1 ] || fail "with a file that shrank it ended with $status"
+	says err '^leat: mine became shorter while it was measured: 67108864 bytes are 1048576 now$'
+	[ "$(grep -c '^leat: .*\(left out\|other bytes\)' err)" -le 1 ] || fail "more than that is said: $(grep '^leat: ' err | head -3)"
+	[ ! -e shrunk.json ] || fail 'there are results all the same'
+}
+
 a_file_of_ones_own() {
 	head -c 3m /dev/urandom >mine
 	run 0 "$LEAT" bench --shape file-tcp/raw,file-tcp/wrapped --rounds 1 --no-go --file mine --json mine.json
@@ -202,8 +220,8 @@ a_full_output() {
 	[ "$status" -eq 1 ] || fail "with a full standard output it ended with $status"
 }
 
-for name in files_that_cannot_be_sent a_file_one_may_not_read a_file_of_ones_own a_copy_beside_a_hog no_directory no_room \
-	a_port_in_use no_strace_and_no_go a_strace_or_go_that_fails a_strace_or_go_that_hangs one_cpu closed_descriptors \
+for name in files_that_cannot_be_sent a_file_one_may_not_read a_file_of_ones_own a_file_that_shrinks \
+	a_copy_beside_a_hog no_directory no_room a_port_in_use no_strace_and_no_go a_strace_or_go_that_fails a_strace_or_go_that_hangs one_cpu closed_descriptors \
 	a_full_output; do
 	part "$name"
 done

@@ -138,7 +138,38 @@ static void the_interval_counts_beside_the_control(void)
 	free(made);
 }
 
+/* Calls counted while others were busy are not judged; reads of payload are, for nobody else can cause one. */
+static void counts_of_a_busy_machine_are_not_judged(void)
+{
+	static const double over[SHAPES] = { 1, 1, 1, 1 }, spread[SHAPES] = { 0 };
+	static const double busy[] = { 0, 0.2 };
+	struct made *made = malloc(sizeof *made);
+
+	CHECK(made);
+	for (size_t i = 0; i < sizeof busy / sizeof busy[0]; i++) {
+		struct bench *b = make(made, 21, over, spread);
+		struct verdict verdicts[VERDICTS];
+		unsigned n, calls = 0;
+
+		for (unsigned s = 0; s < SHAPES; s++)
+			made->runs[s].counts = (struct counts){ .valid = 1, .bytes = GIB, .foreign = busy[i], .transfer_calls = 200 };
+		n = figures_judge(b, verdicts);
+		for (unsigned v = 0; v < n; v++) {
+			if (verdicts[v].figure->kind == FIGURE_RATIO)
+				continue;
+			calls++;
+			if (verdicts[v].figure->kind == FIGURE_PAYLOAD_CALLS)
+				CHECK_EQ(verdicts[v].judgement, HOLDS);
+			else
+				CHECK_EQ(verdicts[v].judgement, busy[i] > noise_limit ? OTHERS_BUSY : HOLDS);
+		}
+		CHECK(calls >= 4);
+	}
+	free(made);
+}
+
 static const struct test tests[] = {
 	TEST(fewer_than_21_pairs_are_not_judged), TEST(few_rounds_are_no_miss), TEST(the_interval_counts_beside_the_control),
+	TEST(counts_of_a_busy_machine_are_not_judged),
 };
 TEST_MAIN(tests)
