@@ -237,6 +237,7 @@ int measure_sample(struct bench *b, struct run *run, struct sample *ret_sample);
 struct marks { uint64_t wall, own, server, all, soft; };
 void measure_mark(const struct bench *b, const struct run *run, struct marks *m);
 double measure_foreign(const struct bench *b, const struct marks *from, const struct marks *to, uint64_t helper_ns);
+#define ROUNDS_ADAPTIVE_MAX 21	/* unless they are given */
 extern const double noise_limit;	/* a share above which a sample is taken again */
 /* The verify pass of one shape; sets run->verified. */
 void measure_verify(struct bench *b, struct run *run);

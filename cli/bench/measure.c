@@ -21,7 +21,6 @@
 #define SETTLE_US 3000		/* for what a server does behind its answer: it is part of its cost */
 #define IDLE_SHARE 0.20		/* a server idle for more than this waited for the receiver */
 #define ROUNDS_ADAPTIVE_MIN 3
-#define ROUNDS_ADAPTIVE_MAX 21
 
 const double noise_limit = 0.06;	/* of one CPU; as servers elsewhere were measured with */
 

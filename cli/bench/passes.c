@@ -138,7 +138,7 @@ static int start(struct bench *b, struct run *run)
 		out_error("the server of %s could not be started: %s", run->shape->name, strerror(-error));
 		return -1;
 	}
-	run->samples = calloc(b->settings.rounds ? b->settings.rounds : 64, sizeof *run->samples);
+	run->samples = calloc(b->settings.rounds ? b->settings.rounds : ROUNDS_ADAPTIVE_MAX, sizeof *run->samples);
 	return run->samples ? 0 : -1;
 }
 

@@ -204,8 +204,8 @@ int small_by_calls(struct small *s, const struct same_calls *calls)
 {
 	int error = 0;
 
-	for (unsigned i = 0; i < calls->n; i++)
-		error |= call_again(s, &calls->call[i]);
+	for (unsigned i = 0; i < calls->n && !error; i++)
+		error = call_again(s, &calls->call[i]);
 	return error;
 }
 
