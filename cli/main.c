@@ -19,7 +19,7 @@ static void usage(FILE *to)
 {
 	fputs("usage: leat COMMAND [OPTION]...\n"
 	      "       leat --version [--verbose]\n"
-	      "       leat --help\n"
+	      "       leat --help | help [COMMAND]\n"
 	      "\n"
 	      "Moves bytes between descriptors without carrying them through user space, and says how.\n"
 	      "\n"
@@ -30,20 +30,48 @@ static void usage(FILE *to)
 	      "`leat COMMAND --help` lists the options of a command. Every command has --version too. Manual: leat(1).\n", to);
 }
 
-/* Options before the command: --help and --version, the latter with --verbose on either side. */
+static const struct cmd *find(const char *name)
+{
+	for (size_t i = 0; i < CMDS; i++)
+		if (strcmp(cmds[i].name, name) == 0)
+			return &cmds[i];
+	out_error("there is no command `%s`; `leat --help` lists what there is", name);
+	return NULL;
+}
+
+/* Of the command the arguments name, or of all. */
+static int help(int argc, char **argv)
+{
+	char option[] = "--help";
+	const struct cmd *cmd;
+
+	if (argc && *argv[0] == '-') {
+		out_error("there is no option %s behind help; `leat --help` lists what there is", argv[0]);
+		return EXIT_USAGE;
+	}
+	if (!argc) {
+		usage(stdout);
+		return EXIT_OK;
+	}
+	cmd = find(argv[0]);
+	return cmd ? cmd->main(2, (char *[]){ argv[0], option, NULL }) : EXIT_USAGE;
+}
+
+/* Options before the command: --help and --version, the latter with --verbose on either side. Each also with a command. */
 static int own_options(int argc, char **argv)
 {
 	int want_version = 0, verbose = 0;
 
 	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			usage(stdout);
-			return EXIT_OK;
-		}
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return help(argc - i - 1, argv + i + 1);
 		if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-V") == 0) {
 			want_version = 1;
 		} else if (strcmp(argv[i], "--verbose") == 0 || strcmp(argv[i], "-v") == 0) {
 			verbose = 1;
+		} else if (want_version && *argv[i] != '-') {
+			if (!find(argv[i]))
+				return EXIT_USAGE;
 		} else {
 			out_error("there is no option %s; `leat --help` lists what there is", argv[i]);
 			return EXIT_USAGE;
@@ -66,6 +94,8 @@ static void fill_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
+	const struct cmd *cmd;
+
 	fill_standard_descriptors();
 	if (argc < 2) {
 		usage(stderr);
@@ -73,13 +103,8 @@ int main(int argc, char **argv)
 	}
 	if (argv[1][0] == '-')
 		return out_flushed(own_options(argc, argv));
-	if (strcmp(argv[1], "help") == 0) {
-		usage(stdout);
-		return out_flushed(EXIT_OK);
-	}
-	for (size_t i = 0; i < CMDS; i++)
-		if (strcmp(cmds[i].name, argv[1]) == 0)
-			return out_flushed(cmds[i].main(argc - 1, argv + 1));
-	out_error("there is no command `%s`; `leat --help` lists what there is", argv[1]);
-	return EXIT_USAGE;
+	if (strcmp(argv[1], "help") == 0)
+		return out_flushed(help(argc - 2, argv + 2));
+	cmd = find(argv[1]);
+	return cmd ? out_flushed(cmd->main(argc - 1, argv + 1)) : EXIT_USAGE;
 }

@@ -12,19 +12,19 @@ static const char *route_what(enum leat_route route)
 {
 	switch (route) {
 	case LEAT_ROUTE_CLONE:
-		return "share the extents of a file (FICLONERANGE; the file system decides)";
+		return "file to file: shares extents, where the file system can (FICLONERANGE)";
 	case LEAT_ROUTE_COPY_FILE_RANGE:
-		return "file to file inside the kernel";
+		return "file to file, inside the kernel";
 	case LEAT_ROUTE_SENDFILE:
-		return "file to anything, by reference to the page cache";
+		return "file to socket, terminal, device or file, by reference to the page cache";
 	case LEAT_ROUTE_SPLICE:
-		return "one end is a pipe";
+		return "pipe to file, socket, pipe, terminal or device; file or socket to pipe";
 	case LEAT_ROUTE_SPLICE_PIPE:
-		return "socket to socket through a pipe of the library's";
+		return "socket or file to socket, file, terminal or device, through a pipe of the library's";
 	case LEAT_ROUTE_MEMORY:
-		return "straight from the caller's memory";
+		return "the caller's memory to anything";
 	case LEAT_ROUTE_COPY:
-		return "read and write through user space: always there";
+		return "anything to anything, read and written through user space: always there";
 	default:
 		return "";
 	}

@@ -38,6 +38,14 @@ while read -r command; do
 	says out '^  copy +yes '
 	run 0 "$LEAT" "$command" --help
 	says out '^  --version '
+	cp out own
+	for words in "help $command" "--help $command" "-h $command"; do
+		read -ra words <<<"$words"
+		run 0 "$LEAT" "${words[@]}"
+		cmp -s own out || fail "leat ${words[*]} is not leat $command --help"
+	done
+	run 0 "$LEAT" --version "$command"
+	[ "$(wc -l <out)" -eq 1 ] || fail "leat --version $command says more than the version"
 done <commands
 
 # What cannot be written is no success, in whatever way it was asked for.
@@ -65,6 +73,10 @@ done <<'END'
 nonsense
 --nonsense
 --verbose
+help nonsense
+help --nonsense
+--help nonsense
+--version nonsense
 bench --nonsense
 bench nonsense
 bench --rounds
