@@ -21,13 +21,16 @@ static void usage(FILE *to)
 	      "       leat --version [--verbose]\n"
 	      "       leat --help | help [COMMAND]\n"
 	      "\n"
-	      "Moves bytes between descriptors without carrying them through user space, and says how.\n"
+	      "Moves bytes between descriptors, not through user space, and says how.\n"
 	      "\n"
 	      "commands:\n", to);
-	for (size_t i = 0; i < CMDS; i++)
-		fprintf(to, "  %-10s %s\n", cmds[i].name, cmds[i].summary);
-	fputs("\n"
-	      "`leat COMMAND --help` lists the options of a command. Every command has --version too. Manual: leat(1).\n", to);
+	for (size_t i = 0; i < CMDS; i++) {
+		fprintf(to, "  %-10s ", cmds[i].name);
+		out_wrap(to, 13, 13, out_width(), "%s", cmds[i].summary);
+	}
+	fputc('\n', to);
+	out_wrap(to, 0, 0, out_width(), "`leat COMMAND --help` lists the options of a command. Every command has --version too. "
+					"Manual: leat(1).");
 }
 
 static const struct cmd *find(const char *name)

@@ -107,23 +107,33 @@ static int set_value(const struct opt *opt, const char *text)
 	return -1;
 }
 
+#define HELP_COLUMN 26
+
+static void help_row(const char *left, const char *help)
+{
+	printf("  %-*s", HELP_COLUMN - 2, left);
+	if (strlen(left) + 3 > HELP_COLUMN)
+		printf("\n%*s", HELP_COLUMN, "");
+	out_wrap(stdout, HELP_COLUMN, HELP_COLUMN, out_width(), "%s", help);
+}
+
 static void help(const struct opt *table, const char *usage)
 {
 	char left[80];
 
-	puts(usage);
+	/* Lines of their own stay such: what a paragraph is, is broken anew. */
+	while (*usage) {
+		size_t length = strcspn(usage, "\n");
+
+		out_wrap(stdout, 0, 0, out_width(), "%.*s", (int)length, usage);
+		usage += length + (usage[length] == '\n');
+	}
 	for (const struct opt *opt = table; opt->name; opt++) {
 		snprintf(left, sizeof left, "--%s%s%s", opt->name, opt->argument ? " " : "", opt->argument ? opt->argument : "");
-		printf("  %-26s ", left);
-		for (const char *c = opt->help; *c; c++) {
-			putchar(*c);
-			if (*c == '\n')
-				printf("%29s", "");
-		}
-		putchar('\n');
+		help_row(left, opt->help);
 	}
-	printf("  %-26s %s\n", "--help", "this text");
-	printf("  %-26s %s\n", "--version [--verbose]", "of leat; with the routes this kernel allows");
+	help_row("--help", "this text");
+	help_row("--version [--verbose]", "of leat; with the routes this kernel allows");
 }
 
 /* --help and --version, which every command has, wherever they stand. */

@@ -11,18 +11,24 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+int out_width(void)
+{
+	struct winsize w;
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 80;
+}
+
 void out_init(struct out *out)
 {
-	const char *no_color = getenv("NO_COLOR");
-	int terminal = isatty(STDOUT_FILENO);
-	struct winsize w;
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	int terminal = isatty(STDOUT_FILENO), dumb = !term || !*term || strcmp(term, "dumb") == 0;
 
 	setlocale(LC_CTYPE, "");
 	memset(out, 0, sizeof *out);
-	out->color = terminal && !(no_color && *no_color);
+	out->color = terminal && !dumb && !(no_color && *no_color);
 	out->blocks = terminal && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-	out->width = terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 100;
-	out->live = isatty(STDERR_FILENO);
+	out->width = out_width();
+	out->live = isatty(STDERR_FILENO) && !dumb;
 }
 
 void out_error(const char *format, ...)
@@ -103,6 +109,33 @@ int out_columns(const char *text)
 	for (; *text; text++)
 		columns += ((unsigned char)*text & 0xc0) != 0x80;
 	return columns;
+}
+
+void out_wrap(FILE *to, int at, int indent, int width, const char *format, ...)
+{
+	char text[2048], *save = NULL;
+	int fresh = 1;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		int columns = out_columns(word);
+
+		if (!fresh && at + 1 + columns > width) {
+			fprintf(to, "\n%*s", indent, "");
+			at = indent;
+		} else if (!fresh) {
+			fputc(' ', to);
+			at++;
+		}
+		for (const char *c = word; *c; c++)
+			fputc(*c == *OUT_GLUE ? ' ' : *c, to);
+		at += columns;
+		fresh = 0;
+	}
+	fputc('\n', to);
 }
 
 void out_pad(FILE *to, const char *text, int columns)

@@ -9,10 +9,10 @@
 
 /* How stdout and stderr may be written to; filled once by out_init. */
 struct out {
-	int color;		/* stdout is a terminal and NO_COLOR is not set */
+	int color;		/* stdout is a terminal, not a dumb one, and NO_COLOR is not set */
 	int blocks;		/* stdout takes UTF-8 bars; else # */
-	int width;		/* columns of the terminal; 100 when it is none */
-	int live;		/* stderr is a terminal: progress is one line that changes */
+	int width;		/* columns of the terminal; 80 when it is none */
+	int live;		/* stderr is a terminal, not a dumb one: progress is one line that changes */
 	int progress_shown;	/* a live line stands on the terminal */
 };
 
@@ -31,6 +31,11 @@ int out_flushed(int status);
 const char *out_size(uint64_t bytes, char *text, size_t size);
 /* Columns a UTF-8 text takes (no wide characters here). */
 int out_columns(const char *text);
+/* Columns of the terminal stdout is; 80 when it is none. */
+int out_width(void);
+#define OUT_GLUE "\001"	/* a blank at which no line is broken */
+/* Words, at most so many columns in a line, and a line feed. at: where the first line stands already; indent: the others. */
+void out_wrap(FILE *to, int at, int indent, int width, const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* Left-justified in so many columns. */
 void out_pad(FILE *to, const char *text, int columns);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "version.h"
 #include "cmd.h"
+#include "out.h"
 
 #include <leat.h>
 
@@ -42,7 +43,9 @@ int version_print(int verbose)
 		printf("kernel %s %s\n", u.release, u.machine);
 	have = leat_features();
 	printf("routes this kernel and sandbox allow:\n");
-	for (int route = LEAT_ROUTE_NONE + 1; route < LEAT_ROUTES; route++)
-		printf("  %-16s %-3s  %s\n", leat_route_name(route), have >> route & 1 ? "yes" : "no", route_what(route));
+	for (int route = LEAT_ROUTE_NONE + 1; route < LEAT_ROUTES; route++) {
+		printf("  %-16s %-3s  ", leat_route_name(route), have >> route & 1 ? "yes" : "no");
+		out_wrap(stdout, 24, 24, out_width(), "%s", route_what(route));
+	}
 	return EXIT_OK;
 }

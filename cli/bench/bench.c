@@ -16,9 +16,9 @@
 static const char usage[] =
 	"usage: leat bench [OPTION]...\n"
 	"\n"
-	"Measures, on this machine, what a wrapper around a source costs: with leat, with C and with Go. The server has one\n"
-	"CPU, the receiver another; every shape is measured in every round; system calls are counted by strace in a pass of\n"
-	"their own, contents are compared in another. Makes its own test file under TMPDIR (/var/tmp), and leaves nothing.\n"
+	"Measures, on this machine, what a wrapper around a source costs: with leat, with C and with Go. The server has one CPU, "
+	"the receiver another; every shape is measured in every round; system calls are counted by strace in a pass of their own, "
+	"contents are compared in another. Makes its own test file under TMPDIR (/var/tmp), and leaves nothing.\n"
 	"\n"
 	"options:";
 
@@ -44,33 +44,33 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 {
 	const struct opt table[] = {
 		{ "quick", OPT_FLAG, &s->quick, NULL, "64 MiB, few rounds: under 20 seconds in all" },
-		{ "rounds", OPT_NUMBER, &s->rounds, "N", "exactly N rounds (a figure is judged by 21 or more)\n"
+		{ "rounds", OPT_NUMBER, &s->rounds, "N", "exactly N rounds (a figure is judged by 21 or more); "
 		  "default: what the budget allows, 3 to 21", 1, 1000 },
 		{ "budget", OPT_NUMBER, &s->budget_s, "SECONDS", "no new round after so long, 75 by default (--quick: 16)",
 		  5, 86400 },
 		{ "size", OPT_SIZE, &s->size, "BYTES", "of the test file, 512m by default", MIB, UINT64_C(1) << 40 },
 		{ "file", OPT_TEXT, &s->file, "FILE", "send this file instead of a generated one" },
-		{ "shape", OPT_TEXT, &s->shape_list, "LIST", "only these: names, directions, or direction/name, parted by\n"
+		{ "shape", OPT_TEXT, &s->shape_list, "LIST", "only these: names, directions, or direction/name, parted by "
 		  "commas. The floor and the control are always with them" },
 		{ "list", OPT_FLAG, &s->list, NULL, "list the shapes, measure nothing" },
-		{ "receiver", OPT_CHOICE, &s->receiver, "wire|ordinary", "wire neither sleeps nor copies (default); ordinary does\n"
+		{ "receiver", OPT_CHOICE, &s->receiver, "wire|ordinary", "wire neither sleeps nor copies (default); ordinary does "
 		  "both, as programs do", 0, 0, "wire|ordinary" },
-		{ "sink", OPT_CHOICE, &s->sink, "nonblocking|blocking", "how leat's server holds its socket: stepped\n"
+		{ "sink", OPT_CHOICE, &s->sink, "nonblocking|blocking", "how leat's server holds its socket: stepped "
 		  "with poll (default), or leat_copy on a blocking one", 0, 0, "nonblocking|blocking" },
 		{ "hash", OPT_CHOICE, &s->hash, "xxh3|sha256", "what the shape hash computes; xxh3 by default", 0, 0, "xxh3|sha256" },
-		{ "mss", OPT_NUMBER, &s->mss, "N", "TCP segments of N bytes, as on a network (1448); default\n"
+		{ "mss", OPT_NUMBER, &s->mss, "N", "TCP segments of N bytes, as on a network (1448); default "
 		  "is what loopback takes, about 64 KiB", 500, 32000 },
-		{ "sweep", OPT_FLAG, &s->sweep, NULL, "1 B to 64 MiB by memory, copy and sendfile: where the kernel\n"
+		{ "sweep", OPT_FLAG, &s->sweep, NULL, "1 B to 64 MiB by memory, copy and sendfile: where the kernel "
 		  "routes start to pay" },
-		{ "overhead", OPT_FLAG, &s->overhead, NULL, "begin + step + end of a 4 KiB transfer with six wrappers,\n"
+		{ "overhead", OPT_FLAG, &s->overhead, NULL, "begin + step + end of a 4 KiB transfer with six wrappers, "
 		  "against a C program that makes the same calls" },
-		{ "all", OPT_FLAG, &s->all, NULL, "the shapes, the sweep and the overhead; raw and the C sendfile loop\n"
-		  "also at MSS 1448 and with the ordinary receiver, the calls also\n"
+		{ "all", OPT_FLAG, &s->all, NULL, "the shapes, the sweep and the overhead; raw and the C sendfile loop "
+		  "also at MSS 1448 and with the ordinary receiver, the calls also "
 		  "on a blocking sink: all that is judged" },
-		{ "ahead", OPT_FLAG, &s->ahead, NULL, "before all other processes (nice -20; root), where others\n"
+		{ "ahead", OPT_FLAG, &s->ahead, NULL, "before all other processes (nice -20; root), where others "
 		  "are busy. They have little of the two CPUs meanwhile" },
 		{ "no-go", OPT_FLAG, &s->no_go, NULL, "leave the Go programs out" },
-		{ "port", OPT_NUMBER, &s->port, "N", "listen on 127.0.0.1 from port N on, one port for each shape;\n"
+		{ "port", OPT_NUMBER, &s->port, "N", "listen on 127.0.0.1 from port N on, one port for each shape; "
 		  "default: any free ones", 1, 65000 },
 		{ "json", OPT_TEXT, &s->json, "FILE", "the results for programs; the format is in leat-bench(1)" },
 		{ "html", OPT_TEXT, &s->html, "FILE", "the results as one page with charts, for people" },
@@ -141,9 +141,10 @@ const char *run_error_text(const struct run *run)
 
 static void list_shapes(void)
 {
-	for (size_t i = 0; i < shapes_count; i++)
-		printf("%-10s %-20s %-5s %s\n", direction_names[shapes[i].direction], shapes[i].name,
-		       family_names[shapes[i].family], shapes[i].what);
+	for (size_t i = 0; i < shapes_count; i++) {
+		printf("%-10s%-18s%-5s", direction_names[shapes[i].direction], shapes[i].name, family_names[shapes[i].family]);
+		out_wrap(stdout, 33, 33, out_width(), "%s", shapes[i].what);
+	}
 }
 
 static void init(struct bench *b)

@@ -25,7 +25,7 @@ for order in '--version --verbose' '--verbose --version' '-V -v'; do
 done
 says out '^  copy +yes '
 # Every command has them too, wherever they stand.
-"$LEAT" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' >commands
+"$LEAT" --help | sed -n '/^commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p' >commands
 [ -s commands ] || fail 'leat --help lists no commands'
 while read -r command; do
 	for words in --version -V '--rounds 3 --version'; do
