@@ -18,19 +18,24 @@
 /* Below this there is one segment anyway, and nothing for a cork to join. */
 #define CORK_BYTES (64 * KIB)
 
-static void note_call(struct transfer *t, uint64_t took_ns)
+/* A call began at before_ns and has just ended; its time, 0 by a clock that runs backward. */
+static uint64_t note_call(struct transfer *t, uint64_t before_ns)
 {
+	uint64_t took_ns;
+
+	t->now_ns = sys_clock(&t->options);
+	took_ns = t->now_ns > before_ns ? t->now_ns - before_ns : 0;
 	if (took_ns > t->report.longest_call_ns)
 		t->report.longest_call_ns = took_ns;
 	if (took_ns > t->part_report.longest_call_ns)
 		t->part_report.longest_call_ns = took_ns;
+	return took_ns;
 }
 
 static void resize_calls(struct transfer *t, uint64_t asked, uint64_t took_ns)
 {
 	uint64_t most = kind_is_file(t->out->facts.kind) ? GIB : ROUTE_CALL_BYTES;
 
-	note_call(t, took_ns);
 	if (took_ns > CALL_LONG_NS && t->call_bytes > CALL_BYTES_LEAST)
 		t->call_bytes /= 2;
 	else if (took_ns < CALL_SHORT_NS && asked == t->call_bytes && t->call_bytes < most)
@@ -86,6 +91,7 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 {
 	bool own = x->origin || (x->data && t->base->kept_len);	/* bytes of a wrapper, or kept: sent from memory */
 	bool more = x->more || bytes < x->bytes || (!x->hole && x->bytes == t->end - t->base->position && part_follows(t));
+	uint64_t took_ns;
 	struct move move;
 
 	/* What stands in the buffer was copied, also when splice is the route from here on. */
@@ -105,11 +111,9 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 		cork(t, x->bytes, more);
 		move = t->route->move(t, bytes, more);
 	}
-	t->now_ns = sys_clock(&t->options);
-	if (x->hole) {
-		note_call(t, t->now_ns - before_ns);
+	took_ns = note_call(t, before_ns);
+	if (x->hole)
 		return move;
-	}
 	count_call(t, *ret_route);
 	if (move.bytes) {
 		t->bits &= (uint16_t)~TRANSFER_MORE_SENT;
@@ -119,7 +123,7 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 		if (move.bytes < bytes)
 			t->bits |= TRANSFER_SHORT;
 	}
-	resize_calls(t, bytes, t->now_ns - before_ns);
+	resize_calls(t, bytes, took_ns);
 	return move;
 }
 
@@ -171,8 +175,7 @@ static struct move fill(struct transfer *t, const struct extent *x, const struct
 		return route_verdict(VERDICT_WAIT_SOURCE);
 	count_call(t, route->id);
 	move = route->fill(t, x->bytes);
-	t->now_ns = sys_clock(&t->options);
-	note_call(t, t->now_ns - before_ns);
+	note_call(t, before_ns);
 	if (t->options.level_triggered && kind_waits(t->base->facts.kind) && move.bytes && move.bytes < fill_room(t, x->bytes))
 		t->bits |= TRANSFER_DRAINED;
 	return held(move, ret_filled);
