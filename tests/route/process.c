@@ -57,6 +57,8 @@ static struct known know(int fd)
 
 	if (now.flags >= 0 && syscall(SYS_fstat, fd, &stat) == 0)
 		now.file = stat.st_ino;
+	else
+		now.flags = -1;		/* a feeder may have closed it just now */
 	return now;
 }
 
