@@ -46,7 +46,7 @@ static int charge_owed(struct transfer *t, struct leat_wrapper *w, enum leat_rou
 
 	if (w->state & WRAPPER_KEPT) {	/* charged when it was kept */
 		free((void *)(uintptr_t)w->owed_data);
-		w->owed_data = NULL;
+		owed.data = w->owed_data = NULL;
 		w->state &= ~(uint32_t)WRAPPER_KEPT;
 	}
 	w->owed_bytes = 0;
@@ -68,7 +68,7 @@ int charge_extent(struct transfer *t, const struct extent *x, uint64_t bytes, en
 		t->report.source_bytes += bytes;
 		t->part_report.source_bytes += bytes;
 	}
-	for (struct leat_wrapper *w = x->origin ? x->origin : t->first; w != x->target; w = w->down) {
+	for (struct leat_wrapper *w = x->origin ? x->origin : t->first; w && w != x->target; w = w->down) {
 		if (w == x->origin && w->ops == &frame_ops)
 			frame_took_own((struct leat_frame *)w, bytes);
 		if (w == x->origin)

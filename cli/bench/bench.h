@@ -147,9 +147,9 @@ extern const char framed_header[], framed_trailer[];
 
 /* ---- tool.c ----------------------------------------------------------------------------------------------------------- */
 
-/* Runs a program of the PATH with one or two arguments, and takes what it prints. 0, or -1 with the sentence in why: it is not
+/* Runs a program of the PATH with one argument, and takes what it prints. 0, or -1 with the sentence in why: it is not
  * there, hangs, fails. */
-int tool_says(const char *name, const char *argument, const char *argument2, char *said, size_t said_size, char *why, size_t size);
+int tool_says(const char *name, const char *argument, char *said, size_t said_size, char *why, size_t size);
 /* How a process ended, as the end of a sentence. */
 const char *tool_end(int status, char *text, size_t size);
 

@@ -109,7 +109,7 @@ static void say_version(struct bench *b)
 {
 	char said[128], version[24];
 
-	if (tool_says("strace", "-V", NULL, said, sizeof said, b->not_counted, sizeof b->not_counted))
+	if (tool_says("strace", "-V", said, sizeof said, b->not_counted, sizeof b->not_counted))
 		return;
 	if (sscanf(said, "strace -- version %23s", version) == 1)
 		snprintf(b->strace_version, sizeof b->strace_version, "strace %s", version);

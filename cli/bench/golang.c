@@ -99,7 +99,7 @@ static void say_version(struct golang *go)
 	char said[128];
 
 	setenv("GOTOOLCHAIN", "local", 1);
-	if (tool_says("go", "version", NULL, said, sizeof said, go->missing, sizeof go->missing))
+	if (tool_says("go", "version", said, sizeof said, go->missing, sizeof go->missing))
 		return;
 	if (sscanf(said, "go version %63s", go->version) != 1)
 		snprintf(go->missing, sizeof go->missing, "`go version` names no version");

@@ -103,11 +103,11 @@ static void head(FILE *f, const struct bench *b)
 /* ---- details as tables ---- */
 
 /* A median with what it lies between; one value lies between nothing. */
-static void spread(FILE *f, int decimals, double median, int spread_decimals, double low, double high, unsigned n)
+static void spread(FILE *f, int decimals, double median, double low, double high, unsigned n)
 {
 	fprintf(f, "<td class=\"n\">%.*f", decimals, median);
 	if (n > 1)
-		fprintf(f, " <span class=\"soft\">(%.*f–%.*f)</span>", spread_decimals, low, spread_decimals, high);
+		fprintf(f, " <span class=\"soft\">(%.*f–%.*f)</span>", decimals, low, decimals, high);
 	fputs("</td>", f);
 }
 
@@ -126,8 +126,8 @@ static void shape_row(FILE *f, const struct bench *b, const struct run *run)
 	if (!isnan(user_bytes_per_gib(run)))
 		out_size((uint64_t)(user_bytes_per_gib(run) + 0.5), user, sizeof user);
 	fprintf(f, "<tr><td>%s%s</td>", run->shape->family == FAMILY_LEAT ? "leat " : "", run->shape->name);
-	spread(f, 1, cpu.median, 1, cpu.min, cpu.max, cpu.n);
-	spread(f, 3, ratio.median, 2, ratio.min, ratio.max, ratio.n);
+	spread(f, 1, cpu.median, cpu.min, cpu.max, cpu.n);
+	spread(f, 3, ratio.median, ratio.min, ratio.max, ratio.n);
 	cell(f, gib_per_s(b, run).median);
 	cell(f, run->counts.valid ? per_gib(&run->counts, run->counts.transfer_calls) : NAN);
 	fprintf(f, "<td class=\"n\">%s</td><td>", user);
@@ -238,7 +238,7 @@ static void figures_section(FILE *f, const struct bench *b)
 		page_text(f, verdict_text(v, what, sizeof what));
 		fputs("</td>", f);
 		if (v->figure->kind == FIGURE_RATIO)
-			spread(f, 3, v->value, 3, v->ratio.low, v->ratio.high, v->ratio.n);
+			spread(f, 3, v->value, v->ratio.low, v->ratio.high, v->ratio.n);
 		else
 			fprintf(f, "<td class=\"n\">%.0f</td>", v->value);
 		fprintf(f, "<td class=\"n\">%g</td>", v->figure->at_most);
@@ -272,7 +272,7 @@ static void overhead_section(FILE *f, const struct overhead *o)
 
 		fprintf(f, "<tr><td>%s</td><td class=\"n\">%.0f</td><td class=\"n\">%.0f</td>", row->name,
 			row->leat_ns.median, row->same_ns.median);
-		spread(f, 3, row->ratio.median, 3, row->ratio.low, row->ratio.high, row->ratio.n);
+		spread(f, 3, row->ratio.median, row->ratio.low, row->ratio.high, row->ratio.n);
 		fprintf(f, "<td class=\"n\">%.3f</td><td>%u: %s</td><td class=\"n\">%.2f, %u calls</td>", row->control.median,
 			row->calls_count, row->calls, row->at_most, row->calls_at_most);
 		judged(f, row->judgement, row->ratio.n);

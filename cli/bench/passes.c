@@ -72,6 +72,7 @@ static int select_shapes(struct bench *b)
 	int directions[DIRECTIONS] = { 0 };
 
 	b->runs = calloc(shapes_count, sizeof *b->runs);
+	b->runs_count = 0;
 	if (!wanted || !b->runs) {
 		free(wanted);
 		return -1;
@@ -144,9 +145,12 @@ static int start(struct bench *b, struct run *run)
 
 static int start_family(struct bench *b, int go)
 {
-	for (unsigned i = 0; i < b->runs_count; i++)
-		if (!b->runs[i].dropped && go == (b->runs[i].shape->family == FAMILY_GO) && start(b, &b->runs[i]))
+	for (unsigned i = 0; i < b->runs_count; i++) {
+		struct run *run = &b->runs[i];
+
+		if (!run->dropped && go == (run->shape->family == FAMILY_GO) && start(b, run))
 			return -1;
+	}
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 #define PATIENCE_MS 5000
 #define NOT_RUN '\001'		/* what the child says when the program did not start; then errno */
 
-static void become(const char *name, const char *argument, const char *argument2, int out)
+static void become(const char *name, const char *argument, int out)
 {
 	int null = open("/dev/null", O_RDWR);
 	char failed[2] = { NOT_RUN };
@@ -21,7 +21,7 @@ static void become(const char *name, const char *argument, const char *argument2
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDERR_FILENO);
 	dup2(out, STDOUT_FILENO);
-	execlp(name, name, argument, argument2, (char *)NULL);
+	execlp(name, name, argument, (char *)NULL);
 	failed[1] = (char)errno;
 	_exit(write(STDOUT_FILENO, failed, sizeof failed) != (ssize_t)sizeof failed);
 }
@@ -56,7 +56,7 @@ const char *tool_end(int status, char *text, size_t size)
 	return text;
 }
 
-int tool_says(const char *name, const char *argument, const char *argument2, char *said, size_t said_size, char *why, size_t size)
+int tool_says(const char *name, const char *argument, char *said, size_t said_size, char *why, size_t size)
 {
 	int fd[2], status = 0, error;
 	char end[96];
@@ -66,7 +66,7 @@ int tool_says(const char *name, const char *argument, const char *argument2, cha
 	error = pipe2(fd, O_CLOEXEC) ? -errno : 0;
 	pid = error ? error : child_fork();
 	if (pid == 0)
-		become(name, argument, argument2, fd[1]);
+		become(name, argument, fd[1]);
 	if (!error)
 		close(fd[1]);
 	if (pid < 0) {

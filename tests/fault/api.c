@@ -247,7 +247,7 @@ static void random_sequences(void)
 	/* ITIMER_REAL is the sequences' own: what bounds this run is CPU time and meson's limit. */
 	CHECK_CALL(setrlimit(RLIMIT_CPU, &(struct rlimit){ 200, 210 }));
 	for (uint64_t i = 0; i < runs; i++) {
-		snprintf(note, sizeof note, "seed %llu", (unsigned long long)(first + i));
+		snprintf(note, sizeof note, "seed %llu", (unsigned long long)first + i);
 		test_note(note);
 		if (i % 100 == 0) {
 			printf("%s\n", note);
