@@ -74,10 +74,8 @@ struct leat_report report_misuse(int error)
 
 void report_plan(struct leat_report *report, const struct plan *plan)
 {
-	for (int route = 0; route < LEAT_ROUTES; route++) {
-		report->refused[route] = plan->refused[route];
-		report->refused_by[route] = plan->refused_by[route];
-	}
+	memcpy(report->refused, plan->refused, sizeof report->refused);
+	memcpy(report->refused_by, plan->refused_by, sizeof report->refused_by);
 	report->route = plan->count ? plan->routes[0] : LEAT_ROUTE_NONE;
 }
 

@@ -182,6 +182,8 @@ static struct leat_wrapper *behind_parts(const struct transfer *t, const struct 
 {
 	struct leat_wrapper *behind = t->part_last ? t->part_last->down : t->first;
 
+	if (!t->part)
+		return behind;
 	for (struct leat_wrapper *w = behind; w != stop; w = w->down)
 		if (w->state & WRAPPER_PART_LAST)
 			behind = w->down;

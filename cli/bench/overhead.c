@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What leat adds to the calls it makes. A 4 KiB file goes to a non-blocking TCP socket through six wrappers: begin, step and
- * end, the facts of both ends gathered and the wrappers put on beforehand. strace lists the calls of one such transfer; a C
- * program then makes exactly these, on the same descriptors, in the same process, in turns with leat and with itself (the
- * control). One process holds both ends of the connection and drains it between the turns, untimed: nobody has to be woken.
+ * end; putting the wrappers on is measured apart, and taken off. The facts of both ends are gathered beforehand. strace lists
+ * the calls of one such transfer; a C program then makes exactly these, on the same descriptors, in the same process, in turns
+ * with leat and with itself (the control). One process holds both ends of the connection and drains it between the turns,
+ * untimed: nobody has to be woken.
  */
 #include "bench.h"
 #include "small.h"
@@ -17,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BY_LEAT, BY_CALLS, BY_CALLS_AGAIN, WAYS };
+enum { BY_LEAT, BY_WRAPPING, BY_CALLS, BY_CALLS_AGAIN, WAYS };
 #define WHY_BYTES 200
 #define TURNS 100		/* of every way in a round */
 #define ROUNDS_MAX 201
@@ -41,9 +42,13 @@ static uint64_t thread_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static int run_way(struct small *s, const struct same_calls *calls, unsigned row, int way, unsigned i)
+static int run_way(struct small *s, const struct same_calls *calls, unsigned row, int way)
 {
-	return way == BY_LEAT ? small_by_leat(s, i) : small_by_calls(s, &calls[row]);
+	if (row == OVERHEAD_ROWS)
+		return small_by_sendfile(s);
+	if (way == BY_LEAT)
+		return small_by_leat(s, (int)row);
+	return way == BY_WRAPPING ? small_by_wrapping(s, (int)row) : small_by_calls(s, &calls[row]);
 }
 
 /* ---- the list of calls ---- */
@@ -59,10 +64,9 @@ static void record_child(const struct bench *b, const struct same_calls *calls, 
 		_exit(1);
 	if (read(go, &byte, 1) != 1)
 		_exit(1);
-	small_prepare(&s, (int)row);
-	for (unsigned i = 0; i < 3; i++) {
+	for (int i = 0; i < 3; i++) {
 		calls_mark();
-		if (run_way(&s, calls, row, way, i))
+		if (run_way(&s, calls, row, way))
 			_exit(1);
 		calls_mark();
 		small_drain(&s);
@@ -141,19 +145,13 @@ static void note_error(struct shared *shared, int error)
 
 static double turn(struct small *s, const struct same_calls *calls, unsigned row, int way, struct shared *shared)
 {
-	int by_leat = row < OVERHEAD_ROWS && way == BY_LEAT;
-	uint64_t began, took;
+	uint64_t began;
 
 	small_drain(s);
-	if (by_leat)
-		small_prepare(s, (int)row);
 	began = thread_ns();
-	for (unsigned i = 0; i < SMALL_TURN; i++)
-		note_error(shared, row < OVERHEAD_ROWS ? run_way(s, calls, row, way, i) : small_by_sendfile(s));
-	took = thread_ns() - began;
-	if (by_leat)
-		note_error(shared, small_close(s));
-	return (double)took / (SMALL_TURN * TURNS);
+	for (int i = 0; i < SMALL_TURN; i++)
+		note_error(shared, run_way(s, calls, row, way));
+	return (double)(thread_ns() - began) / (SMALL_TURN * TURNS);
 }
 
 static void measure_child(const struct bench *b, const struct same_calls *calls, struct shared *shared)
@@ -172,7 +170,7 @@ static void measure_child(const struct bench *b, const struct same_calls *calls,
 				unsigned at = (step + (unsigned)t) % (OVERHEAD_ROWS * WAYS + 1), row = at / WAYS;
 				double *sum = row < OVERHEAD_ROWS ? &shared->ns[row][at % WAYS][round] : &shared->bare_ns[round];
 
-				if (row < OVERHEAD_ROWS && at % WAYS != BY_LEAT && !calls[row].n)
+				if (row < OVERHEAD_ROWS && at % WAYS > BY_WRAPPING && !calls[row].n)
 					continue;
 				*sum += turn(&s, calls, row, (int)(at % WAYS), shared);
 			}
@@ -209,9 +207,12 @@ static struct stat3 ratios(const double *over, const double *under, unsigned n)
 	return s;
 }
 
-static void fill(struct overhead *o, const struct same_calls *calls, const struct shared *shared)
+static void fill(struct overhead *o, const struct same_calls *calls, struct shared *shared)
 {
 	unsigned n = shared->rounds;
+
+	for (unsigned i = 0; i < OVERHEAD_ROWS * n; i++)
+		shared->ns[i / n][BY_LEAT][i % n] -= shared->ns[i / n][BY_WRAPPING][i % n];
 
 	o->bytes = SMALL_BYTES;
 	o->wrappers = SMALL_WRAPPERS;

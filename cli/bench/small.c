@@ -96,18 +96,15 @@ static void wrap_six(struct six *w, struct leat_source *source)
 	leat_wrap(source, leat_deadline_init(&w->deadline, 30 * LEAT_SECOND, 60 * LEAT_SECOND));
 }
 
-void small_prepare(struct small *s, int immutable)
+static void prepare(const struct small *s, int immutable, struct response *r)
 {
-	for (struct response *r = s->responses; r < s->responses + SMALL_TURN; r++) {
-		r->source = s->source[immutable];
-		r->sink = s->sink;
-		wrap_six(&r->wrappers, &r->source);
-	}
+	r->source = s->source[immutable];
+	r->sink = s->sink;
+	wrap_six(&r->wrappers, &r->source);
 }
 
-int small_by_leat(struct small *s, unsigned response)
+static int run(struct response *r)
 {
-	struct response *r = &s->responses[response];
 	int error = leat_begin(&r->transfer, &r->sink, &r->source, NULL);
 
 	if (error)
@@ -117,32 +114,45 @@ int small_by_leat(struct small *s, unsigned response)
 	return leat_end(&r->transfer, NULL);
 }
 
-int small_close(struct small *s)
+static void closed(struct response *r)
 {
-	int error = 0;
+	leat_close(&r->source);
+	leat_close_sink(&r->sink);
+}
 
-	for (struct response *r = s->responses; r < s->responses + SMALL_TURN; r++) {
-		leat_close(&r->source);
-		leat_close_sink(&r->sink);
-		if (r->wrappers.count.bytes != SMALL_BYTES)
-			error = -EIO;
-	}
-	return error;
+int small_by_leat(struct small *s, int immutable)
+{
+	struct response response;
+	int error;
+
+	prepare(s, immutable, &response);
+	error = run(&response);
+	closed(&response);
+	return error ? error : response.wrappers.count.bytes == SMALL_BYTES ? 0 : -EIO;
+}
+
+int small_by_wrapping(struct small *s, int immutable)
+{
+	struct response response;
+
+	prepare(s, immutable, &response);
+	closed(&response);
+	return 0;
 }
 
 long small_allocated_bytes(struct small *s)
 {
-	struct response *r = &s->responses[0];
+	struct response response;
 	long before, allocated;
 	int error;
 
-	small_prepare(s, 0);
+	prepare(s, 0, &response);
 	before = (long)mallinfo2().uordblks;
-	error = leat_begin(&r->transfer, &r->sink, &r->source, NULL);
-	while (!error && leat_step(&r->transfer) == LEAT_AGAIN)
+	error = leat_begin(&response.transfer, &response.sink, &response.source, NULL);
+	while (!error && leat_step(&response.transfer) == LEAT_AGAIN)
 		;
 	allocated = (long)mallinfo2().uordblks - before;
-	return error || leat_end(&r->transfer, NULL) ? -1 : allocated;
+	return error || leat_end(&response.transfer, NULL) ? -1 : allocated;
 }
 
 /* ---- the same calls ---- */

@@ -52,18 +52,15 @@ struct small {
 	int file, out, in;		/* in: the other end of out; ours too, so that nobody has to wake up */
 	struct leat_source source[2];	/* looked at once: promised immutable, or not */
 	struct leat_sink sink;
-	struct response responses[SMALL_TURN];
 	char drained[65536];
 };
 
 /* 0, or -errno. */
 int small_open(struct small *s, const char *dir);
-/* Makes the responses ready. */
-void small_prepare(struct small *s, int immutable);
-/* Begins, steps and ends one of them. 0, or -errno. */
-int small_by_leat(struct small *s, unsigned response);
-/* Closes all of them. 0, or -EIO if one was not delivered whole. */
-int small_close(struct small *s);
+/* One response is made ready, begun, stepped, ended and closed. 0, or -errno. */
+int small_by_leat(struct small *s, int immutable);
+/* One is made ready and closed: what has to be taken off the former. */
+int small_by_wrapping(struct small *s, int immutable);
 int small_by_calls(struct small *s, const struct same_calls *calls);
 int small_by_sendfile(struct small *s);
 void small_drain(struct small *s);
