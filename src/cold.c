@@ -71,18 +71,16 @@ static int wait_cold(struct transfer *t, uint64_t at, uint64_t end)
 	return LEAT_WAIT;
 }
 
-/* What was warm in an earlier step, or when the helper had read it, may have been evicted since. */
-static void look_again(struct transfer *t, uint64_t at, uint64_t end)
+/*
+ * What was warm in an earlier step, or when the helper had read it, may have been evicted since, what was read first before
+ * the rest. One page tells: a probe takes up to 3 us, and each step has one.
+ */
+static void look_again(struct transfer *t, uint64_t at)
 {
-	uint64_t warm, until = t->cold_end < end ? t->cold_end : end;
-
-	if (at >= until)
+	if (t->cold_end <= at || resident(t, at))
 		return;
-	warm = warm_until(t, at, until);
-	if (warm < until) {
-		t->cold_end = warm;
-		t->bits |= TRANSFER_COLD_AHEAD;
-	}
+	t->cold_end = at;
+	t->bits |= TRANSFER_COLD_AHEAD;
 }
 
 int cold_check(struct transfer *t, struct extent *x, bool first)
@@ -103,7 +101,7 @@ int cold_check(struct transfer *t, struct extent *x, bool first)
 		t->bits &= (uint16_t)~TRANSFER_COLD_AHEAD;
 	}
 	if (first)
-		look_again(t, at, end);
+		look_again(t, at);
 	if (t->cold_end < at)
 		t->cold_end = at;
 	if (t->cold_end < end && !(t->bits & TRANSFER_COLD_AHEAD)) {
