@@ -19,6 +19,21 @@ void out_error(const char *format, ...)
 	va_end(args);
 }
 
+int out_width(void)
+{
+	return 80;
+}
+
+void out_wrap(FILE *to, int at, int indent, int width, const char *format, ...)
+{
+	static char text[4096];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+}
+
 int version_print(int verbose)
 {
 	FUZZ_HOLDS(verbose == 0 || verbose == 1);
