@@ -287,7 +287,10 @@ static void close_parts(struct leat_queue *queue)
 	queue->ended = ended;
 }
 
-/* Emptied first: a release may close the source once more, use it again, or free what it stands in. */
+/*
+ * Emptied first: its release may close the source once more, use it again, or free what it stands in. The releases before,
+ * of wrappers and parts, may not yet: it is busy.
+ */
 void leat_close(struct leat_source *source)
 {
 	struct leat_source was, *below;
@@ -296,9 +299,11 @@ void leat_close(struct leat_source *source)
 		return;
 	was = *source;
 	memset(source, 0, sizeof *source);
+	source->state = END_BUSY;
 	release_wrappers(was.last);
 	if (was.kind == LEAT_KIND_QUEUE && was.base)
 		close_parts((struct leat_queue *)was.base);
+	source->state = 0;
 	if (was.state & END_VIEW) {
 		below = (struct leat_source *)was.base;
 		below->state &= (uint8_t)~END_VIEWED;
@@ -317,7 +322,9 @@ void leat_close_sink(struct leat_sink *sink)
 		return;
 	was = *sink;
 	memset(sink, 0, sizeof *sink);
+	sink->state = END_BUSY;
 	release_wrappers(was.last);
+	sink->state = 0;
 	if (was.state & END_VIEW) {
 		below = (struct leat_sink *)was.base;
 		below->state &= (uint8_t)~END_VIEWED;

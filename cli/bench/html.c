@@ -292,13 +292,11 @@ static void sweep_section(FILE *f, const struct sweep *s)
 
 /* ---- how it was measured ---- */
 
-static void control(FILE *f, const struct bench *b, enum direction direction, const char *conditions)
+static void control(FILE *f, const char *direction, const char *conditions, struct stat3 c)
 {
-	struct stat3 c = ratio_of(b, bench_control(b, direction), bench_floor(b, direction));
-
 	if (!c.n)
 		return;
-	fprintf(f, "<li>Control, %s%s: the floor against itself came to %.3f", direction_names[direction], conditions, c.median);
+	fprintf(f, "<li>Control, %s%s: the floor against itself came to %.3f", direction, conditions, c.median);
 	if (c.n > 1)
 		fprintf(f, " (%.3f–%.3f)", c.low, c.high);
 	fputs(". No ratio here is sharper.</li>\n", f);
@@ -330,9 +328,11 @@ static void method_section(FILE *f, const struct bench *b)
 		   "two CPUs were taken "
 		   "again: %u; kept all the same: %u.</li>\n", b->noisy_repeated, b->noisy_kept);
 	for (int d = 0; d < DIRECTIONS; d++)
-		control(f, b, (enum direction)d, "");
+		control(f, direction_names[d], "",
+			ratio_of(b, bench_control(b, (enum direction)d), bench_floor(b, (enum direction)d)));
 	for (unsigned i = 0; i < b->also_count; i++)
-		control(f, b->also[i], FILE_TCP, conditions_text(b->also[i], conditions, sizeof conditions));
+		control(f, direction_names[FILE_TCP], conditions_text(b->also[i], conditions, sizeof conditions),
+			ratio_of(b->also[i], bench_control(b->also[i], FILE_TCP), bench_floor(b->also[i], FILE_TCP)));
 	for (unsigned i = 0; i < b->notes_count; i++) {
 		fputs("<li>", f);
 		page_text(f, b->notes[i]);

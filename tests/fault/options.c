@@ -228,7 +228,8 @@ static int pass_on(struct leat_wrapper *wrapper, struct leat_change *change)
 {
 	(void)wrapper;
 	change->consumed = change->produced = change->in_bytes < change->out_bytes ? change->in_bytes : change->out_bytes;
-	memcpy(change->out, change->in, change->consumed);
+	if (change->consumed)
+		memcpy(change->out, change->in, change->consumed);
 	return change->last && change->consumed == change->in_bytes ? LEAT_END : 0;
 }
 
