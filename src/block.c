@@ -72,9 +72,8 @@ int64_t leat_copy(struct leat_sink *sink, struct leat_source *source, const stru
 			continue;
 		transfer_wants(t, &wait);
 		r = wait_for(t, &wait, &side);
-		if (r < 0) {
+		if (r < 0)
 			t->result = transfer_fail(t, r, side, NULL);
-		}
 	}
 	r = transfer_end(t, report);
 	return r < 0 ? r : (int64_t)report->bytes;

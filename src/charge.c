@@ -125,7 +125,7 @@ int charge_change(struct transfer *t, const struct extent *x, const struct leat_
 	if (w->out_len)
 		return 0;
 	*ret_by = NULL;
-	return charge_owed(t, w, LEAT_ROUTE_COPY, ret_by);	/* swallowed for now: nothing waits for the sink */
+	return charge_owed(t, w, LEAT_ROUTE_COPY, ret_by);	/* swallowed: nothing waits for the sink */
 }
 
 int charge_keep(struct transfer *t, struct leat_wrapper *last, uint64_t *ret_bytes)

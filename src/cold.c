@@ -73,7 +73,7 @@ static int wait_cold(struct transfer *t, uint64_t at, uint64_t end)
 
 /*
  * What was warm in an earlier step, or when the helper had read it, may have been evicted since, what was read first before
- * the rest. One page tells: a probe takes up to 3 us, and each step has one.
+ * the rest. One page tells: each step has one probe of this kind.
  */
 static void look_again(struct transfer *t, uint64_t at)
 {

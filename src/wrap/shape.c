@@ -285,7 +285,7 @@ struct leat_wrapper *leat_rate_init_shared(struct leat_rate *rate, struct leat_b
 
 /*
  * Active nanoseconds since *at_ns, which is brought into active time. Once the transfer has starved, a time in the plain
- * clock is taken for now: it is late by less than a step, for what begins or moves does so where allow is asked next.
+ * clock counts as the present: it is late by less than a step, for what begins or moves does so where allow is asked next.
  */
 static uint64_t since(uint64_t *at_ns, const struct leat_budget *budget)
 {
