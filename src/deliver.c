@@ -139,9 +139,9 @@ static void account(struct transfer *t, const struct extent *x, uint64_t bytes, 
 }
 
 /* What one fill can take at most, so that less means the source has no more now. */
-static uint64_t fill_room(const struct transfer *t, uint64_t bytes)
+static uint64_t fill_room(const struct transfer *t, const struct route *route, uint64_t bytes)
 {
-	uint64_t room = t->route->id == LEAT_ROUTE_SPLICE_PIPE ? t->pipe.size : t->bits & TRANSFER_AUTO ? ROUTE_AUTO_BYTES :
+	uint64_t room = route->id == LEAT_ROUTE_SPLICE_PIPE ? t->pipe.size : t->bits & TRANSFER_AUTO ? ROUTE_AUTO_BYTES :
 			t->buffer.size;
 
 	return bytes < room ? bytes : room;
@@ -176,7 +176,7 @@ static struct move fill(struct transfer *t, const struct extent *x, const struct
 	count_call(t, route->id);
 	move = route->fill(t, x->bytes);
 	note_call(t, before_ns);
-	if (t->options.level_triggered && kind_waits(t->base->facts.kind) && move.bytes && move.bytes < fill_room(t, x->bytes))
+	if (t->options.level_triggered && kind_waits(t->base->facts.kind) && move.bytes && move.bytes < fill_room(t, route, x->bytes))
 		t->bits |= TRANSFER_DRAINED;
 	return held(move, ret_filled);
 }
