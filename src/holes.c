@@ -109,10 +109,10 @@ static int lengthen(const struct transfer *t, uint64_t end, uint64_t hole)
 struct move holes_make(struct transfer *t, struct extent *x, uint64_t bytes)
 {
 	uint64_t at = t->out->position, size = t->out->facts.size, tail = t->tail_hole + bytes;
-	int r = 0;
+	int r = sys_punch_hole(t->sink_fd, at, bytes);
 
-	if (at < size)
-		r = sys_punch_hole(t->sink_fd, at, bytes);
+	if (at >= size)	/* only what XFS set aside behind the last write, which the next one would make blocks of the file */
+		r = 0;
 	if (r == -EINTR)
 		return route_verdict(VERDICT_MORE);
 	x->hole = r != -EOPNOTSUPP && r != -ENOSYS;
