@@ -13,6 +13,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Where a file's bytes begin: no multiple of anything, so a lost offset shows. */
+#define ENDS_PAD 4099
+
 enum from {	/* kinds of sources */
 	FROM_FD,	/* file at its own offset, which is not 0 */
 	FROM_FILE,	/* file from an offset to its end */
