@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sources that cannot work (bad-ends.h), and sources that end too early. */
 #include "bad-ends.h"
+#include "descriptors.h"
 
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -156,12 +157,12 @@ static void bad_source(unsigned i, bool stepped)
 static void sources_that_cannot_work(void)
 {
 	for (unsigned i = 0; i < sizeof bad_sources / sizeof bad_sources[0]; i++) {
-		unsigned descriptors = lab_descriptors();
+		unsigned descriptors = count_descriptors();
 
 		bad_source(i, false);
 		bad_source(i, true);
 		/* The far end of a pipe or socket was left open, or closed, by its maker alone. */
-		CHECK_LE(lab_descriptors(), descriptors + 4);
+		CHECK_LE(count_descriptors(), descriptors + 4);
 	}
 }
 

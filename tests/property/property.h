@@ -8,6 +8,7 @@
 #ifndef PROPERTY_H
 #define PROPERTY_H
 
+#include "any-wrapper.h"
 #include "dice.h"
 #include "leat.h"
 #include "oracle.h"
@@ -106,20 +107,7 @@ struct coder_state {
 };
 
 struct made {
-	union {
-		struct leat_wrapper wrapper;
-		struct leat_limit limit;
-		struct leat_rate rate;
-		struct leat_deadline deadline;
-		struct leat_count count;
-		struct leat_log log;
-		struct leat_trace trace;
-		struct leat_progress progress;
-		struct leat_hash hash;
-		struct leat_xxh3 xxh3;
-		struct leat_tee tee;
-		struct leat_frame frame;
-	} as;
+	union any_wrapper as;
 	const struct made_draft *draft;
 	const struct leat_wrapper_ops *shipped;
 	struct stage stage;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "any-wrapper.h"
 #include "counts.h"
 
 #include <fcntl.h>
@@ -17,14 +18,7 @@ struct move {
 	struct leat_source source;
 	struct leat_sink sink;
 	struct leat_report report;
-	struct leat_limit limit;
-	struct leat_count count;
-	struct leat_log log;
-	struct leat_trace trace;
-	struct leat_progress progress;
-	struct leat_deadline deadline;
-	struct leat_xxh3 hash;
-	struct leat_frame frame;
+	union any_wrapper wrapper[8];
 	uint64_t events;
 };
 
@@ -45,12 +39,12 @@ static void on_progress(void *arg, const struct leat_progress_state *state)
 
 static void six_wrappers(struct move *m)
 {
-	leat_wrap(&m->source, leat_limit_init(&m->limit, UINT64_MAX));
-	leat_wrap(&m->source, leat_count_init(&m->count));
-	leat_wrap(&m->source, leat_log_init(&m->log, on_log, &m->events));
-	leat_wrap(&m->source, leat_trace_init(&m->trace, m, LEAT_SECOND, on_trace, &m->events));
-	leat_wrap_sink(&m->sink, leat_progress_init(&m->progress, LEAT_SECOND, on_progress, &m->events));
-	leat_wrap_sink(&m->sink, leat_deadline_init(&m->deadline, 60 * LEAT_SECOND, 600 * LEAT_SECOND));
+	leat_wrap(&m->source, leat_limit_init(&m->wrapper[0].limit, UINT64_MAX));
+	leat_wrap(&m->source, leat_count_init(&m->wrapper[1].count));
+	leat_wrap(&m->source, leat_log_init(&m->wrapper[2].log, on_log, &m->events));
+	leat_wrap(&m->source, leat_trace_init(&m->wrapper[3].trace, m, LEAT_SECOND, on_trace, &m->events));
+	leat_wrap_sink(&m->sink, leat_progress_init(&m->wrapper[4].progress, LEAT_SECOND, on_progress, &m->events));
+	leat_wrap_sink(&m->sink, leat_deadline_init(&m->wrapper[5].deadline, 60 * LEAT_SECOND, 600 * LEAT_SECOND));
 }
 
 /* One call does the whole of it when that is small enough. */
@@ -85,9 +79,9 @@ static void run(struct move *m, unsigned how, uint64_t expect)
 	if (how & WRAPPED)
 		six_wrappers(m);
 	if (how & HASH)
-		leat_wrap(&m->source, leat_xxh3_init(&m->hash));
+		leat_wrap(&m->source, leat_xxh3_init(&m->wrapper[6].xxh3));
 	if (how & FRAME)
-		leat_wrap_sink(&m->sink, leat_chunked_init(&m->frame, 1 << 20));
+		leat_wrap_sink(&m->sink, leat_chunked_init(&m->wrapper[7].frame, 1 << 20));
 	if (how & IMMUTABLE)
 		leat_promise(&m->source, LEAT_IMMUTABLE);
 	if (how & LOOKED) {
