@@ -5,11 +5,22 @@
  * for the receiver on loopback included. A sample during which anybody else was busy on our two CPUs is taken again; a
  * sample is never judged by its result.
  */
+#include "../out.h"
 #include "bench.h"
+#include "child.h"
+#include "digest.h"
+#include "measure.h"
+#include "noise.h"
+#include "receive.h"
+#include "settings.h"
+#include "shapes.h"
+#include "testfile.h"
+#include "units.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -4,12 +4,16 @@
  * payload to the last one: accepting, closing and answering us stand outside it. Payload is what goes through a socket
  * or a file that is not of the kernel's own making; our orders and answers go through pipes.
  */
-#include "bench.h"
+#include "child.h"
+#include "count.h"
+#include "tool.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
