@@ -138,6 +138,43 @@ static void gib(struct move *m, const char *to, unsigned how)
 	pthread_join(thread, NULL);
 }
 
+static void *discard_slowly(void *arg)
+{
+	int fd = *(int *)arg;
+
+	while (recv(fd, NULL, 65536, MSG_TRUNC) > 0)
+		usleep(50);
+	return NULL;
+}
+
+/* To a peer that lets few bytes go at a time: much of what was looked at is still to come when the next call is made. */
+static void in_short_calls(struct move *m)
+{
+	int pair[2], fd = ends_file(O_RDWR), room = 65536, r;
+	pthread_t thread;
+	static struct leat_transfer t;
+
+	ends_pair(true, pair);
+	ends_nonblock(pair[0], true);
+	if (setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room))
+		ends_die("SO_SNDBUF");
+	for (int i = 0; i < 4; i++)
+		if (write(fd, ends_content(SIZE), SIZE) != SIZE)
+			ends_die("a file of 32 MiB");
+	leat_from_file(&m->source, fd, 0);
+	leat_to_fd(&m->sink, pair[0]);
+	if (pthread_create(&thread, NULL, discard_slowly, &pair[1]))
+		ends_die("receiver");
+	if (getpgid(COUNTS_BEGIN) >= 0 || leat_begin(&t, &m->sink, &m->source, NULL))
+		ends_die("begin");
+	r = ends_drive(&t, NULL);
+	leat_end(&t, &m->report);
+	if (getpgid(COUNTS_END) >= 0 || r)
+		ends_die("a stepped transfer");
+	close(pair[0]);
+	pthread_join(thread, NULL);
+}
+
 /* Blocks that were never written: no hole, and no reading of the disk either. */
 static void gib_to_file(struct move *m, unsigned how)
 {
@@ -189,6 +226,8 @@ static bool run_scenario(struct move *m, const char *name)
 		gib(m, "tcp", how | BLOCKING);
 	} else if (!strncmp(name, "gib-tcp", 7)) {
 		gib(m, "tcp", how);
+	} else if (!strcmp(name, "short-calls")) {
+		in_short_calls(m);
 	} else if (!strncmp(name, "gib-file", 8)) {
 		gib_to_file(m, how);
 	} else if (!strncmp(name, "small-", 6)) {
