@@ -445,6 +445,7 @@ struct leat_hash_ops {
 	int (*init)(void *state);
 	int (*update)(void *state, const void *bytes, size_t length);
 	int (*finish)(void *state);
+	void (*reserved[2])(void);	/* zero, else -EINVAL */
 };
 struct leat_hash { struct leat_wrapper wrapper; const struct leat_hash_ops *ops; void *state; int begun; };
 struct leat_wrapper *leat_hash_init(struct leat_hash *hash, const struct leat_hash_ops *ops, void *state);
@@ -479,7 +480,7 @@ struct leat_frame_ops {
 	size_t (*finish)(struct leat_frame *, unsigned char out[LEAT_FRAME_BYTES]);
 	int (*allow)(struct leat_wrapper *, struct leat_budget *);
 	void (*release)(struct leat_wrapper *);
-	void (*reserved[2])(void);	/* zero */
+	void (*reserved[2])(void);	/* zero, else -EINVAL */
 };
 struct leat_frame {
 	struct leat_wrapper wrapper; const struct leat_frame_ops *ops; uint64_t piece_max_bytes, piece_left;

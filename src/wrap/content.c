@@ -83,6 +83,11 @@ const struct leat_wrapper_ops hash_ops = {
 	.event = hash_event,
 };
 
+static bool hash_works(const struct leat_hash_ops *ops)
+{
+	return ops && ops->name && ops->update && !ops->reserved[0] && !ops->reserved[1];
+}
+
 struct leat_wrapper *leat_hash_init(struct leat_hash *hash, const struct leat_hash_ops *ops, void *state)
 {
 	if (!hash)
@@ -90,7 +95,7 @@ struct leat_wrapper *leat_hash_init(struct leat_hash *hash, const struct leat_ha
 	hash->ops = ops;
 	hash->state = state;
 	hash->begun = HASH_NOT_BEGUN;
-	return leat_wrapper_init(&hash->wrapper, ops && ops->update ? &hash_ops : NULL);
+	return leat_wrapper_init(&hash->wrapper, hash_works(ops) ? &hash_ops : NULL);
 }
 
 /* ---- xxh3 ---- */
