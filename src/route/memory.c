@@ -33,7 +33,7 @@ struct move route_error(const struct transfer *t, enum leat_route route, int err
 
 	if (error == -EINTR)	/* without progress: the loop looks at the stop flag and comes again */
 		return route_verdict(VERDICT_MORE);
-	if (decline_reason(route, error, t->part_report.route_bytes[route] != 0, &move.reason))
+	if (decline_reason(route, error, t->report.route_bytes[route] != 0, &move.reason))
 		move.verdict = VERDICT_DECLINED;
 	return move;
 }
