@@ -40,7 +40,7 @@ static void tell(struct transfer *t, enum leat_event_kind kind, enum leat_side s
 		.kind = kind, .route = t->route->id, .side = side, .now_ns = t->now_ns, .total_bytes = LEAT_UNKNOWN,
 	};
 
-	way_event(t->first, NULL, &event);
+	way_event(t->first, &event);
 }
 
 static int next_route(struct transfer *t, enum leat_reason reason, int error)
@@ -58,7 +58,7 @@ static int next_route(struct transfer *t, enum leat_reason reason, int error)
 	route_use(t, t->routes[t->route_index]);
 	tee_use_kernel(t, false);
 	event.route = t->route->id;
-	way_event(t->first, NULL, &event);
+	way_event(t->first, &event);
 	return LEAT_AGAIN;
 }
 
@@ -82,7 +82,7 @@ static void adapt(struct transfer *t, uint64_t filled)
 	if (t->route->id == was)
 		return;
 	event.route = t->route->id;
-	way_event(t->first, NULL, &event);
+	way_event(t->first, &event);
 }
 
 /* The source gave 0 bytes. A promised length makes that an error of its own (hazard 13). */
