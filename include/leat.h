@@ -232,8 +232,10 @@ struct leat_sink {
 
 struct leat_queue {		/* of sources, sent one after the other */
 	struct leat_source *first, *last, *owner;
-	int ended, error;
-	uint64_t reserved[2];
+	int ended;
+	uint32_t reserved32;
+	struct leat_queue *around;
+	uint64_t reserved[1];
 };
 
 /*

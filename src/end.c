@@ -131,7 +131,7 @@ void transfer_part_over(struct transfer *t)
 	report_close(&report, t->now_ns);
 	tell_end(t, t->part_last ? t->part_last->down : t->first, &report);
 	queue_set_busy(part, false);
-	queue_drop(part);
+	queue_take((struct leat_queue *)part->parent->base);
 	t->base = t->part = NULL;
 	/* From here on the part and its wrappers may be gone. */
 	t->first = t->part_last ? t->part_last->down : t->first;
