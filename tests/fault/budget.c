@@ -152,7 +152,8 @@ static void without_descriptors(void)
 
 	lab_source_open(&from, LAB_FILE, BYTES);
 	lab_sink_open(&to, LAB_TCP, BYTES + 1);
-	limit.rlim_cur = limit.rlim_max = (rlim_t)CHECK_CALL(dup(0));
+	CHECK_CALL(getrlimit(RLIMIT_NOFILE, &limit));
+	limit.rlim_cur = (rlim_t)CHECK_CALL(dup(0));
 	close((int)limit.rlim_cur);
 	CHECK_CALL(setrlimit(RLIMIT_NOFILE, &limit));
 	CHECK_EQ(dup(0), -1);
@@ -161,6 +162,8 @@ static void without_descriptors(void)
 	CHECK_EQ(report.refused[LEAT_ROUTE_SPLICE_PIPE], LEAT_PIPE_BUDGET);
 	lab_sink_finish(&to);
 	lab_arrived(&to, BYTES);
+	lab_source_close(&from);
+	lab_sink_close(&to);
 }
 
 static void the_limit_of_descriptors_is_a_copy(void)

@@ -267,6 +267,13 @@ void lab_sink_open(struct lab_sink *to, enum lab_kind kind, size_t room)
 	leat_to_fd(&to->sink, to->fd);
 }
 
+void lab_sink_narrow(struct lab_sink *sink)
+{
+	int bytes = 32768;
+
+	CHECK_CALL(setsockopt(sink->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes));
+}
+
 void lab_sink_go(struct lab_sink *to)
 {
 	if (to->kind != LAB_FILE && !to->far->runs)

@@ -54,6 +54,7 @@ void lab_pair(enum lab_kind kind, int fds[2]);	/* [1] is written to and [0] read
 void lab_source_open(struct lab_source *from, enum lab_kind kind, size_t bytes);
 void lab_sink_open(struct lab_sink *to, enum lab_kind kind, size_t room);
 void lab_sink_go(struct lab_sink *to);
+void lab_sink_narrow(struct lab_sink *sink);	/* LAB_TCP: takes little before its far end reads */
 /* Ends the stream and waits until all has arrived; what arrived is in got. */
 void lab_sink_finish(struct lab_sink *to);
 void lab_source_close(struct lab_source *from);

@@ -209,7 +209,8 @@ static void run_begin(struct running *run)
 {
 	lab_nonblocking = lab_held = true;
 	lab_source_open(&run->from, LAB_TCP, BYTES);
-	lab_sink_open(&run->to, LAB_UNIX, BYTES + 1);
+	lab_sink_open(&run->to, LAB_TCP, BYTES + 1);	/* up to 6.1 a Unix socket takes all that is spliced */
+	lab_sink_narrow(&run->to);
 	lab_nonblocking = lab_held = false;
 	CHECK_EQ(leat_begin(&run->transfer, &run->to.sink, &run->from.source, NULL), 0);
 	CHECK(leat_step(&run->transfer) > 0);

@@ -171,13 +171,13 @@ static void h44_the_end_waits_for_the_pipe(void)
 	struct lab_source from;
 	struct lab_sink to;
 	unsigned waits = 0;
-	int r, send_bytes = 32768;
+	int r;
 
 	seam_reset();
 	lab_nonblocking = lab_held = true;
 	lab_source_open(&from, LAB_UNIX, BYTES);
 	lab_sink_open(&to, LAB_TCP, BYTES + 1);	/* up to 6.1 a Unix socket takes all that is spliced */
-	CHECK_CALL(setsockopt(to.fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes));
+	lab_sink_narrow(&to);
 	lab_nonblocking = lab_held = false;
 	CHECK_EQ(leat_begin(&transfer, &to.sink, &from.source, &options), 0);
 	while ((r = leat_step(&transfer)) > 0) {	/* without a reader until the sender has ended and all that fits is sent */
@@ -416,8 +416,8 @@ static void h53_a_relay_of_small_messages_is_not_late(void)
 							{ .fd = client[1], .events = POLLIN } };
 
 				CHECK(poll(fds, 3, 5000) > 0);
-				CHECK_GE(leat_step(&there), LEAT_WAIT);	/* AGAIN: the machine took its time */
-				CHECK_GE(leat_step(&back), LEAT_WAIT);
+				while (leat_step(&there) == LEAT_AGAIN || leat_step(&back) == LEAT_AGAIN)
+					;	/* the machine took its time, and no descriptor would tell */
 				if (fds[2].revents)
 					got += (size_t)CHECK_CALL(read(client[1], bytes, sizeof bytes));
 			}

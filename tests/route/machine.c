@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "leat.h"
@@ -103,4 +105,11 @@ uint64_t machine_late_ns(void)
 uint64_t machine_less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
+}
+
+const char *machine_slowed_by(bool tsan_too)
+{
+	const char *sanitizer = getenv("SANITIZER");
+
+	return sanitizer && (!strcmp(sanitizer, "valgrind") || (tsan_too && !strcmp(sanitizer, "tsan"))) ? sanitizer : NULL;
 }

@@ -6,6 +6,7 @@
 #ifndef LEAT_TESTS_ROUTE_MACHINE_H
 #define LEAT_TESTS_ROUTE_MACHINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -18,5 +19,8 @@ uint64_t machine_late_ns(void);
 uint64_t machine_late_main_ns(void);
 /* a - b, but 0 when b is more. */
 uint64_t machine_less(uint64_t a, uint64_t b);
+
+/* Why nothing comes in time here: "valgrind", with tsan_too also "tsan"; NULL where it does. */
+const char *machine_slowed_by(bool tsan_too);
 
 #endif

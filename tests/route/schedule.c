@@ -306,11 +306,10 @@ static void judge(uint64_t (*once)(const void *), const void *row, const char *w
 {
 	uint64_t worst_ns = UINT64_MAX;
 	unsigned tries = 0;
-	const char *sanitizer = getenv("SANITIZER");
 	char text[120];
 
-	if (sanitizer && (!strcmp(sanitizer, "valgrind") || !strcmp(sanitizer, "tsan")))
-		test_skip("%s makes everything late", sanitizer);
+	if (machine_slowed_by(true))
+		test_skip("%s makes everything late", machine_slowed_by(true));
 	ends_alarm(30, what);
 	while (worst_ns > MOST_LATE_NS && tries++ < 3)
 		worst_ns = once(row);
