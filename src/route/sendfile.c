@@ -7,6 +7,16 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* A socket has no EIO of its own, a terminal only when the other side has left it. */
+static enum leat_side side_of(const struct transfer *t, int error)
+{
+	struct pollfd poll = { .fd = t->sink_fd };
+
+	if (error != -EIO || kind_is_file(t->out->facts.kind))
+		return LEAT_SIDE_SINK;
+	return t->out->facts.kind == LEAT_KIND_TERMINAL && sys_poll(&poll, 1, 0) > 0 ? LEAT_SIDE_SINK : LEAT_SIDE_SOURCE;
+}
+
 static struct move sendfile_move(struct transfer *t, uint64_t bytes, bool more)
 {
 	uint64_t at = t->base->position;
@@ -21,9 +31,8 @@ static struct move sendfile_move(struct transfer *t, uint64_t bytes, bool more)
 	n = sys_sendfile(t->sink_fd, t->source_fd, &at, bytes);
 	if (n == -EAGAIN)
 		return route_verdict(VERDICT_WAIT_SINK);
-	if (n < 0)	/* a socket or terminal has no EIO of its own */
-		return route_error(t, LEAT_ROUTE_SENDFILE, (int)n,
-				   n == -EIO && !kind_is_file(t->out->facts.kind) ? LEAT_SIDE_SOURCE : LEAT_SIDE_SINK);
+	if (n < 0)
+		return route_error(t, LEAT_ROUTE_SENDFILE, (int)n, side_of(t, (int)n));
 	return n ? route_moved(n) : route_verdict(VERDICT_END);
 }
 
