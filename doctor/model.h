@@ -3,7 +3,7 @@
  * What was seen, and what is concluded from it: the one structure that goes through the doctor. A feed fills sites, files,
  * flows and coverage (feed.h); symbol.c gives the sites frames; culprit.c names a frame of them; verdict.c judges; merge.c
  * joins flows that say the same; advice.c and cost.c add what to do and what it is worth; print/ writes it out. record.c keeps
- * it as a file, and is a feed itself. No code here; nothing of the kernel, of ELF or of a terminal either.
+ * it as a file, and is a feed itself. Nothing of the kernel, of ELF or of a terminal is here; model.c only holds it in memory.
  *
  * Every text in it is a stranger's: bytes of any value, cut at a bound, never to be printed as they are (escape.h).
  */
@@ -174,5 +174,27 @@ struct model {
 	uint32_t process_count, file_count, site_count, flow_count, finding_count;
 	struct coverage coverage;
 };
+
+/*
+ * model.c. Each add gives the place of a new element, all zero, or MODEL_NONE without memory or at the bound of that table;
+ * what earlier adds gave as a pointer may have moved. Strings are owned by the model and freed with it.
+ */
+#define MODEL_PROCESSES_MAX	(1u << 16)
+#define MODEL_FILES_MAX		(1u << 20)
+#define MODEL_SITES_MAX		(1u << 18)
+#define MODEL_FLOWS_MAX		(1u << 20)
+#define MODEL_FRAMES_MAX	256	/* of a site */
+
+uint32_t model_add_process(struct model *model);
+uint32_t model_add_file(struct model *model);
+uint32_t model_add_site(struct model *model);
+uint32_t model_add_flow(struct model *model);
+/* Room for one more frame at the site's end, or NULL. */
+struct frame *model_add_frame(struct site *site);
+const struct process *model_process(const struct model *model, uint32_t pid);	/* or NULL */
+/* The named frame, or NULL for MODEL_NONE and for places that are not there. */
+const struct frame *model_frame(const struct model *model, uint32_t site, uint32_t frame);
+void model_drop_findings(struct model *model);	/* and what the flows say of them */
+void model_free(struct model *model);		/* leaves it all zero */
 
 #endif
