@@ -114,7 +114,8 @@ struct cost {
 	double user_s, kernel_route_s;	/* CPU seconds this flow burnt, and would burn on the kernel's route */
 	double low_s, high_s;		/* of the difference: the calibration's spread */
 	double share;			/* of the flow's CPU that would be saved, 0 to 1 */
-	const char *method;		/* "calibrated on this machine"; NULL: no figure */
+	uint64_t kernel_calls;		/* about so many calls on the kernel's route; 0: not known */
+	const char *method;		/* "calibrated on this machine"; NULL: no figure but kernel_calls */
 };
 
 /* One or several flows of one verdict, culprit and kind of ends. */
