@@ -61,6 +61,11 @@ uint32_t model_add_flow(struct model *model)
 	return place;
 }
 
+uint32_t model_add_calibration(struct model *model)
+{
+	return ADD(model, calibrations, calibration_count, MODEL_CALIBRATIONS_MAX);
+}
+
 struct frame *model_add_frame(struct site *site)
 {
 	uint32_t place = ADD(site, frames, frame_count, MODEL_FRAMES_MAX);
@@ -120,5 +125,6 @@ void model_free(struct model *model)
 	free(model->files);
 	free(model->sites);
 	free(model->flows);
+	free(model->calibrations);
 	memset(model, 0, sizeof *model);
 }

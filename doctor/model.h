@@ -162,6 +162,16 @@ struct coverage {
 	uint32_t bursts, bursts_seen;	/* ptrace: how many, and in how many a transfer was seen */
 };
 
+/* What one pair of ends costs on this machine, in ns of CPU for a GiB: measured by cost.c, kept with a recording. */
+struct calibration {
+	enum file_kind from, to;	/* REGULAR, PIPE, TCP or UNIX_STREAM */
+	uint32_t piece_bytes;		/* of the reads and writes; a power of two */
+	bool copied;			/* and once more from buffer to buffer */
+	uint64_t user_ns, kernel_ns;	/* read + write, and the kernel's route: medians */
+	uint64_t low_ns, high_ns;	/* of their difference, round by round: the quartiles */
+	uint64_t kernel_bytes;		/* that one call of the kernel's route moved */
+};
+
 enum engine { ENGINE_BPF, ENGINE_PTRACE, ENGINE_REPLAY };
 
 struct model {
@@ -171,8 +181,9 @@ struct model {
 	struct file *files;
 	struct site *sites;
 	struct flow *flows;
+	struct calibration *calibrations;
 	struct finding *findings;	/* largest loss first; kernel ones last */
-	uint32_t process_count, file_count, site_count, flow_count, finding_count;
+	uint32_t process_count, file_count, site_count, flow_count, finding_count, calibration_count;
 	struct coverage coverage;
 };
 
@@ -184,12 +195,14 @@ struct model {
 #define MODEL_FILES_MAX		(1u << 20)
 #define MODEL_SITES_MAX		(1u << 18)
 #define MODEL_FLOWS_MAX		(1u << 20)
+#define MODEL_CALIBRATIONS_MAX	256
 #define MODEL_FRAMES_MAX	256	/* of a site */
 
 uint32_t model_add_process(struct model *model);
 uint32_t model_add_file(struct model *model);
 uint32_t model_add_site(struct model *model);
 uint32_t model_add_flow(struct model *model);
+uint32_t model_add_calibration(struct model *model);
 /* Room for one more frame at the site's end, or NULL. */
 struct frame *model_add_frame(struct site *site);
 const struct process *model_process(const struct model *model, uint32_t pid);	/* or NULL */
