@@ -288,3 +288,17 @@ char *escape_tail(char *ret, size_t size, enum escape how, const char *text, int
 	fill(ret + marked, size - 1 - marked, how, at, columns);
 	return ret;
 }
+
+int escape_columns(const char *escaped)
+{
+	const unsigned char *at = (const unsigned char *)escaped;
+	int columns = 0;
+
+	while (*at) {
+		struct unit unit = next(at);
+
+		columns += IN(combining, unit.code) ? 0 : IN(wide, unit.code) ? 2 : 1;
+		at += unit.bytes;
+	}
+	return columns;
+}

@@ -27,5 +27,6 @@ void escape(FILE *to, enum escape how, const char *text);
  * its end, and with _tail at its beginning, as one wants it of paths. Never cut inside a character. Gives ret. */
 char *escape_text(char *ret, size_t size, enum escape how, const char *text, int columns);
 char *escape_tail(char *ret, size_t size, enum escape how, const char *text, int columns);
+int escape_columns(const char *escaped);	/* that a text takes on a terminal, when it is escaped for one */
 
 #endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* The report a person reads: who was watched, each finding, what was not seen, and what it comes to. */
+#include "print.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define RIGHT_EDGE 92		/* what stands at the right does not move further out on a wider terminal */
+#define STATEMENT_AT 38		/* where the ends of a flow stop and what is said of it begins; with 80 columns 36 */
+#define DETAIL_AT 12
+#define LOST_MOST 50		/* findings that are shown; the others are counted */
+#define OTHERS_MOST 20
+
+static const char *ending(const struct process *process, char text[64])
+{
+	*text = 0;
+	if (process->exited && process->exit_status < 0)
+		snprintf(text, 64, ", ended");
+	else if (process->exited && WIFSIGNALED(process->exit_status))
+		snprintf(text, 64, ", ended by signal %d", WTERMSIG(process->exit_status));
+	else if (process->exited)
+		snprintf(text, 64, ", exited with %d", WEXITSTATUS(process->exit_status));
+	return text;
+}
+
+/* server (pid 4242, Go 1.19) · 5.0 s watched · 2 flows */
+static void header(struct line *line, const struct model *model)
+{
+	const struct process *first = model->process_count ? &model->processes[0] : NULL;
+	char name[LINE_TEXT], version[LINE_TEXT], end[64], number[WORDS_NUMBER], text[LINE_TEXT * 3];
+	struct tally tally = words_tally(model);
+
+	line->indent = 0;
+	if (first) {
+		line_name(line, first->version, 40, version);
+		line_style(line, STYLE_STRONG);
+		line_piece(line, line_name(line, first->name, 40, name));
+		line_style(line, STYLE_PLAIN);
+		snprintf(text, sizeof text, "(pid %" PRIu32 "%s%s%s)", first->pid, *version ? ", " : "", version, ending(first, end));
+		line_words(line, text);
+	} else {
+		line_words(line, "no process");
+	}
+	if (model->process_count > 1) {
+		snprintf(text, sizeof text, "and %s more", words_number(model->process_count - 1, number));
+		line_words(line, text);
+	}
+	snprintf(text, sizeof text, "· %.1f s watched · %s flow%s%s", words_seconds(model), words_number(tally.flows, number),
+		 tally.flows == 1 ? "" : "s", model->engine == ENGINE_REPLAY ? " · from a recording" : "");
+	line_words(line, line_spelt(line, text, name));
+	line_end(line);
+}
+
+static const char *mark(const struct line *line, const struct finding *finding)
+{
+	if (verdict_loses(finding->verdict))
+		return line->how == ESCAPE_ASCII ? "x" : "✗";
+	if (finding->verdict == VERDICT_KERNEL)
+		return line->how == ESCAPE_ASCII ? "+" : "✓";
+	return line->how == ESCAPE_ASCII ? "-" : "·";
+}
+
+/* One end of a flow, as short as it can be told. */
+static void end_name(const struct line *line, const struct file *file, char ret[LINE_TEXT])
+{
+	char address[WORDS_ADDRESS], name[LINE_TEXT];
+	const char *path = file && file->path && *file->path ? file->path : NULL;
+	bool whole = file && (file->kind == FILE_GENERATED || file->kind == FILE_DEVICE || file->kind == FILE_TERMINAL);
+	const char *kind = !file ? "?" : file->kind == FILE_UNIX_STREAM ? "unix" : words_kind(file->kind);
+
+	if (path)
+		line_name(line, whole ? path : words_base(path), 40, name);
+	if (!file || (!path && !*words_address(&file->peer, address)))
+		snprintf(ret, LINE_TEXT, "%s%s", kind, file && file->kind == FILE_UNIX_STREAM ? " socket" : "");
+	else if (!path)
+		snprintf(ret, LINE_TEXT, "%s %s%s", kind, address, file->ulp_tls ? " (kTLS)" : "");
+	else if (file->kind == FILE_REGULAR || whole)
+		snprintf(ret, LINE_TEXT, "%.900s%s", name, file->deleted ? " (deleted)" : "");
+	else
+		snprintf(ret, LINE_TEXT, "%s %.900s", kind, name);
+}
+
+/* big.bin → tcp 127.0.0.1:51234 and 17 more */
+static void ends(const struct line *line, const struct model *model, const struct finding *finding, char ret[LINE_TEXT])
+{
+	const struct flow *flow = words_flow(model, finding->flow);
+	char from[LINE_TEXT], to[LINE_TEXT], text[LINE_TEXT * 3], number[WORDS_NUMBER], more[64] = "";
+
+	end_name(line, flow ? words_file(model, flow->from) : NULL, from);
+	end_name(line, flow ? words_file(model, flow->to) : NULL, to);
+	if (finding->flow_count > 1)
+		snprintf(more, sizeof more, " and %s more", words_number(finding->flow_count - 1, number));
+	snprintf(text, sizeof text, "%s %s %s%s", from, line->how == ESCAPE_ASCII ? "->" : "→", to, more);
+	snprintf(ret, LINE_TEXT, "%.*s", LINE_TEXT - 1, text);
+}
+
+/* 2.00 GiB carried through user space */
+static void statement(const struct model *model, const struct finding *finding, char ret[LINE_TEXT])
+{
+	static const char *const sentences[VERDICTS] = {
+		[VERDICT_UNKNOWN] = "not judged", [VERDICT_CHANGED] = "changed by the program on the way",
+		[VERDICT_SMALL] = "in pieces too small to gain", [VERDICT_CANNOT] = "that the kernel cannot move",
+		[VERDICT_BOUNCE] = "carried through user space", [VERDICT_COPIED] = "copied twice through user space",
+		[VERDICT_MMAP_WRITE] = "written from a mapped file",
+	};
+	const char *maybe = finding->confidence == CONFIDENCE_MEDIUM ? "probably " : "perhaps ";
+	char size[WORDS_NUMBER], number[WORDS_NUMBER];
+	struct calls calls;
+
+	words_size(finding->bytes, size);
+	if (finding->verdict == VERDICT_KERNEL) {
+		words_calls(model, finding, SIDE_NONE, &calls);
+		snprintf(ret, LINE_TEXT, "%s by %s in %s call%s", size, calls.count ? calls.of[0].name : "the kernel",
+			 words_number(finding->writes, number), finding->writes == 1 ? "" : "s");
+		return;
+	}
+	if (finding->confidence >= CONFIDENCE_HIGH || !verdict_loses(finding->verdict))
+		maybe = "";
+	snprintf(ret, LINE_TEXT, "%s %s%s", size, maybe,
+		 finding->verdict < VERDICTS ? sentences[finding->verdict] : sentences[VERDICT_UNKNOWN]);
+}
+
+static void right(struct line *line, const char *text)
+{
+	int edge = line->width < RIGHT_EDGE ? line->width : RIGHT_EDGE, columns = escape_columns(text);
+
+	if (line->at + 2 + columns > edge)
+		return;
+	line_to(line, edge - columns);
+	line_own(line, text);
+}
+
+/* The line of the mark. Two lines where one has no room; the second begins under the ends. */
+static void head(struct line *line, const struct model *model, const struct finding *finding)
+{
+	bool lost = verdict_loses(finding->verdict);
+	int statement_at = line->width < RIGHT_EDGE ? STATEMENT_AT - 2 : STATEMENT_AT;
+	const char *sure = lost ? confidence_name(finding->confidence) : "";
+	char between[LINE_TEXT], said[LINE_TEXT];
+	int ends_columns, columns;
+
+	ends(line, model, finding, between);
+	statement(model, finding, said);
+	ends_columns = escape_columns(between);
+	columns = 3 + ends_columns + 2 > statement_at ? 3 + ends_columns + 2 : statement_at;
+	columns += escape_columns(said) + (lost ? 2 + escape_columns(sure) : 0);
+	line_to(line, 1);
+	line_style(line, lost ? STYLE_BAD : finding->verdict == VERDICT_KERNEL ? STYLE_GOOD : STYLE_SOFT);
+	line_own(line, mark(line, finding));
+	line_style(line, STYLE_PLAIN);
+	line->indent = 3;
+	line_to(line, 3);
+	line_piece(line, between);
+	if (columns > line->width) {
+		line_end(line);
+		line_to(line, 5);
+	} else {
+		line_to(line, 3 + ends_columns + 2 > statement_at ? 3 + ends_columns + 2 : statement_at);
+	}
+	line_own(line, said);
+	if (lost)
+		right(line, sure);
+	line_end(line);
+}
+
+void text_label(struct line *line, const char *label)
+{
+	line->indent = 0;
+	line_to(line, 5);
+	line_style(line, STYLE_SOFT);
+	line_own(line, label);
+	line_style(line, STYLE_PLAIN);
+	line_to(line, DETAIL_AT);
+	line->indent = DETAIL_AT;
+}
+
+/* The words of ours, and those with names of the case in them, which are not. */
+static void labelled(struct line *line, const char *label, const char *text)
+{
+	char *copy, buffer[LINE_TEXT * 2];
+
+	if (!text || !*text)
+		return;
+	text_label(line, label);
+	copy = escape_text(buffer, sizeof buffer, line->how, text, 1000);
+	line_words(line, copy);
+	line_end(line);
+}
+
+static void reason(struct line *line, const struct finding *finding)
+{
+	labelled(line, "why", finding->why_text ? finding->why_text : finding->why);
+	if (finding->mend)
+		labelled(line, "mend", finding->mend);
+	else if (verdict_loses(finding->verdict))
+		labelled(line, "mend", "no remedy is known");
+}
+
+static void one(struct line *line, const struct model *model, const struct finding *finding)
+{
+	head(line, model, finding);
+	if (verdict_loses(finding->verdict))
+		text_details(line, model, finding);
+	if (finding->verdict != VERDICT_KERNEL)
+		reason(line, finding);
+}
+
+/* A report for eyes ends somewhere; what is left out is said. */
+static void findings(struct line *line, const struct model *model)
+{
+	uint32_t lost = 0, others = 0, hidden = 0;
+	char number[WORDS_NUMBER], text[LINE_TEXT], spelt[LINE_TEXT];
+
+	for (uint32_t i = 0; i < model->finding_count; i++) {
+		const struct finding *finding = &model->findings[i];
+
+		if (verdict_loses(finding->verdict) ? lost++ < LOST_MOST : others++ < OTHERS_MOST)
+			one(line, model, finding);
+		else
+			hidden++;
+	}
+	if (!hidden)
+		return;
+	snprintf(text, sizeof text, " … and %s more findings, smaller ones; --json has them all", words_number(hidden, number));
+	line_own(line, line_spelt(line, text, spelt));
+	line_end(line);
+}
+
+/* Never "clean" when something was not seen. */
+static void summary(struct line *line, const struct model *model, const struct print_options *options)
+{
+	struct tally tally = words_tally(model);
+	bool complete = print_coverage_complete(model);
+	char lost[WORDS_NUMBER], all[WORDS_NUMBER], text[LINE_TEXT];
+	const char *but = complete ? "." : ", but not everything was: see coverage.";
+
+	words_number(tally.lost_flows, lost);
+	words_number(tally.flows, all);
+	if (tally.lost_flows)
+		snprintf(text, sizeof text, "%s of %s flow%s lose%s zero copy.", lost, all, tally.flows == 1 ? "" : "s",
+			 tally.lost_flows == 1 ? "s" : "");
+	else if (!tally.flows)
+		snprintf(text, sizeof text, "No transfer from one descriptor to another was seen%s", but);
+	else if (complete)
+		snprintf(text, sizeof text, "Clean: %s flow%s, none loses zero copy.", all, tally.flows == 1 ? "" : "s");
+	else
+		snprintf(text, sizeof text, "No loss of zero copy was seen in %s flow%s%s", all, tally.flows == 1 ? "" : "s", but);
+	line->indent = 1;
+	line_to(line, 1);
+	line_style(line, tally.lost_flows ? STYLE_BAD : complete && tally.flows ? STYLE_GOOD : STYLE_STRONG);
+	line_words(line, text);
+	line_style(line, STYLE_PLAIN);
+	if (options->say_exit) {
+		snprintf(text, sizeof text, "exit %d", options->exit_status);
+		right(line, text);
+	}
+	line_end(line);
+}
+
+int print_text(FILE *to, const struct model *model, const struct print_options *options)
+{
+	struct line line = {
+		.to = to, .how = options->utf8 ? ESCAPE_TERMINAL : ESCAPE_ASCII, .color = options->color,
+		.width = options->width > 0 ? options->width : 80,
+	};
+
+	if (line.width < 40)	/* narrower than what cannot be broken */
+		line.width = 40;
+	words_begin();
+	header(&line, model);
+	line_end(&line);
+	findings(&line, model);
+	if (model->finding_count)
+		line_end(&line);
+	text_coverage(&line, model);
+	summary(&line, model, options);
+	return words_end(to);
+}
