@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* The ends of a patient: argv[2] says "file-tcp" and the like, argv[1] before or after. */
+#ifndef MEND_ENDS_H
+#define MEND_ENDS_H
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MUST(condition) \
+	do { \
+		if (!(condition)) { \
+			perror(#condition); \
+			exit(1); \
+		} \
+	} while (0)
+
+static inline int dial(const char *port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	at.sin_port = htons((uint16_t)atoi(getenv(port)));
+	MUST(fd >= 0 && !connect(fd, (struct sockaddr *)&at, sizeof at));
+	return fd;
+}
+
+static inline void ends(char **argv, int *from, int *to, size_t *bytes)
+{
+	struct stat st;
+	int file = open(getenv("MEND_FILE"), O_RDONLY | O_CLOEXEC);
+
+	MUST(file >= 0 && !fstat(file, &st));
+	*bytes = (size_t)st.st_size;
+	*from = strncmp(argv[2], "tcp-", 4) ? file : dial("MEND_SOURCE");
+	if (strstr(argv[2], "-tcp"))
+		*to = dial("MEND_SINK");
+	else
+		*to = open(getenv("MEND_COPY"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	MUST(*to >= 0);
+}
+
+static inline void write_all(int fd, const char *bytes, size_t length)
+{
+	while (length) {
+		ssize_t n = write(fd, bytes, length);
+
+		MUST(n > 0);
+		bytes += n;
+		length -= (size_t)n;
+	}
+}
+
+static inline void send_file(int to, int from, size_t bytes)
+{
+	while (bytes) {
+		ssize_t n = sendfile(to, from, NULL, bytes);
+
+		MUST(n > 0);
+		bytes -= (size_t)n;
+	}
+}
+
+#endif
