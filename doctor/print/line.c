@@ -10,7 +10,15 @@ void line_style(struct line *line, enum style style)
 		[STYLE_STRONG] = "\033[1m",
 	};
 
-	if (line->color)
+	static const char *const classes[] = {
+		[STYLE_PLAIN] = "", [STYLE_BAD] = "bad", [STYLE_GOOD] = "good", [STYLE_SOFT] = "soft", [STYLE_STRONG] = "strong",
+	};
+
+	if (line->how == ESCAPE_HTML && style != STYLE_PLAIN)
+		fprintf(line->to, "<span class=\"%s\">", classes[style]);
+	else if (line->how == ESCAPE_HTML)
+		fputs("</span>", line->to);
+	else if (line->color)
 		fputs(codes[style], line->to);
 }
 
@@ -55,25 +63,45 @@ static void put(struct line *line, const char *text, int columns)
 	line->at += columns;
 }
 
+/* The bytes of one character, of HTML of one entity. */
+static size_t one(const struct line *line, const char *text)
+{
+	size_t bytes = line->how == ESCAPE_HTML && *text == '&' ? strcspn(text, ";") : 0;
+
+	bytes += text[bytes] != 0;
+	while (((unsigned char)text[bytes] & 0xc0) == 0x80)
+		bytes++;
+	return bytes;
+}
+
+static int columns_of(const struct line *line, const char *text)
+{
+	int columns = 0;
+
+	if (line->how != ESCAPE_HTML)
+		return escape_columns(text);
+	for (; *text; text += one(line, text))
+		columns++;
+	return columns;
+}
+
 void line_piece(struct line *line, const char *text)
 {
 	int room = line->width > line->indent + 8 ? line->width - line->indent : 8;
 	char cut[LINE_TEXT];
 	size_t used = 0;
-	int columns = escape_columns(text);
+	int columns = columns_of(line, text);
 
 	if (columns <= room) {
 		put(line, text, columns);
 		return;
 	}
-	/* It is escaped already: what is cut off here leaves at most half of an escape, and no half character. */
-	for (columns = 0; text[used] && columns < room - 3 && used < sizeof cut - 8; used++)
-		columns += ((unsigned char)text[used] & 0xc0) != 0x80;
-	while (used && ((unsigned char)text[used] & 0xc0) == 0x80)
-		used--;
+	/* It is escaped already: a backslash's escape may be cut in two, a character or an entity is not. */
+	for (columns = 0; text[used] && columns < room - 3 && used + one(line, text + used) < sizeof cut - 4; columns++)
+		used += one(line, text + used);
 	memcpy(cut, text, used);
 	strcpy(cut + used, "...");
-	put(line, cut, escape_columns(cut));
+	put(line, cut, columns_of(line, cut));
 }
 
 void line_words(struct line *line, const char *text)

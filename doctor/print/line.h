@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines of a terminal: how many columns are used, where a line breaks, colours, and ASCII where there is no UTF-8. Knows
- * nothing of the model; a stranger's text is escaped before it comes here, but for line_name. */
+/* Lines of a terminal, or of preformatted HTML: how many columns are used, where a line breaks, colours, and ASCII where there
+ * is no UTF-8. Knows nothing of the model; a stranger's text is escaped before it comes here, but for line_name. */
 #ifndef DOCTOR_PRINT_LINE_H
 #define DOCTOR_PRINT_LINE_H
 
@@ -13,8 +13,8 @@ enum style { STYLE_PLAIN, STYLE_BAD, STYLE_GOOD, STYLE_SOFT, STYLE_STRONG };
 
 struct line {
 	FILE *to;
-	enum escape how;	/* ESCAPE_TERMINAL or ESCAPE_ASCII */
-	bool color;
+	enum escape how;	/* ESCAPE_TERMINAL, ESCAPE_ASCII or ESCAPE_HTML */
+	bool color;		/* of a terminal; HTML has its classes always */
 	int width;
 	int at;			/* columns used in this line */
 	int indent;		/* of a line that is begun because the one before is full */
@@ -22,6 +22,7 @@ struct line {
 
 #define LINE_TEXT 1024		/* bytes of one piece */
 
+/* Up to the next STYLE_PLAIN. */
 void line_style(struct line *line, enum style style);
 /* Our own words, as they are: no break. */
 void line_own(struct line *line, const char *text);
