@@ -13,7 +13,7 @@
 /* What is known of a file as a source need not hold for it as a sink: O_APPEND belongs to a descriptor. */
 struct event_file_key {
 	uint64_t inode;
-	uint32_t device;
+	uint32_t device;	/* as the kernel keeps it: major << 20 | minor */
 	uint32_t sink;
 };
 
@@ -114,6 +114,10 @@ struct event_bell {
 	uint32_t kind, tgid;	/* tgid: as the first pid namespace numbers it, as everywhere here */
 	uint32_t value;		/* BEGUN: number in the doctor's namespace. EXITED: status as of waitpid. SNAPSHOT: its place */
 	uint32_t more;		/* BEGUN: tgid of the parent. EXEC: how many programs ran before, in all that led to this */
+};
+
+struct event_number {	/* of a process that is there: in the first pid namespace, and in the doctor's */
+	uint32_t tgid, pid;
 };
 
 #define EVENT_URING_CALL 1000	/* + opcode: how calls of io_uring are named */

@@ -60,6 +60,7 @@ struct pairing_recent {
 
 /* One call, and the room to think about it. */
 struct pairing {
+	struct event_counts counts;	/* first: user space reads them of the kernel side's */
 	uint32_t tgid, tid;
 	uint64_t inode, site;
 	uint32_t device;
@@ -87,7 +88,6 @@ struct pairing {
 	struct event_flow fresh;
 	uint64_t words[PAIRING_CHUNK / 8];
 	uint64_t hash;
-	struct event_counts counts;
 };
 
 /*

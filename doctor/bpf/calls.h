@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/* The system calls of interest: what they moved, from which file or to which, and where in memory. */
+#ifndef DOCTOR_BPF_CALLS_H
+#define DOCTOR_BPF_CALLS_H
+
+#include "tables.h"
+
+#include <asm/unistd.h>
+
+#define VECTORS 1024		/* the most the kernel takes */
+#define MESSAGES 64		/* of one recvmmsg or sendmmsg; of more, the rest is counted as cut */
+#define PEEK 2			/* MSG_PEEK: the same bytes will be read once more */
+
+enum {
+	READS = 1, WRITES = 2, MOVES = 4, ENTERS_RING = 8,
+	VECTOR = 16, MESSAGE = 32, MANY = 64,
+};
+
+/* By number. 0: of no interest. */
+static const uint8_t kinds_of_call[512] = {
+	[__NR_read] = READS,
+	[__NR_pread64] = READS,
+	[__NR_readv] = READS | VECTOR,
+	[__NR_preadv] = READS | VECTOR,
+	[__NR_preadv2] = READS | VECTOR,
+	[__NR_recvfrom] = READS,
+	[__NR_recvmsg] = READS | MESSAGE,
+	[__NR_recvmmsg] = READS | MANY,
+	[__NR_write] = WRITES,
+	[__NR_pwrite64] = WRITES,
+	[__NR_writev] = WRITES | VECTOR,
+	[__NR_pwritev] = WRITES | VECTOR,
+	[__NR_pwritev2] = WRITES | VECTOR,
+	[__NR_sendto] = WRITES,
+	[__NR_sendmsg] = WRITES | MESSAGE,
+	[__NR_sendmmsg] = WRITES | MANY,
+	[__NR_sendfile] = MOVES,
+	[__NR_splice] = MOVES,
+	[__NR_tee] = MOVES,
+	[__NR_vmsplice] = MOVES,
+	[__NR_copy_file_range] = MOVES,
+	[__NR_io_uring_enter] = ENTERS_RING,
+};
+
+struct buffer_of_user {		/* struct iovec */
+	uint64_t base, bytes;
+};
+
+struct message_of_user {	/* struct user_msghdr; of recvmmsg and sendmmsg with its length behind */
+	uint64_t name, name_bytes;
+	uint64_t buffers, buffer_count;
+	uint64_t control, control_bytes;
+	uint64_t flags;
+};
+
+struct message_of_many {
+	struct message_of_user message;
+	uint32_t bytes, zero;
+};
+
+/* ---- Buffers --------------------------------------------------------------------------------------------------------------- */
+
+struct buffers {
+	struct pairing *p;
+	uint64_t at;	/* of the array of buffers */
+	uint64_t count, left;
+	uint32_t writes, failed;
+};
+
+static long each_buffer(uint32_t i, void *context)
+{
+	struct buffers *b = context;
+	struct buffer_of_user one;
+	uint64_t bytes;
+
+	if (i >= b->count || (!b->left && !b->p->again))
+		return 1;
+	if (bpf_probe_read_user(&one, sizeof one, (void *)(b->at + i * sizeof one))) {
+		b->failed = 1;
+		return 1;
+	}
+	bytes = one.bytes < b->left ? one.bytes : b->left;
+	b->left -= bytes;
+	if (b->writes)
+		pairing_write(b->p, one.base, one.bytes, bytes);
+	else
+		pairing_read(b->p, one.base, bytes);
+	return b->p->again && b->p->charged;
+}
+
+static __always_inline void all_buffers(struct pairing *p, uint64_t at, uint64_t count, uint64_t bytes, uint32_t writes)
+{
+	struct buffers b = { .p = p, .at = at, .count = count, .left = bytes, .writes = writes };
+
+	bpf_loop(VECTORS, each_buffer, &b, 0);
+	if (b.failed)
+		p->counts.cut_vectors++;
+}
+
+static __always_inline void one_message(struct pairing *p, uint64_t at, uint64_t bytes, uint32_t writes)
+{
+	struct message_of_user message;
+
+	if (bpf_probe_read_user(&message, sizeof message, (void *)at))
+		p->counts.cut_vectors++;
+	else
+		all_buffers(p, message.buffers, message.buffer_count, bytes, writes);
+}
+
+struct messages {
+	struct pairing *p;
+	uint64_t at;
+	uint64_t moved;
+	uint32_t count, writes;
+};
+
+static long add_message(uint32_t i, void *context)
+{
+	struct messages *m = context;
+	struct message_of_many one;
+
+	if (i >= m->count)
+		return 1;
+	if (bpf_probe_read_user(&one, sizeof one, (void *)(m->at + i * sizeof one)))
+		return 1;
+	m->moved += one.bytes;
+	m->p->total = one.bytes;
+	all_buffers(m->p, one.message.buffers, one.message.buffer_count, one.bytes, m->writes);
+	return 0;
+}
+
+/* Bytes of all of them. */
+static __always_inline uint64_t many_messages(struct pairing *p, uint64_t at, uint32_t count, uint32_t writes)
+{
+	struct messages m = { .p = p, .at = at, .count = count, .writes = writes };
+
+	if (count > MESSAGES)
+		p->counts.cut_vectors++;
+	bpf_loop(MESSAGES, add_message, &m, 0);
+	return m.moved;
+}
+
+/* ---- Files ----------------------------------------------------------------------------------------------------------------- */
+
+/* The open file of that number: the struct file's address, or 0. */
+static __always_inline uint64_t file_of(struct task_struct *task, uint32_t fd)
+{
+	struct fdtable *fdt = task->files->fdt;
+	uint64_t file = 0;
+
+	if (fd >= fdt->max_fds || bpf_probe_read_kernel(&file, sizeof file, fdt->fd + fd))
+		return 0;
+	return file;
+}
+
+/* Which file it is; its facts are taken when it is new. */
+static __always_inline int identify(struct scratch *s, struct task_struct *task, uint32_t fd, uint32_t sink, uint64_t *ret_inode,
+				    uint32_t *ret_device)
+{
+	uint64_t file = file_of(task, fd);
+	struct inode *inode;
+
+	if (!file)
+		return -1;
+	inode = BPF_CORE_READ((struct file *)file, f_inode);
+	*ret_inode = BPF_CORE_READ(inode, i_ino);
+	*ret_device = BPF_CORE_READ(inode, i_sb, s_dev);
+	know_file(s, file, *ret_inode, *ret_device, sink);
+	return 0;
+}
+
+/* ---- What a call did ------------------------------------------------------------------------------------------------------- */
+
+/* Arguments and result stand in the scratch. */
+BOTH int read_call(struct scratch *s, uint32_t kind)
+{
+	struct pairing *p;
+	uint64_t bytes;
+
+	if (!s)
+		return 0;
+	p = &s->p;
+	bytes = s->result;
+	if (kind & VECTOR)
+		all_buffers(p, s->arguments[1], s->arguments[2], bytes, 0);
+	else if (kind & MESSAGE)
+		one_message(p, s->arguments[1], bytes, 0);
+	else if (kind & MANY)
+		bytes = many_messages(p, s->arguments[1], bytes, 0);
+	else	/* recv with MSG_TRUNC says more than came */
+		pairing_read(p, s->arguments[1], bytes < s->arguments[2] ? bytes : s->arguments[2]);
+	p->counts.reads++;
+	p->counts.read_bytes += bytes;
+	return 0;
+}
+
+BOTH int write_call(struct scratch *s, uint32_t kind)
+{
+	struct pairing *p;
+	uint64_t bytes, unpaired;
+
+	if (!s)
+		return 0;
+	p = &s->p;
+	bytes = p->again ? 0 : s->result;
+	unpaired = p->counts.unpaired_write_bytes;
+	p->total = bytes;
+	p->charged = p->paired = 0;
+	if (kind & VECTOR)
+		all_buffers(p, s->arguments[1], s->arguments[2], bytes, 1);
+	else if (kind & MESSAGE)
+		one_message(p, s->arguments[1], bytes, 1);
+	else if (kind & MANY)
+		bytes = p->again ? 0 : many_messages(p, s->arguments[1], bytes, 1);
+	else
+		pairing_write(p, s->arguments[1], s->arguments[2], bytes);
+	if (p->again)
+		return 0;
+	p->counts.writes++;
+	p->counts.write_bytes += bytes;
+	if (p->counts.unpaired_write_bytes - unpaired >= PAIRING_COPY_LEAST) {
+		copy_credit = 1024;
+		if (!(kind & (VECTOR | MESSAGE | MANY)) && pairing_is_tls(s->arguments[1]))
+			p->counts.tls_records++;
+	}
+	return 0;
+}
+
+/* sendfile and its like: the kernel moves the bytes, between the files of arguments `from` and `to`. */
+static __always_inline void move_call(struct scratch *s, struct task_struct *task, uint32_t nr)
+{
+	struct pairing *p = &s->p;
+	uint32_t from = 0, to = 1;
+
+	switch (nr) {
+	case __NR_sendfile:
+		from = 1;
+		to = 0;
+		p->how = HOW_SENDFILE;
+		break;
+	case __NR_splice:
+		to = 2;
+		p->how = HOW_SPLICE;
+		break;
+	case __NR_tee:
+		p->how = HOW_TEE;
+		break;
+	case __NR_copy_file_range:
+		to = 2;
+		p->how = HOW_COPY_FILE_RANGE;
+		break;
+	default:
+		to = 0;
+		p->how = HOW_VMSPLICE;
+	}
+	__builtin_memset(&p->slot, 0, sizeof p->slot);
+	p->slot.used = 1;
+	p->slot.tid = p->tid;
+	if (p->how != HOW_VMSPLICE && identify(s, task, s->arguments[from & 3], 0, &p->slot.inode, &p->slot.device))
+		return;
+	if (identify(s, task, s->arguments[to & 3], 1, &p->inode, &p->device))
+		return;
+	p->total = s->result;
+	p->charged = 0;
+	pairing_pair(p, p->again ? 0 : s->result);
+}
+
+/* Which looks this call gets: at the first uses of a site at all, later at some. */
+static __always_inline void choose_looks(void *ctx, struct pt_regs *regs, struct pairing *p, uint32_t kind, int64_t bytes)
+{
+	uint8_t *uses = &site_uses[p->site >> 1 & 65535];
+	uint32_t chance = bpf_get_prandom_u32();
+
+	p->look = !(chance & sampled_mask);
+	p->whole = !(chance >> 16 & 1023);
+	p->look |= p->whole;
+	p->first = 0;
+	p->now_ns = 0;
+	if (copy_credit) {
+		copy_credit--;
+		p->first = 1;
+	}
+	if (*uses < LOOKED_AT) {
+		p->look = p->whole = 1;
+		if (!want_stacks || ((kind & READS) && bytes < STACK_LEAST && *uses) || !take_site(ctx, regs, p))
+			++*uses;
+	}
+	if (p->look)
+		p->now_ns = bpf_ktime_get_ns();
+}
+
+#if defined(__TARGET_ARCH_x86)
+#define CALL_NUMBER(regs) ((uint32_t)(regs)->orig_ax)
+#define CALL_IS_NARROW(regs, task) ((task)->thread_info.status & TS_COMPAT_IS || (regs)->orig_ax & X32_BIT)
+#define TAKE_ARGUMENTS(to, regs) \
+	((to)[0] = (regs)->di, (to)[1] = (regs)->si, (to)[2] = (regs)->dx, (to)[3] = (regs)->r10)
+#define CALLER(regs) (regs)->ip
+#else
+#define CALL_NUMBER(regs) ((uint32_t)(regs)->syscallno)
+#define CALL_IS_NARROW(regs, task) 0
+#define TAKE_ARGUMENTS(to, regs) \
+	((to)[0] = (regs)->orig_x0, (to)[1] = (regs)->regs[1], (to)[2] = (regs)->regs[2], (to)[3] = (regs)->regs[3])
+#define CALLER(regs) (regs)->pc
+#endif
+
+static __always_inline int is_peek(struct scratch *s, uint32_t nr)
+{
+	return (nr == __NR_recvmsg && s->arguments[2] & PEEK) ||
+	       ((nr == __NR_recvfrom || nr == __NR_recvmmsg) && s->arguments[3] & PEEK);
+}
+
+static __always_inline void watched_call(void *ctx, struct pt_regs *regs, struct task_struct *task, uint64_t id, int64_t result)
+{
+	struct scratch *s = scratch_of_this_cpu();
+	uint32_t nr = CALL_NUMBER(regs), kind;
+	struct pairing *p;
+
+	if (!s)
+		return;
+	p = &s->p;
+	p->counts.watched_calls++;
+	if (CALL_IS_NARROW(regs, task)) {
+		p->counts.calls_32_bit++;
+		return;
+	}
+	kind = nr < 512 ? kinds_of_call[nr] : 0;
+	if (!kind)
+		return;
+	p->counts.uring_calls += kind == ENTERS_RING;
+	if (kind == ENTERS_RING || (result <= 0 && (kind & READS || result != EAGAIN_IS)))
+		return;
+	p->tgid = id >> 32;
+	p->tid = id;
+	p->call = nr;
+	p->again = result == EAGAIN_IS;
+	p->uring = 0;
+	p->secret = secret;
+	p->stamp++;
+	p->site = pairing_site(CALLER(regs), regs->sp, task->self_exec_id);
+	s->result = result;
+	TAKE_ARGUMENTS(s->arguments, regs);
+	choose_looks(ctx, regs, p, kind, result);
+	if (kind == MOVES) {
+		move_call(s, task, nr);
+		return;
+	}
+	if (identify(s, task, s->arguments[0], kind & WRITES ? 1 : 0, &p->inode, &p->device))
+		return;
+	if (kind & WRITES)
+		write_call(s, kind);
+	else if (!is_peek(s, nr))
+		read_call(s, kind);
+}
+
+#endif

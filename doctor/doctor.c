@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/* `leat doctor`: options and life cycle. What is seen comes from a feed, what it means from verdict.c and those behind it. */
+#include "cmd.h"
+#include "opt.h"
+#include "out.h"
+
+#include "escape.h"
+#include "feed.h"
+#include "print/print.h"
+#include "verdict.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: leat doctor -p PID [OPTION]...\n"
+	"       leat doctor [OPTION]... -- COMMAND [ARGUMENT]...\n"
+	"\n"
+	"Watches running programs, finds the bytes that go through user space although the kernel could have moved them, and names "
+	"the source line that lost it. Nothing is restarted or changed, and nothing is left behind.\n"
+	"\n"
+	"Exit status: 0 nothing lost, 1 a loss was found, 2 usage, 3 no rights, 4 the process is not there.\n"
+	"\n"
+	"options:";
+
+struct settings {
+	struct opt_list pid_list;
+	pid_t pids[OPT_LIST_MOST + 1];
+	struct feed_target target;
+	const char *duration;
+	double duration_s;	/* 0: until something else ends it */
+	int full, all, engine, json;
+	uint64_t flows;
+	char **command;		/* NULL: none */
+};
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_signal(int signal)
+{
+	stop_signal = signal;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- Options --------------------------------------------------------------------------------------------------------------- */
+
+enum { ENGINE_AUTO, ENGINE_WANT_BPF, ENGINE_WANT_PTRACE };
+
+static enum opt_result parse_values(struct settings *s)
+{
+	char *end;
+
+	if (s->duration) {
+		errno = 0;
+		s->duration_s = strtod(s->duration, &end);
+		if (errno || *end || end == s->duration || !isfinite(s->duration_s) || s->duration_s <= 0 || s->duration_s > 1e7) {
+			out_error("--duration takes seconds, like 5 or 0.5, not `%s`", s->duration);
+			return OPT_WRONG;
+		}
+	}
+	for (unsigned i = 0; i < s->pid_list.count; i++) {
+		long pid = strtol(s->pid_list.items[i], &end, 10);
+
+		if (*end || end == s->pid_list.items[i] || pid <= 0 || pid > 1 << 22) {
+			out_error("--pid takes the number of a process, not `%s`", s->pid_list.items[i]);
+			return OPT_WRONG;
+		}
+		s->pids[s->target.pid_count++] = (pid_t)pid;
+	}
+	s->target.pids = s->pids;
+	s->target.all = s->all;
+	if (!s->target.pid_count && !s->target.name && !s->target.cgroup && !s->all && !s->command) {
+		out_error("what is to be watched? `leat doctor -p PID`, or `leat doctor -- COMMAND`; `leat doctor --help` says more");
+		return OPT_WRONG;
+	}
+	return OPT_GO_ON;
+}
+
+static enum opt_result parse(struct settings *s, int argc, char **argv)
+{
+	const struct opt table[] = {
+		{ "pid", OPT_LIST, &s->pid_list, "PID", "watch this process, and what it forks; several times for several", .letter = 'p' },
+		{ "name", OPT_TEXT, &s->target.name, "NAME", "watch the processes of that name, also those that begin later",
+		  .letter = 'n' },
+		{ "cgroup", OPT_TEXT, &s->target.cgroup, "PATH", "watch what runs in this cgroup: a container, a systemd unit" },
+		{ "all", OPT_FLAG, &s->all, NULL, "watch every process but this one" },
+		{ "duration", OPT_TEXT, &s->duration, "SECONDS", "how long; default: until Ctrl-C, or the end of the processes",
+		  .letter = 'd' },
+		{ "flows", OPT_NUMBER, &s->flows, "N", "end as soon as N flows were seen", 1, 1 << 20 },
+		{ "full", OPT_FLAG, &s->full, NULL, "look at the bytes of every call, not of one in 16; costs twice as much" },
+		{ "engine", OPT_CHOICE, &s->engine, "auto|bpf|ptrace", "bpf sees every call and needs rights; ptrace samples, and needs "
+		  "none for processes of one's own", 0, 0, "auto|bpf|ptrace" },
+		{ "json", OPT_FLAG, &s->json, NULL, "the report for programs; the format is in leat-doctor(1)" },
+		{ .name = NULL },
+	};
+	enum opt_result result;
+
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0) {
+			s->command = i + 1 < argc ? argv + i + 1 : NULL;
+			argc = i;
+		}
+	result = opt_parse(table, argc, argv, usage);
+	return result == OPT_GO_ON ? parse_values(s) : result;
+}
+
+/* ---- A command that is watched from its first call on ---------------------------------------------------------------------- */
+
+struct command {
+	pid_t pid;		/* 0: none */
+	int go, failed;		/* it waits to be let go; says errno if it could not be run */
+};
+
+static int command_prepare(struct command *command, char **argv)
+{
+	int go[2], failed[2];
+
+	if (pipe2(go, O_CLOEXEC) || pipe2(failed, O_CLOEXEC))
+		return -errno;
+	command->pid = fork();
+	if (command->pid < 0)
+		return -errno;
+	if (command->pid == 0) {
+		char byte;
+		int error;
+
+		close(go[1]);
+		signal(SIGPIPE, SIG_DFL);
+		if (read(go[0], &byte, 1) == 1) {
+			execvp(argv[0], argv);
+			error = errno;
+			if (write(failed[1], &error, sizeof error) < 0)
+				_exit(126);
+		}
+		_exit(127);
+	}
+	close(go[0]);
+	close(failed[1]);
+	command->go = go[1];
+	command->failed = failed[0];
+	return 0;
+}
+
+/* 0, or -errno of the exec. */
+static int command_go(struct command *command)
+{
+	int error = 0;
+
+	if (write(command->go, "", 1) != 1)
+		error = EPIPE;
+	else if (read(command->failed, &error, sizeof error) != sizeof error)
+		error = 0;
+	close(command->go);
+	close(command->failed);
+	return -error;
+}
+
+/* Its status is said, and is not ours. */
+static void command_end(const struct command *command, struct model *model)
+{
+	int status;
+
+	if (!command->pid)
+		return;
+	if (waitpid(command->pid, &status, WNOHANG) != command->pid) {
+		out_error("the command goes on, as process %d", (int)command->pid);
+		return;
+	}
+	for (uint32_t i = 0; i < model->process_count; i++)
+		if (model->processes[i].pid == (uint32_t)command->pid) {
+			model->processes[i].exited = true;
+			model->processes[i].exit_status = status;
+		}
+}
+
+/* ---- The watch ------------------------------------------------------------------------------------------------------------- */
+
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int watch(struct feed *feed, struct model *model, const struct settings *s)
+{
+	double end_s = now_s() + s->duration_s;
+	int state = FEED_GOES_ON, result = 0;
+
+	while (!stop_signal && state == FEED_GOES_ON && !result) {
+		double left_s = s->duration_s > 0 ? end_s - now_s() : 1;
+
+		if (left_s <= 0)
+			break;
+		state = feed->ops->poll(feed, model, left_s < 0.25 ? (int)ceil(left_s * 1e3) : 250);
+		if (s->flows) {
+			result = feed->ops->collect(feed, model);
+			if (model->flow_count >= s->flows)
+				break;
+		}
+	}
+	if (state < 0)
+		return state;
+	return result ? result : feed->ops->collect(feed, model);
+}
+
+static int judge(struct model *model)
+{
+	int result = verdict_all(model);
+
+	return result;
+}
+
+static bool has_loss(const struct model *model)
+{
+	for (uint32_t i = 0; i < model->finding_count; i++)
+		if (verdict_loses(model->findings[i].verdict))
+			return true;
+	return false;
+}
+
+static int report(struct model *model, const struct settings *s)
+{
+	struct print_options options = { 0 };
+	struct out out;
+	int status = has_loss(model) ? EXIT_FAILED : EXIT_OK, result;
+
+	out_init(&out);
+	options.width = out.width;
+	options.color = out.color;
+	options.utf8 = out.blocks;
+	options.say_exit = true;
+	options.exit_status = status;
+	result = s->json ? print_json(stdout, model, &options) : print_text(stdout, model, &options);
+	if (result) {
+		out_error("the report could not be written: %s", strerror(-result));
+		return EXIT_FAILED;
+	}
+	return status;
+}
+
+static int run(struct settings *s, struct command *command)
+{
+	struct feed_options options = { .target = s->target, .full = s->full, .stop = &stop_signal };
+	const struct feed_ops *ops = &feed_bpf;
+	struct feed_error error = { .status = EXIT_FAILED };
+	struct model model = { 0 };
+	struct feed *feed = NULL;
+	int result = ops->open(&feed, &options, &error), status;
+
+	if (result) {
+		out_error("%s", *error.text ? error.text : strerror(-result));
+		return error.status;
+	}
+	if (command->pid && (result = command_go(command))) {
+		out_error("%s cannot be run: %s", s->command[0], strerror(-result));
+		ops->close(feed);
+		return EXIT_USAGE;
+	}
+	result = watch(feed, &model, s);
+	ops->close(feed);
+	command_end(command, &model);
+	if (!result)
+		result = judge(&model);
+	if (result)
+		out_error("the watch failed: %s", strerror(-result));
+	status = result ? EXIT_FAILED : report(&model, s);
+	model_free(&model);
+	return status;
+}
+
+int doctor_main(int argc, char **argv)
+{
+	struct settings s = { 0 };
+	struct command command = { 0 };
+	int result;
+
+	switch (parse(&s, argc, argv)) {
+	case OPT_SHOWN: return EXIT_OK;
+	case OPT_WRONG: return EXIT_USAGE;
+	default: break;
+	}
+	catch_signals();
+	if (s.command) {
+		result = command_prepare(&command, s.command);
+		if (result) {
+			out_error("%s cannot be run: %s", s.command[0], strerror(-result));
+			return EXIT_FAILED;
+		}
+		s.pids[s.target.pid_count++] = command.pid;
+	}
+	return run(&s, &command);
+}
