@@ -27,6 +27,14 @@ build_uv() {
 	"${CC:-cc}" -O2 -D_GNU_SOURCE -I"$source/c" ${UV_FLAGS:-} "$source/c/$1" -o "$2" ${UV_FLAGS:-} -luv && command=("$2")
 }
 
+build_leat() {
+	local build=${LEAT_BUILD:-}
+	have "${CC:-cc}" || return 1
+	[ -e "$build/src/libleat.a" ] || { missing='LEAT_BUILD names no build of libleat'; return 1; }
+	"${CC:-cc}" -O2 -D_GNU_SOURCE -I"$source/c" -I"$source/../../../include" "$source/c/$1" "$build/src/libleat.a" -pthread -o "$2" &&
+		command=("$2")
+}
+
 build_go() {
 	have go || return 1
 	(cd "$source/go" && GOFLAGS='' GO111MODULE=off GOCACHE="$work/go" go build -o "$2" ends.go "$1") && command=("$2")

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer FILE COMMAND...: the world around a patient, outside of what is counted. Sends FILE to whoever connects to MEND_SOURCE,
- * takes what comes to MEND_SINK and compares it with FILE, and runs COMMAND with both ports in its environment. Succeeds when
- * COMMAND does and the sink got FILE, whole, or nothing (MEND_COPY, a file, is the script's to compare).
+ * peer FILE COMMAND...: the world around a patient, outside of what is counted. Sends FILE to whoever connects to port
+ * MEND_SOURCE, and into the descriptors MEND_PIPE_SOURCE and MEND_UNIX_SOURCE; takes what comes to port MEND_SINK, and out of
+ * MEND_PIPE_SINK and MEND_UNIX_SINK, and compares it with FILE. Succeeds when COMMAND does and every sink got FILE, whole, or
+ * nothing (MEND_COPY, a file, is the script's to compare).
  * peer FILE --get PORT PATH: asks an HTTP server for PATH ("": takes what comes), and compares the body with FILE.
  * peer FILE --put PORT "": sends FILE there, and waits for the end. Both wait until the port is there.
  */
@@ -11,6 +12,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +24,14 @@
 
 static const char *file;
 static size_t file_bytes;
-static int source, sink;
-static int sink_bad;
-static size_t sink_bytes;
+static int source;
+
+enum { SINK_TCP, SINK_PIPE, SINK_UNIX, SINKS };
+static struct sink {
+	pthread_t thread;
+	int fd, listens, bad;
+	size_t bytes;
+} sinks[SINKS];
 
 static void check(int good, const char *what)
 {
@@ -51,7 +58,7 @@ static int listen_as(const char *name)
 static void send_all(int fd, const char *bytes, size_t length)
 {
 	while (length) {
-		ssize_t n = send(fd, bytes, length, MSG_NOSIGNAL);
+		ssize_t n = write(fd, bytes, length);
 
 		if (n <= 0)
 			return;
@@ -73,7 +80,7 @@ static void take_from(int fd, size_t *at, int *bad)
 	static char buffer[1 << 18];
 	ssize_t n;
 
-	while ((n = recv(fd, buffer, sizeof buffer, 0)) > 0) {
+	while ((n = read(fd, buffer, sizeof buffer)) > 0) {
 		if (*at + (size_t)n > file_bytes || memcmp(file + *at, buffer, (size_t)n) != 0)
 			*bad = 1;
 		*at += (size_t)n;
@@ -82,11 +89,55 @@ static void take_from(int fd, size_t *at, int *bad)
 
 static void *take(void *arg)
 {
-	int fd = accept(sink, NULL, NULL);
+	struct sink *sink = arg;
+	int fd = sink->listens ? accept(sink->fd, NULL, NULL) : sink->fd;
 
 	if (fd >= 0)
-		take_from(fd, &sink_bytes, &sink_bad);
+		take_from(fd, &sink->bytes, &sink->bad);
 	return NULL;
+}
+
+static void *fill(void *arg)
+{
+	int fd = *(int *)arg;
+
+	send_all(fd, file, file_bytes);
+	close(fd);
+	return NULL;
+}
+
+/* One end stays here; the other, without O_CLOEXEC, is the command's, which finds it by its number. */
+static int hand_over(const char *name, int mine, int theirs)
+{
+	char number[16];
+
+	check(!fcntl(mine, F_SETFD, FD_CLOEXEC), "fcntl");
+	snprintf(number, sizeof number, "%d", theirs);
+	setenv(name, number, 1);
+	return mine;
+}
+
+static int theirs[4];	/* closed here once the command has them: else no end would ever be seen */
+
+static void open_ends(void)
+{
+	static int fillers[2];
+	int in[2], out[2], from[2], to[2];
+	pthread_t thread;
+
+	check(!pipe(in) && !pipe(out), "pipe");
+	check(!socketpair(AF_UNIX, SOCK_STREAM, 0, from) && !socketpair(AF_UNIX, SOCK_STREAM, 0, to), "socketpair");
+	memcpy(theirs, (int[4]){ in[0], out[1], from[1], to[1] }, sizeof theirs);
+	fillers[0] = hand_over("MEND_PIPE_SOURCE", in[1], in[0]);
+	fillers[1] = hand_over("MEND_UNIX_SOURCE", from[0], from[1]);
+	sinks[SINK_PIPE].fd = hand_over("MEND_PIPE_SINK", out[0], out[1]);
+	sinks[SINK_UNIX].fd = hand_over("MEND_UNIX_SINK", to[0], to[1]);
+	source = listen_as("MEND_SOURCE");
+	sinks[SINK_TCP].fd = listen_as("MEND_SINK");
+	sinks[SINK_TCP].listens = 1;
+	for (int i = 0; i < 2; i++)
+		check(!pthread_create(&thread, NULL, fill, &fillers[i]), "thread");
+	check(!pthread_create(&thread, NULL, give, NULL), "thread");
 }
 
 static int connect_to(int port)
@@ -143,13 +194,35 @@ static int put(int port)
 	return recv(fd, &end, 1, 0) != 0;
 }
 
+static int run(char **argv)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	for (int i = 0; i < 4; i++)
+		close(theirs[i]);
+	for (int i = 0; i < SINKS; i++)
+		check(!pthread_create(&sinks[i].thread, NULL, take, &sinks[i]), "thread");
+	check(child > 0 && waitpid(child, &status, 0) == child, "wait");
+	shutdown(sinks[SINK_TCP].fd, SHUT_RDWR);	/* wakes one that nobody connected to; a connection is drained to its end */
+	for (int i = 0; i < SINKS; i++)
+		pthread_join(sinks[i].thread, NULL);
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return 0;
+	fprintf(stderr, "peer: the command ended with status %d\n", status);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 77 ? 77 : 1;
+}
+
 int main(int argc, char **argv)
 {
-	pthread_t thread;
 	struct stat st;
 	int fd, status;
-	pid_t child;
 
+	signal(SIGPIPE, SIG_IGN);
 	check(argc > 2, "usage");
 	fd = open(argv[1], O_RDONLY | O_CLOEXEC);
 	check(fd >= 0 && !fstat(fd, &st), argv[1]);
@@ -160,24 +233,13 @@ int main(int argc, char **argv)
 		return get(atoi(argv[3]), argv[4]);
 	if (argc == 5 && !strcmp(argv[2], "--put"))
 		return put(atoi(argv[3]));
-	source = listen_as("MEND_SOURCE");
-	sink = listen_as("MEND_SINK");
-	check(!pthread_create(&thread, NULL, give, NULL) && !pthread_create(&thread, NULL, take, NULL), "thread");
-	child = fork();
-	if (!child) {
-		execvp(argv[2], argv + 2);
-		_exit(127);
+	open_ends();
+	status = run(argv + 2);
+	for (int i = 0; i < SINKS; i++) {
+		if (!sinks[i].bytes || (!sinks[i].bad && sinks[i].bytes == file_bytes))
+			continue;
+		fprintf(stderr, "peer: a sink got %zu of %zu bytes%s\n", sinks[i].bytes, file_bytes, sinks[i].bad ? ", others" : "");
+		status = 1;
 	}
-	check(child > 0 && waitpid(child, &status, 0) == child, "wait");
-	shutdown(sink, SHUT_RDWR);	/* wakes one that nobody connected to; a connection is drained to its end */
-	pthread_join(thread, NULL);
-	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-		fprintf(stderr, "peer: the command ended with status %d\n", status);
-		return WIFEXITED(status) && WEXITSTATUS(status) == 77 ? 77 : 1;
-	}
-	if (sink_bytes && (sink_bad || sink_bytes != file_bytes)) {
-		fprintf(stderr, "peer: the sink got %zu of %zu bytes%s\n", sink_bytes, file_bytes, sink_bad ? ", others" : "");
-		return 1;
-	}
-	return 0;
+	return status;
 }

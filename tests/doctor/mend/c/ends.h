@@ -32,6 +32,27 @@ static inline int dial(const char *port)
 	return fd;
 }
 
+/* The one of file, tcp, pipe and unix that word begins with. */
+static inline int source_of(const char *word, int file)
+{
+	switch (*word) {
+	case 't': return dial("MEND_SOURCE");
+	case 'p': return atoi(getenv("MEND_PIPE_SOURCE"));
+	case 'u': return atoi(getenv("MEND_UNIX_SOURCE"));
+	default: return file;
+	}
+}
+
+static inline int sink_of(const char *word)
+{
+	switch (*word) {
+	case 't': return dial("MEND_SINK");
+	case 'p': return atoi(getenv("MEND_PIPE_SINK"));
+	case 'u': return atoi(getenv("MEND_UNIX_SINK"));
+	default: return open(getenv("MEND_COPY"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	}
+}
+
 static inline void ends(char **argv, int *from, int *to, size_t *bytes)
 {
 	struct stat st;
@@ -39,11 +60,8 @@ static inline void ends(char **argv, int *from, int *to, size_t *bytes)
 
 	MUST(file >= 0 && !fstat(file, &st));
 	*bytes = (size_t)st.st_size;
-	*from = strncmp(argv[2], "tcp-", 4) ? file : dial("MEND_SOURCE");
-	if (strstr(argv[2], "-tcp"))
-		*to = dial("MEND_SINK");
-	else
-		*to = open(getenv("MEND_COPY"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	*from = source_of(argv[2], file);
+	*to = sink_of(strchr(argv[2], '-') + 1);
 	MUST(*to >= 0);
 }
 

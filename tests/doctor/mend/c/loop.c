@@ -40,6 +40,15 @@ static void splice_through(int from, int to)
 	MUST(n == 0);
 }
 
+static void splice_direct(int from, int to)
+{
+	ssize_t n;
+
+	while ((n = splice(from, NULL, to, NULL, 1 << 20, SPLICE_F_MOVE)) > 0)
+		;
+	MUST(n == 0);
+}
+
 int main(int argc, char **argv)
 {
 	size_t bytes;
@@ -48,11 +57,13 @@ int main(int argc, char **argv)
 	ends(argv, &from, &to, &bytes);
 	if (!strcmp(argv[1], "before"))
 		loop(from, to);
-	else if (!strncmp(argv[2], "tcp-", 4))
-		splice_through(from, to);
+	else if (strstr(argv[2], "pipe"))
+		splice_direct(from, to);
 	else if (!strcmp(argv[2], "file-file"))
 		copy_range(from, to, bytes);
-	else
+	else if (!strncmp(argv[2], "file-", 5))
 		send_file(to, from, bytes);
+	else
+		splice_through(from, to);
 	return 0;
 }

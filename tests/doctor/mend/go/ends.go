@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -35,11 +36,27 @@ func size() int64 {
 	return st.Size()
 }
 
+// unix gives a connection on a descriptor that the peer made.
+func unix(name string) *net.UnixConn {
+	fd, err := strconv.Atoi(os.Getenv(name))
+	if err != nil {
+		log.Fatal(err)
+	}
+	conn, err := net.FileConn(os.NewFile(uintptr(fd), name))
+	if err != nil {
+		log.Fatal(err)
+	}
+	return conn.(*net.UnixConn)
+}
+
 func ends() (from io.Reader, to io.WriteCloser) {
 	kinds := strings.Split(os.Args[2], "-")
-	if kinds[0] == "tcp" {
+	switch kinds[0] {
+	case "tcp":
 		from = dial("MEND_SOURCE")
-	} else {
+	case "unix":
+		from = unix("MEND_UNIX_SOURCE")
+	default:
 		from = openFile()
 	}
 	if kinds[1] == "tcp" {
