@@ -52,6 +52,12 @@ void json_text(struct json *json, const char *key, const char *text)
 	fputc('"', json->to);
 }
 
+void json_word(struct json *json, const char *key, const char *word)
+{
+	next(json, key);
+	fprintf(json->to, "\"%s\"", word);
+}
+
 void json_number(struct json *json, const char *key, double number)
 {
 	if (!isfinite(number)) {

@@ -17,6 +17,7 @@ struct json {
 void json_open(struct json *json, const char *key, char bracket);
 void json_close(struct json *json, char bracket);
 void json_text(struct json *json, const char *key, const char *text);	/* a stranger's, or ours; NULL: null */
+void json_word(struct json *json, const char *key, const char *word);	/* as it is: of characters that need no escape, any length */
 void json_number(struct json *json, const char *key, double number);	/* null for what is none */
 void json_integer(struct json *json, const char *key, uint64_t number);
 void json_integers(struct json *json, const char *key, const uint64_t *numbers, unsigned count);	/* in one line */

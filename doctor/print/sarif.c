@@ -112,7 +112,7 @@ static void artifact(struct json *json, const char *file, const char *root)
 	strcpy(uri, *file == '/' && !below ? "file://" : "");
 	escape_text(uri + strlen(uri), sizeof uri - strlen(uri), ESCAPE_URI, below ? file + length + 1 : file, (int)sizeof uri);
 	json_open(json, "artifactLocation", '{');
-	json_text(json, "uri", uri);
+	json_word(json, "uri", uri);
 	if (below)
 		json_text(json, "uriBaseId", "SRCROOT");
 	json_close(json, '}');
@@ -267,7 +267,7 @@ static void root_of_sources(struct json *json, const char *root)
 		strcpy(uri + length, "/");
 	json_open(json, "originalUriBaseIds", '{');
 	json_open(json, "SRCROOT", '{');
-	json_text(json, "uri", uri);
+	json_word(json, "uri", uri);
 	json_close(json, '}');
 	json_close(json, '}');
 }

@@ -94,12 +94,13 @@ static void head(struct line *line, const struct model *model, const struct find
 	line_to(line, 3);
 	line_piece(line, between);
 	if (columns > line->width) {
-		line_end(line);
-		line_to(line, 5);
+		line->indent = 5;
+		line_break(line);
+		line_words(line, said);
 	} else {
 		line_to(line, 3 + ends_columns + 2 > statement_at ? 3 + ends_columns + 2 : statement_at);
+		line_own(line, said);
 	}
-	line_own(line, said);
 	if (lost)
 		right(line, sure);
 	line_end(line);
@@ -163,8 +164,10 @@ static void findings(struct line *line, const struct model *model)
 	}
 	if (!hidden)
 		return;
-	snprintf(text, sizeof text, " … and %s more findings, smaller ones; --json has them all", words_number(hidden, number));
-	line_own(line, line_spelt(line, text, spelt));
+	snprintf(text, sizeof text, "… and %s more findings, smaller ones; --json has them all", words_number(hidden, number));
+	line->indent = 1;
+	line_to(line, 1);
+	line_words(line, line_spelt(line, text, spelt));
 	line_end(line);
 }
 
