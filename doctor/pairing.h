@@ -38,8 +38,10 @@ struct pairing_slot {
 	uint16_t call;
 	uint8_t have;			/* which samples there are */
 	uint8_t weak;			/* they are all the same: constant bytes */
-	uint8_t copied, used, uring, zero;
+	uint8_t copied, used, uring;
+	uint8_t counted;		/* the call stands in a flow's reads */
 	uint32_t stamp;
+	uint64_t head;			/* of a vector: its first buffer, which keeps `counted` for all; else 0 */
 	uint32_t samples[PAIRING_SAMPLES];
 	uint64_t whole;			/* 0: not looked at */
 	uint64_t first;			/* hash of the first 16 bytes; 0: not looked at */
@@ -70,8 +72,9 @@ struct pairing {
 	uint8_t whole;			/* at every byte */
 	uint8_t again;			/* a write that moved nothing: it would have blocked */
 	uint8_t uring;
-	uint8_t zero;
+	uint8_t vector;			/* a read into several buffers */
 	uint32_t stamp;			/* counts calls; wraps */
+	uint64_t head;			/* its first one, once there is one: 0 before */
 	uint64_t charged;		/* of which flow the call stands in the writes: that of the piece before */
 	uint64_t secret;		/* of this run: samples are hashes nobody else can compare with */
 	uint64_t now_ns;
@@ -299,7 +302,10 @@ PAIRING_FUNCTION int pairing_read(struct pairing *p, uint64_t at, uint32_t bytes
 	slot->site = p->site;
 	slot->call = p->call;
 	slot->uring = p->uring;
-	slot->have = slot->weak = slot->copied = slot->used = 0;
+	if (p->vector && !p->head)
+		p->head = at;
+	slot->head = p->vector ? p->head : 0;
+	slot->have = slot->weak = slot->copied = slot->used = slot->counted = 0;
 	slot->stamp = p->stamp;
 	slot->whole = slot->first = 0;
 	if (p->look)
@@ -480,6 +486,7 @@ static inline struct event_flow *pairing_charge(struct pairing *p, uint64_t byte
 		return NULL;
 	}
 	if (p->again) {
+		p->charged = 1;
 		PAIRING_ADD(&flow->again, 1);
 		return flow;
 	}
@@ -521,6 +528,27 @@ static inline void pairing_verify(struct pairing *p, struct event_flow *flow, ui
 		PAIRING_ADD(&flow->whole_changed, 1);
 }
 
+/* A read is counted once, whichever of its buffers is written from first. */
+static inline int pairing_counts_read(struct pairing *p)
+{
+	uint64_t head = p->slot.head;
+	struct pairing_set *set;
+
+	if (!head)
+		return 1;
+	set = pairing_set(p, pairing_number(p->tgid, head));
+	for (uint32_t i = 0; set && i < PAIRING_WAYS; i++) {
+		struct pairing_slot *slot = &set->ways[i];
+
+		if (slot->base != head || slot->tgid != p->tgid || !slot->bytes)
+			continue;
+		if (slot->counted)
+			return 0;
+		slot->counted = 1;
+	}
+	return 1;
+}
+
 /* bytes of the piece, from the read in p->slot. */
 PAIRING_FUNCTION int pairing_pair(struct pairing *p, uint32_t bytes)
 {
@@ -537,7 +565,7 @@ PAIRING_FUNCTION int pairing_pair(struct pairing *p, uint32_t bytes)
 		p->counts.paired_read_bytes += p->slot.origin_bytes;
 	if (!flow)
 		return 0;
-	if (!p->slot.used)
+	if (!p->slot.used && pairing_counts_read(p))
 		PAIRING_ADD(&flow->reads, 1);
 	if (p->slot.tid != p->tid)
 		PAIRING_ADD(&flow->other_thread, 1);
@@ -602,6 +630,14 @@ static inline int pairing_find(struct pairing *p, uint64_t *ret_gap)
 	return 1;
 }
 
+/* A buffer that was written already, and holds something else now: the program has put other bytes there. */
+static inline int pairing_is_stale(struct pairing *p)
+{
+	uint64_t bytes = p->rest < p->slot.bytes ? p->rest : p->slot.bytes;
+
+	return p->slot.used && p->slot.have && p->how != HOW_MAPPED && !p->again && pairing_compare(p, bytes, 0) < 0;
+}
+
 /* One piece of the write: 1 when there is no further one. */
 PAIRING_FUNCTION int pairing_next(struct pairing *p)
 {
@@ -618,6 +654,8 @@ PAIRING_FUNCTION int pairing_next(struct pairing *p)
 		p->asked -= gap;
 		return 0;
 	}
+	if (pairing_is_stale(p))
+		return 1;
 	bytes = p->rest < p->slot.bytes ? (uint32_t)p->rest : p->slot.bytes;
 	pairing_pair(p, p->again ? 0 : bytes);
 	if (p->again)

@@ -181,6 +181,8 @@ BOTH int read_call(struct scratch *s, uint32_t kind)
 		return 0;
 	p = &s->p;
 	bytes = s->result;
+	p->vector = kind & (VECTOR | MESSAGE | MANY) ? 1 : 0;
+	p->head = 0;
 	if (kind & VECTOR)
 		all_buffers(p, s->arguments[1], s->arguments[2], bytes, 0);
 	else if (kind & MESSAGE)

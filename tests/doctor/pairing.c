@@ -392,6 +392,41 @@ static void whole_only_of_what_is_written(void)
 	CHECK_EQ(flows[0].flow.equal, 1);
 }
 
+/* A buffer that went out, and is filled with something else then: not the read's bytes any more. */
+static void reused_buffer(void)
+{
+	begin();
+	fill(memory, 8192);
+	reads(memory, 8192, 1);
+	writes(memory, 8192, 2);
+	fill(memory, 8192);
+	writes(memory, 8192, 2);
+	CHECK_EQ(flow_of(HOW_SAME_BUFFER)->bytes, 8192);
+	CHECK_EQ(flows[0].flow.changed, 0);
+	CHECK_EQ(p.counts.unpaired_write_bytes, 8192);
+}
+
+static void vectors_count_as_one_read(void)
+{
+	begin();
+	fill(memory, 8192);
+	p.vector = 1;
+	for (int i = 0; i < 3; i++) {
+		p.head = 0;
+		for (int k = 0; k < 8; k++)
+			reads(memory + k * 1024, 1024, 1);
+		p.total = 8192;
+		p.inode = 2;
+		p.site = 5;
+		p.charged = p.paired = 0;
+		for (int k = 1; k < 8; k++)	/* what came first was for the program */
+			pairing_write(&p, (uintptr_t)memory + (unsigned)k * 1024, 1024, 1024);
+	}
+	CHECK_EQ(flow_of(HOW_SAME_BUFFER)->reads, 3);
+	CHECK_EQ(flows[0].flow.writes, 3);
+	CHECK_EQ(flows[0].flow.bytes, 3 * 7168);
+}
+
 static void another_thread(void)
 {
 	begin();
@@ -480,10 +515,12 @@ static void long_read(void)
 }
 
 static const struct test tests[] = {
-	TEST(same_buffer), TEST(nothing_is_looked_at), TEST(partial_writes), TEST(many_peers), TEST(inside_the_buffer),
-	TEST(header_before_the_body), TEST(many_reads_one_write), TEST(ring_buffer), TEST(copied), TEST(copied_one_block_late),
-	TEST(copied_and_split), TEST(transformed_to_another_buffer), TEST(same_first_bytes), TEST(zeros_are_never_a_copy),
-	TEST(changed_in_place), TEST(one_byte_changed), TEST(whole_only_of_what_is_written), TEST(another_thread),
-	TEST(another_process), TEST(mapped), TEST(evictions_are_counted), TEST(no_room_for_a_flow), TEST(tiny), TEST(long_read),
+	TEST(same_buffer), TEST(nothing_is_looked_at), TEST(partial_writes), TEST(many_peers),
+	TEST(inside_the_buffer), TEST(header_before_the_body), TEST(many_reads_one_write), TEST(ring_buffer),
+	TEST(copied), TEST(copied_one_block_late), TEST(copied_and_split), TEST(transformed_to_another_buffer),
+	TEST(same_first_bytes), TEST(zeros_are_never_a_copy), TEST(changed_in_place), TEST(one_byte_changed),
+	TEST(whole_only_of_what_is_written), TEST(reused_buffer), TEST(vectors_count_as_one_read),
+	TEST(another_thread), TEST(another_process), TEST(mapped), TEST(evictions_are_counted),
+	TEST(no_room_for_a_flow), TEST(tiny), TEST(long_read),
 };
 TEST_MAIN(tests)
