@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The report as one page: no script, nothing fetched, light and dark. Its details are those of the text, preformatted. */
 #include "print.h"
+#include "../advice.h"
 #include "flame.h"
 #include "html_style.h"
 #include "text.h"
@@ -198,10 +199,17 @@ static int graph(FILE *to, const struct model *model)
 static void coverage(FILE *to, const struct model *model)
 {
 	struct line line = { .to = to, .how = ESCAPE_HTML, .width = 100 };
+	char number[WORDS_NUMBER];
 
 	fputs("<h2>What was seen, and what was not</h2>\n<pre>", to);
 	text_coverage(&line, model);
-	fputs("</pre>\n<p class=\"soft\">leat-doctor(1) explains every word of this page.</p>\n", to);
+	fputs("</pre>\n", to);
+	if (advice_tls(&model->coverage)) {
+		fprintf(to, "<p>%s records of TLS were written. ", words_number(model->coverage.tls_records, number));
+		stranger(to, advice_tls(&model->coverage));
+		fputs(".</p>\n", to);
+	}
+	fputs("<p class=\"soft\">leat-doctor(1) explains every word of this page.</p>\n", to);
 }
 
 int print_html(FILE *to, const struct model *model, const struct print_options *options)

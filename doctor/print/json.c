@@ -2,6 +2,7 @@
 /* The model for programs. The format is described in man/leat-doctor.1; what is renamed, removed or changes its meaning
  * raises FORMAT, what is added does not. */
 #include "print.h"
+#include "../advice.h"
 #include "../verdict.h"
 #include "json_out.h"
 #include "words.h"
@@ -223,6 +224,7 @@ static void coverage(struct json *json, const struct model *model)
 	json_integer(json, "io_uring_blind", c->io_uring_blind);
 	json_integer(json, "calls_32_bit", c->calls_32_bit);
 	json_integer(json, "tls_records", c->tls_records);
+	json_text(json, "tls_why", advice_tls(c));
 	json_integer(json, "no_stack", c->no_stack);
 	json_integer(json, "sampled_1_in", c->sampled_1_in);
 	json_integer(json, "bursts", c->bursts);

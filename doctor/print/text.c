@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The report a person reads: who was watched, each finding, what was not seen, and what it comes to. */
 #include "print.h"
+#include "../advice.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -148,6 +149,27 @@ static void one(struct line *line, const struct model *model, const struct findi
 		reason(line, finding);
 }
 
+/* Writes that are no flow, because what was read is encrypted before it is written. */
+static void tls(struct line *line, const struct coverage *coverage)
+{
+	const char *why = advice_tls(coverage);
+	char text[LINE_TEXT], number[WORDS_NUMBER];
+
+	if (!why)
+		return;
+	snprintf(text, sizeof text, "%s record%s of TLS made in user space", words_number(coverage->tls_records, number),
+		 coverage->tls_records == 1 ? "" : "s");
+	line_to(line, 1);
+	line_style(line, STYLE_SOFT);
+	line_own(line, line->how == ESCAPE_ASCII ? "-" : "·");
+	line_style(line, STYLE_PLAIN);
+	line->indent = 3;
+	line_to(line, 3);
+	line_words(line, text);
+	line_end(line);
+	labelled(line, "why", why);
+}
+
 /* A report for eyes ends somewhere; what is left out is said. */
 static void findings(struct line *line, const struct model *model)
 {
@@ -215,7 +237,8 @@ int print_text(FILE *to, const struct model *model, const struct print_options *
 	header(&line, model);
 	line_end(&line);
 	findings(&line, model);
-	if (model->finding_count)
+	tls(&line, &model->coverage);
+	if (model->finding_count || model->coverage.tls_records)
 		line_end(&line);
 	text_coverage(&line, model);
 	summary(&line, model, options);

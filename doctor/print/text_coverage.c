@@ -39,7 +39,6 @@ static void losses(struct list *list, const struct coverage *c)
 	counted(list, c->cut_vectors, "vector too long to walk", "vectors too long to walk");
 	counted(list, c->calls_32_bit, "32-bit call not seen", "32-bit calls not seen");
 	counted(list, c->no_stack, "place without a stack", "places without a stack");
-	counted(list, c->tls_records, "record of TLS made in user space", "records of TLS made in user space");
 	if (c->unpaired_write_bytes)
 		add(list, "; %s written that had no pair", words_size(c->unpaired_write_bytes, size));
 }
