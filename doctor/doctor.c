@@ -4,9 +4,10 @@
 #include "opt.h"
 #include "out.h"
 
-#include "escape.h"
+#include "advice.h"
 #include "feed.h"
 #include "print/print.h"
+#include "symbol.h"
 #include "verdict.h"
 
 #include <errno.h>
@@ -171,14 +172,21 @@ static int command_go(struct command *command)
 	return -error;
 }
 
-/* Its status is said, and is not ours. */
-static void command_end(const struct command *command, struct model *model)
+/* Its status is said, and is not ours. What the kernel has told the end of is not yet to be waited for in that very moment. */
+static void command_end(const struct command *command, struct model *model, bool over)
 {
+	const struct timespec moment = { 0, 5000000 };
+	pid_t pid = 0;
 	int status;
 
 	if (!command->pid)
 		return;
-	if (waitpid(command->pid, &status, WNOHANG) != command->pid) {
+	for (int i = 0; i < (over ? 200 : 1) && pid != command->pid; i++) {
+		pid = waitpid(command->pid, &status, WNOHANG);
+		if (pid != command->pid && over)
+			nanosleep(&moment, NULL);
+	}
+	if (pid != command->pid) {
 		out_error("the command goes on, as process %d", (int)command->pid);
 		return;
 	}
@@ -199,7 +207,8 @@ static double now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static int watch(struct feed *feed, struct model *model, const struct settings *s)
+/* *ret_over: nobody is left who could be watched. */
+static int watch(struct feed *feed, struct model *model, const struct settings *s, bool *ret_over)
 {
 	double end_s = now_s() + s->duration_s;
 	int state = FEED_GOES_ON, result = 0;
@@ -218,14 +227,17 @@ static int watch(struct feed *feed, struct model *model, const struct settings *
 	}
 	if (state < 0)
 		return state;
+	*ret_over = state == FEED_OVER;
 	return result ? result : feed->ops->collect(feed, model);
 }
 
-static int judge(struct model *model)
+static int judge(struct model *model, struct symbols *symbols)
 {
-	int result = verdict_all(model);
+	int result = symbols_describe(symbols, model);
 
-	return result;
+	if (!result)
+		result = verdict_all(model);
+	return result ? result : advice_all(model);
 }
 
 static bool has_loss(const struct model *model)
@@ -256,13 +268,15 @@ static int report(struct model *model, const struct settings *s)
 	return status;
 }
 
-static int run(struct settings *s, struct command *command)
+static int run(struct settings *s, struct command *command, struct symbols *symbols)
 {
-	struct feed_options options = { .target = s->target, .full = s->full, .stop = &stop_signal };
+	struct feed_options options = { .target = s->target, .full = s->full, .stop = &stop_signal,
+					.take_stack = symbols_take_stack, .take_context = symbols };
 	const struct feed_ops *ops = &feed_bpf;
 	struct feed_error error = { .status = EXIT_FAILED };
 	struct model model = { 0 };
 	struct feed *feed = NULL;
+	bool over = false;
 	int result = ops->open(&feed, &options, &error), status;
 
 	if (result) {
@@ -274,11 +288,11 @@ static int run(struct settings *s, struct command *command)
 		ops->close(feed);
 		return EXIT_USAGE;
 	}
-	result = watch(feed, &model, s);
+	result = watch(feed, &model, s, &over);
 	ops->close(feed);
-	command_end(command, &model);
+	command_end(command, &model, over);
 	if (!result)
-		result = judge(&model);
+		result = judge(&model, symbols);
 	if (result)
 		out_error("the watch failed: %s", strerror(-result));
 	status = result ? EXIT_FAILED : report(&model, s);
@@ -290,7 +304,8 @@ int doctor_main(int argc, char **argv)
 {
 	struct settings s = { 0 };
 	struct command command = { 0 };
-	int result;
+	struct symbols *symbols;
+	int result, status;
 
 	switch (parse(&s, argc, argv)) {
 	case OPT_SHOWN: return EXIT_OK;
@@ -306,5 +321,12 @@ int doctor_main(int argc, char **argv)
 		}
 		s.pids[s.target.pid_count++] = command.pid;
 	}
-	return run(&s, &command);
+	result = symbols_open(&symbols);
+	if (result) {
+		out_error("%s", strerror(-result));
+		return EXIT_FAILED;
+	}
+	status = run(&s, &command, symbols);
+	symbols_close(symbols);
+	return status;
 }

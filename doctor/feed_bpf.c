@@ -48,6 +48,15 @@ static void forget_process(struct process *process)
 	free(process->version);
 }
 
+/* The one of that number that runs. */
+static struct process *process_in(struct model *model, uint32_t pid)
+{
+	for (uint32_t i = model->process_count; i-- > 0;)
+		if (model->processes[i].pid == pid && !model->processes[i].exited)
+			return &model->processes[i];
+	return NULL;
+}
+
 /* Takes process. */
 static int add_watched(struct feed_bpf *feed, uint32_t tgid, const struct process *process)
 {
@@ -136,6 +145,27 @@ static void process_begun(struct feed_bpf *feed, const struct event_bell *bell)
 		forget_process(&process);
 }
 
+/* It runs another program now, of another name. */
+static void process_changed(struct feed_bpf *feed, struct watched *w, uint32_t exec_id)
+{
+	struct process process, *is = &w->process;
+
+	w->exec_id = exec_id;
+	if (process_look((pid_t)w->pid, &process))
+		return;
+	if (w->known)
+		is = process_in(feed->model, w->pid);
+	if (!is) {
+		forget_process(&process);
+		return;
+	}
+	free(is->name);
+	free(is->executable);
+	is->name = process.name;
+	is->executable = process.executable;
+	is->is_32_bit = process.is_32_bit;
+}
+
 /* ---- Stacks ---------------------------------------------------------------------------------------------------------------- */
 
 static void want_more(struct feed_bpf *feed, const struct event_snapshot *snapshot, uint64_t at)
@@ -204,7 +234,7 @@ static int on_bell(void *context, void *data, size_t size)
 		break;
 	case EVENT_EXEC:
 		if (w)
-			w->exec_id = bell->more;
+			process_changed(feed, w, bell->more);
 		break;
 	case EVENT_EXITED:
 		if (w)
@@ -288,19 +318,15 @@ static void know_processes(struct feed_bpf *feed, struct model *model)
 {
 	for (uint32_t i = 0; i < feed->watched_count; i++) {
 		struct watched *w = &feed->watched[i];
-		uint32_t place;
+		struct process *process;
 
-		if (!w->known) {
-			place = process_add(model, &w->process);
-			w->known = place != MODEL_NONE;
+		if (!w->known)
+			w->known = process_add(model, &w->process) != MODEL_NONE;
+		process = w->known && w->exited ? process_in(model, w->pid) : NULL;
+		if (process) {
+			process->exited = true;
+			process->exit_status = w->status;
 		}
-		if (!w->known || !w->exited)
-			continue;
-		for (place = 0; place < model->process_count; place++)
-			if (model->processes[place].pid == w->pid && !model->processes[place].exited) {
-				model->processes[place].exited = true;
-				model->processes[place].exit_status = w->status;
-			}
 	}
 }
 
