@@ -6,7 +6,7 @@
 
 #include "advice.h"
 #include "feed.h"
-#include "print/print.h"
+#include "output.h"
 #include "symbol.h"
 #include "verdict.h"
 
@@ -37,8 +37,9 @@ struct settings {
 	struct feed_target target;
 	const char *duration;
 	double duration_s;	/* 0: until something else ends it */
-	int full, all, engine, json;
+	int full, all, engine;
 	uint64_t flows;
+	struct output output;
 	char **command;		/* NULL: none */
 };
 
@@ -107,7 +108,13 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		{ "full", OPT_FLAG, &s->full, NULL, "look at the bytes of every call, not of one in 16; costs twice as much" },
 		{ "engine", OPT_CHOICE, &s->engine, "auto|bpf|ptrace", "bpf sees every call and needs rights; ptrace samples, and needs "
 		  "none for processes of one's own", 0, 0, "auto|bpf|ptrace" },
-		{ "json", OPT_FLAG, &s->json, NULL, "the report for programs; the format is in leat-doctor(1)" },
+		{ "json", OPT_FLAG, &s->output.json, NULL, "the report for programs; the format is in leat-doctor(1)" },
+		{ "folded", OPT_FLAG, &s->output.folded, NULL, "the stacks for flame graph programs, weighted by bytes, instead of the "
+		  "report" },
+		{ "html", OPT_TEXT, &s->output.html, "FILE", "also write the report as one page, with a flame graph" },
+		{ "sarif", OPT_TEXT, &s->output.sarif, "FILE", "also write the losses for code reviews, as SARIF 2.1.0" },
+		{ "prometheus", OPT_TEXT, &s->output.prometheus, "[ADDR]:PORT", "answer a Prometheus that scrapes this address meanwhile; "
+		  "without ADDR 127.0.0.1" },
 		{ .name = NULL },
 	};
 	enum opt_result result;
@@ -207,19 +214,48 @@ static double now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* *ret_over: nobody is left who could be watched. */
-static int watch(struct feed *feed, struct model *model, const struct settings *s, bool *ret_over)
+static int judge(struct model *model, struct symbols *symbols)
 {
-	double end_s = now_s() + s->duration_s;
-	int state = FEED_GOES_ON, result = 0;
+	int result = symbols_describe(symbols, model);
+
+	if (!result)
+		result = verdict_all(model);
+	return result ? result : advice_all(model);
+}
+
+#define PUBLISH_EVERY_S 5	/* a scraper's usual interval is 15; each time all flows are judged anew */
+
+/* For a scraper: the page of now, when it is time for one, and a moment to ask for it. */
+static int serve(struct feed *feed, struct model *model, struct settings *s, struct symbols *symbols, double *next_s)
+{
+	int result = 0;
+
+	if (now_s() >= *next_s) {
+		result = feed->ops->collect(feed, model);
+		if (!result)
+			result = judge(model, symbols);
+		if (!result && output_publish(&s->output, model))
+			result = -EIO;
+		*next_s = now_s() + PUBLISH_EVERY_S;
+	}
+	return result ? result : output_serve(&s->output, 100, &stop_signal);
+}
+
+/* *ret_over: nobody is left who could be watched. */
+static int watch(struct feed *feed, struct model *model, struct settings *s, struct symbols *symbols, bool *ret_over)
+{
+	double end_s = now_s() + s->duration_s, publish_s = 0;
+	int state = FEED_GOES_ON, result = 0, most_ms = s->output.exporter ? 100 : 250;
 
 	while (!stop_signal && state == FEED_GOES_ON && !result) {
 		double left_s = s->duration_s > 0 ? end_s - now_s() : 1;
 
 		if (left_s <= 0)
 			break;
-		state = feed->ops->poll(feed, model, left_s < 0.25 ? (int)ceil(left_s * 1e3) : 250);
-		if (s->flows) {
+		state = feed->ops->poll(feed, model, left_s * 1e3 < most_ms ? (int)ceil(left_s * 1e3) : most_ms);
+		if (s->output.exporter && state == FEED_GOES_ON)
+			result = serve(feed, model, s, symbols, &publish_s);
+		if (s->flows && !result) {
 			result = feed->ops->collect(feed, model);
 			if (model->flow_count >= s->flows)
 				break;
@@ -231,15 +267,6 @@ static int watch(struct feed *feed, struct model *model, const struct settings *
 	return result ? result : feed->ops->collect(feed, model);
 }
 
-static int judge(struct model *model, struct symbols *symbols)
-{
-	int result = symbols_describe(symbols, model);
-
-	if (!result)
-		result = verdict_all(model);
-	return result ? result : advice_all(model);
-}
-
 static bool has_loss(const struct model *model)
 {
 	for (uint32_t i = 0; i < model->finding_count; i++)
@@ -248,24 +275,12 @@ static bool has_loss(const struct model *model)
 	return false;
 }
 
-static int report(struct model *model, const struct settings *s)
+static int report(struct model *model, struct settings *s)
 {
-	struct print_options options = { 0 };
-	struct out out;
-	int status = has_loss(model) ? EXIT_FAILED : EXIT_OK, result;
+	int status = has_loss(model) ? EXIT_FAILED : EXIT_OK;
+	int failed = output_write(&s->output, model, status);
 
-	out_init(&out);
-	options.width = out.width;
-	options.color = out.color;
-	options.utf8 = out.blocks;
-	options.say_exit = true;
-	options.exit_status = status;
-	result = s->json ? print_json(stdout, model, &options) : print_text(stdout, model, &options);
-	if (result) {
-		out_error("the report could not be written: %s", strerror(-result));
-		return EXIT_FAILED;
-	}
-	return status;
+	return failed ? failed : status;
 }
 
 static int run(struct settings *s, struct command *command, struct symbols *symbols)
@@ -288,7 +303,7 @@ static int run(struct settings *s, struct command *command, struct symbols *symb
 		ops->close(feed);
 		return EXIT_USAGE;
 	}
-	result = watch(feed, &model, s, &over);
+	result = watch(feed, &model, s, symbols, &over);
 	ops->close(feed);
 	command_end(command, &model, over);
 	if (!result)
@@ -312,6 +327,9 @@ int doctor_main(int argc, char **argv)
 	case OPT_WRONG: return EXIT_USAGE;
 	default: break;
 	}
+	status = output_open(&s.output);
+	if (status)
+		return status;
 	catch_signals();
 	if (s.command) {
 		result = command_prepare(&command, s.command);
@@ -328,5 +346,6 @@ int doctor_main(int argc, char **argv)
 	}
 	status = run(&s, &command, symbols);
 	symbols_close(symbols);
+	output_close(&s.output);
 	return status;
 }
