@@ -166,9 +166,9 @@ struct coverage {
 struct calibration {
 	enum file_kind from, to;	/* REGULAR, PIPE, TCP or UNIX_STREAM */
 	uint32_t piece_bytes;		/* of the reads and writes; a power of two */
-	bool copied;			/* and once more from buffer to buffer */
-	uint64_t user_ns, kernel_ns;	/* read + write, and the kernel's route: medians */
-	uint64_t low_ns, high_ns;	/* of their difference, round by round: the quartiles */
+	enum flow_how how;		/* SAME_BUFFER, COPIED or MAPPED */
+	uint64_t user_ns, kernel_ns;	/* what the program does, and the kernel's route: medians */
+	int64_t low_ns, high_ns;	/* of their difference, round by round: the quartiles */
 	uint64_t kernel_bytes;		/* that one call of the kernel's route moved */
 };
 

@@ -20,6 +20,7 @@ static const char *const hows[HOWS] = {
 #define U32(type, key, member)		{ key, FIELD_U32, offsetof(struct type, member), NULL, 0 }
 #define U64(type, key, member)		{ key, FIELD_U64, offsetof(struct type, member), NULL, 0 }
 #define INT(type, key, member)		{ key, FIELD_INT, offsetof(struct type, member), NULL, 0 }
+#define I64(type, key, member)		{ key, FIELD_I64, offsetof(struct type, member), NULL, 0 }
 #define TEXT(type, key, member)		{ key, FIELD_TEXT, offsetof(struct type, member), NULL, 0 }
 #define WORD(type, key, member, words)	{ key, FIELD_WORD, offsetof(struct type, member), words, COUNT(words) }
 #define OTHER(type, key, member, what)	{ key, what, offsetof(struct type, member), NULL, 0 }
@@ -129,11 +130,11 @@ static const struct field calibration_fields[] = {
 	WORD(calibration, "from", from, kinds),
 	WORD(calibration, "to", to, kinds),
 	U32(calibration, "piece", piece_bytes),
-	BOOL(calibration, "copied", copied),
+	WORD(calibration, "how", how, hows),
 	U64(calibration, "user", user_ns),
 	U64(calibration, "kernel", kernel_ns),
-	U64(calibration, "low", low_ns),
-	U64(calibration, "high", high_ns),
+	I64(calibration, "low", low_ns),
+	I64(calibration, "high", high_ns),
 	U64(calibration, "kernel_bytes", kernel_bytes),
 };
 

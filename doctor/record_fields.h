@@ -6,7 +6,7 @@
 #include "model.h"
 
 enum field_type {
-	FIELD_BOOL, FIELD_U16, FIELD_U32, FIELD_U64, FIELD_INT, FIELD_WORD /* an enum */, FIELD_TEXT, FIELD_ADDRESS,
+	FIELD_BOOL, FIELD_U16, FIELD_U32, FIELD_U64, FIELD_INT, FIELD_I64, FIELD_WORD /* an enum */, FIELD_TEXT, FIELD_ADDRESS,
 	FIELD_SIZES, FIELD_FILE /* a place in model.files */, FIELD_SITE /* in model.sites, or absent */
 };
 

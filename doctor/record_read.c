@@ -69,15 +69,25 @@ static bool store_number(void *at, enum field_type type, const char *text)
 	return true;
 }
 
-static bool store_int(int *at, const char *text)
+static bool read_signed(const char *text, int64_t most, int64_t *ret)
 {
 	bool negative = *text == '-';
 	uint64_t value;
 
 	text += negative;
-	if (!read_number(&text, 0, INT32_MAX, &value))
+	if (!read_number(&text, 0, (uint64_t)most, &value))
 		return false;
-	*at = negative ? -(int)value : (int)value;
+	*ret = negative ? -(int64_t)value : (int64_t)value;
+	return true;
+}
+
+static bool store_int(int *at, const char *text)
+{
+	int64_t value;
+
+	if (!read_signed(text, INT32_MAX, &value))
+		return false;
+	*at = (int)value;
 	return true;
 }
 
@@ -190,6 +200,7 @@ static int store(struct reader *reader, const struct field *field, void *row, ch
 	switch (field->type) {
 	case FIELD_TEXT: return store_text(reader, at, text);
 	case FIELD_INT: good = store_int(at, text); break;
+	case FIELD_I64: good = read_signed(text, INT64_MAX, at); break;
 	case FIELD_WORD: good = store_word(at, field, text); break;
 	case FIELD_ADDRESS: good = store_address(at, text); break;
 	case FIELD_SIZES: good = store_sizes(at, text); break;

@@ -88,6 +88,9 @@ static void put_field(FILE *to, const struct field *field, const void *row)
 	case FIELD_INT:
 		fprintf(to, " %s=%d", field->key, *(const int *)at);
 		return;
+	case FIELD_I64:
+		fprintf(to, " %s=%" PRId64, field->key, *(const int64_t *)at);
+		return;
 	case FIELD_SITE:
 		if (*(const uint32_t *)at != MODEL_NONE)
 			fprintf(to, " %s=%" PRIu32, field->key, *(const uint32_t *)at);
