@@ -428,6 +428,8 @@ static int bpf_collect(struct feed *base, struct model *model)
 	model->coverage.sampled_1_in = feed->options.full ? 1 : feed->skeleton->rodata->sampled_mask + 1;
 	know_processes(feed, model);
 	collect_flows(feed, model);
+	if (!feed->sees_ring)
+		counts.uring_blind = counts.uring_calls;
 	collect_counts(model, &counts);
 	return result;
 }

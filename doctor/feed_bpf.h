@@ -29,7 +29,7 @@ struct feed_bpf {
 	struct collect collect;
 	struct watched *watched;
 	uint32_t watched_count, alive;
-	uint32_t namespace_level, namespace_inode;
+	bool sees_ring;			/* io_uring's requests */
 	struct model *model;		/* while bells ring */
 	uint64_t begin_ns;
 };

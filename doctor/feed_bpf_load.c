@@ -9,6 +9,7 @@
 #include "doctor.skel.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -237,6 +238,38 @@ static int watch_targets(struct feed_bpf *feed, struct feed_error *error)
 	return result;
 }
 
+/* Parameters of a tracepoint, the one that BPF is passed first not counted; 0: there is none. */
+static unsigned parameters_of(const struct btf *btf, const char *tracepoint)
+{
+	char name[64];
+	int id;
+
+	snprintf(name, sizeof name, "btf_trace_%s", tracepoint);
+	id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
+	while (id > 0) {
+		const struct btf_type *type = btf__type_by_id(btf, (uint32_t)id);
+
+		if (btf_kind(type) == BTF_KIND_FUNC_PROTO)
+			return btf_vlen(type) - 1U;
+		id = btf_kind(type) == BTF_KIND_TYPEDEF || btf_kind(type) == BTF_KIND_PTR ? (int)type->type : 0;
+	}
+	return 0;
+}
+
+/* Its tracepoints differ by kernel. Without them io_uring is not seen, and that is said. */
+static void choose_ring(struct feed_bpf *feed)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	unsigned submit = btf ? parameters_of(btf, "io_uring_submit_req") : 0;
+	unsigned complete = btf ? parameters_of(btf, "io_uring_complete") : 0;
+
+	feed->sees_ring = submit == 1 && (complete == 3 || complete >= 5);
+	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_submit, feed->sees_ring);
+	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_complete, feed->sees_ring && complete == 3);
+	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_complete_parts, feed->sees_ring && complete != 3);
+	btf__free(btf);
+}
+
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return level == LIBBPF_WARN && getenv("LEAT_DOCTOR_LIBBPF") ? vfprintf(stderr, format, args) : 0;
@@ -253,6 +286,7 @@ int feed_bpf_load(struct feed_bpf *feed, struct feed_error *error)
 	result = tell(feed, error);
 	if (result)
 		return result;
+	choose_ring(feed);
 	bpf_program__set_autoattach(feed->skeleton->progs.doctor_tasks, false);
 	result = doctor_bpf__load(feed->skeleton);
 	if (result)

@@ -202,6 +202,11 @@ struct io_kiocb {
 	struct io_cqe cqe;
 } KERNEL;
 
+struct io_uring_cqe {
+	__s32 res;
+	__u32 flags;
+} KERNEL;
+
 struct io_rw {
 	__u64 addr;
 	__u32 len;

@@ -18,7 +18,7 @@
 #define SITES 8192
 #define FILES 16384
 #define PATHS 2048
-#define URING_PENDING 4096
+#define RING_PENDING 4096
 #define TGIDS (1u << 22)	/* the most pid_max can be */
 
 /* Set before loading. */
@@ -103,18 +103,25 @@ struct {
 	__uint(max_entries, 65536);
 } bells SEC(".maps");
 
-struct uring_request {
-	uint64_t address, site, inode;
-	uint32_t bytes, device;
+#define RING_BUFFERS 8	/* of a vector; of a longer one, the rest is counted as cut */
+
+struct ring_buffer_of_user {
+	uint64_t base, bytes;
+};
+
+/* A request under way. A vector is the program's again as soon as it has submitted it, so it is copied. */
+struct ring_request {
+	uint64_t site;
 	uint32_t tgid, tid;
-	uint32_t opcode, zero;
+	uint32_t opcode, count;
+	struct ring_buffer_of_user buffers[RING_BUFFERS];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, URING_PENDING);
+	__uint(max_entries, RING_PENDING);
 	__type(key, uint64_t);
-	__type(value, struct uring_request);
+	__type(value, struct ring_request);
 } requests SEC(".maps");
 
 /* Of one processor. A tracepoint's program is neither moved nor preempted, so it has this for itself. */
@@ -125,6 +132,7 @@ struct scratch {
 	struct event_file_key file_key;
 	struct event_file file;
 	struct event_path path;
+	struct ring_request request;
 };
 
 struct {
