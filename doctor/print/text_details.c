@@ -71,11 +71,15 @@ static void cost_line(struct line *line, const struct cost *cost)
 	if (!cost->method || !isfinite(saved) || !isfinite(cost->share))
 		return;
 	text_label(line, "cost");
-	snprintf(text, sizeof text, "about %s of CPU", seconds(saved, about));
+	if (saved > 0)
+		snprintf(text, sizeof text, "about %s of CPU", seconds(saved, about));
+	else
+		snprintf(text, sizeof text, "no CPU that could be measured");
 	if (cost->high_s > cost->low_s)
 		snprintf(text + strlen(text), sizeof text - strlen(text), " (%s to %s)", seconds(cost->low_s, low),
 			 seconds(cost->high_s, high));
-	snprintf(text + strlen(text), sizeof text - strlen(text), ", %.0f %% of this flow", cost->share * 100);
+	if (saved > 0)
+		snprintf(text + strlen(text), sizeof text - strlen(text), ", %.0f %% of this flow", cost->share * 100);
 	line_words(line, text);
 	snprintf(method, sizeof method, "method: %.900s", line_name(line, cost->method, 200, name));
 	if (line->at + 3 + escape_columns(method) <= edge)
