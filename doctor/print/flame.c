@@ -62,7 +62,7 @@ static uint32_t new_node(struct flame *flame, const char *name, uint64_t hash)
 	node = &flame->nodes[flame->count];
 	memset(node, 0, sizeof *node);
 	node->hash = hash;
-	snprintf(node->name, sizeof node->name, "%s", name);
+	snprintf(node->name, sizeof node->name, "%.*s", NAME_BYTES - 1, name);
 	return flame->count++;
 }
 
