@@ -309,7 +309,7 @@ static bool is_in(const char *file, const char *directory)
 	const char *slash = strrchr(file, '/');
 	size_t length = strlen(directory), before = slash ? (size_t)(slash + 1 - file) : 0;
 
-	return before >= length && !memcmp(slash + 1 - length, directory, length) &&
+	return slash && before >= length && !memcmp(slash + 1 - length, directory, length) &&
 	       (before == length || slash[-(ptrdiff_t)length] == '/');
 }
 

@@ -113,12 +113,14 @@ static int learn(struct symbol *symbol, uint64_t pc, struct meaning *meaning)
 	struct module *module = mapping ? mapping->module : NULL;
 	struct place places[PLACES_MAX];
 	enum frame_owner owners[PLACES_MAX];
+	const struct symbol_go *go;
 	unsigned count;
 
 	if (module)
 		maps_image(&symbol->maps, module);
-	if (maps_go(mapping, pc))
-		count = go_places(module->go, pc - module->bias, places, owners);
+	go = maps_go(mapping, pc);
+	if (go && module)
+		count = go_places(go, pc - module->bias, places, owners);
 	else if (module)
 		count = file_places(symbol, module, pc, places, owners);
 	else

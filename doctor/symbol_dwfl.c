@@ -32,6 +32,7 @@ static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_A
 static struct maps *maps_of(Dwfl_Module *mod);
 
 /* libdwfl asks for what dwz split off by the same function, without the name of a file. */
+/* NOLINTNEXTLINE(readability-function-size): libdwfl calls it so */
 static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base, const char *file,
 			  const char *link, GElf_Word crc, char **ret_name)
 {

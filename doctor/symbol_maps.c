@@ -153,7 +153,7 @@ static struct module *new_module(struct maps *maps, const struct line *line)
 
 	if (maps->module_count >= MODULES_MAX)
 		return NULL;
-	grown = reallocarray(maps->modules, maps->module_count + 1, sizeof *grown);
+	grown = reallocarray(maps->modules, maps->module_count + 1, sizeof(void *));
 	m = grown ? calloc(1, sizeof *m) : NULL;
 	if (grown)
 		maps->modules = grown;

@@ -32,6 +32,18 @@ bool symbol_status(const struct symbol *symbol, const char *name, char *value, s
 	return found;
 }
 
+/* The library whose name begins so, or NULL. */
+static const struct module *library(const struct symbol *symbol, const char *name)
+{
+	for (unsigned i = 0; i < symbol->maps.module_count; i++) {
+		const char *slash = strrchr(symbol->maps.modules[i]->path, '/');
+
+		if (slash && !strncmp(slash + 1, name, strlen(name)))
+			return symbol->maps.modules[i];
+	}
+	return NULL;
+}
+
 /* ---- Versions -------------------------------------------------------------------------------------------------------------- */
 
 static bool is_digit(char c)
@@ -83,10 +95,11 @@ static bool section_has(const struct elf_image *image, const char *section, cons
 }
 
 /* JAVA_HOME/release, beside lib/server/libjvm.so, has a line JAVA_VERSION="17.0.15". */
-static char *java_version(const struct symbol *symbol, const struct module *module)
+static char *java_version(const struct symbol *symbol)
 {
 	static const char tail[] = "lib/server/libjvm.so", mark[] = "JAVA_VERSION=\"";
-	size_t length = strlen(module->path);
+	const struct module *module = library(symbol, "libjvm.so");
+	size_t length = module ? strlen(module->path) : 0;
 	char path[PATH_MAX], text[4096], *at;
 	ssize_t n;
 	int fd;
@@ -119,7 +132,7 @@ static bool as_interpreter(struct symbol *symbol, struct module *module)
 	else if (runtime == RUNTIME_NODE)
 		symbol->version = version_in(maps_image(&symbol->maps, module), ".rodata", "/release/v", "Node.js");
 	else if (runtime == RUNTIME_JAVA)
-		symbol->version = java_version(symbol, module);
+		symbol->version = java_version(symbol);
 	return true;
 }
 
@@ -135,17 +148,6 @@ static bool as_rust(struct symbol *symbol, const struct elf_image *image)
 	return true;
 }
 
-static bool has_library(const struct symbol *symbol, const char *name)
-{
-	for (unsigned i = 0; i < symbol->maps.module_count; i++) {
-		const char *slash = strrchr(symbol->maps.modules[i]->path, '/');
-
-		if (slash && !strncmp(slash + 1, name, strlen(name)))
-			return true;
-	}
-	return false;
-}
-
 static void recognize_main(struct symbol *symbol, struct module *module)
 {
 	const struct elf_image *image = maps_image(&symbol->maps, module);
@@ -158,7 +160,7 @@ static void recognize_main(struct symbol *symbol, struct module *module)
 		if (module->go->version && asprintf(&text, "Go %s", module->go->version) >= 0)
 			symbol->version = text;
 	} else if (!as_rust(symbol, image)) {
-		symbol->runtime = has_library(symbol, "libstdc++.so") || has_library(symbol, "libc++.so") ||
+		symbol->runtime = library(symbol, "libstdc++.so") || library(symbol, "libc++.so") ||
 				  section_has(image, ".strtab", "_ZNSt") ? RUNTIME_CXX : RUNTIME_C;
 	}
 }

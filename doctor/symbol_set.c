@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,27 +47,33 @@ static bool is_stale(const struct symbol *symbol)
 
 static void to_front(struct symbols *symbols, unsigned i, struct symbol *symbol)
 {
-	memmove(&symbols->open[1], &symbols->open[0], i * sizeof symbols->open[0]);
+	for (; i; i--)
+		symbols->open[i] = symbols->open[i - 1];
 	symbols->open[0] = symbol;
 }
 
 struct symbol *symbols_of(struct symbols *symbols, uint32_t pid)
 {
-	struct symbol *symbol;
+	struct symbol *symbol = NULL;
 	unsigned i = 0;
 
-	while (i < symbols->count && symbols->open[i]->pid != pid)
-		i++;
-	if (i < symbols->count && !is_stale(symbols->open[i])) {
-		to_front(symbols, i, symbols->open[i]);
-		return symbols->open[0];
+	for (; i < symbols->count; i++) {
+		symbol = symbols->open[i];
+		if (symbol && symbol->pid == pid)
+			break;
+	}
+	if (symbol && i < symbols->count && !is_stale(symbol)) {
+		to_front(symbols, i, symbol);
+		return symbol;
 	}
 	if (symbol_open(&symbol, pid))
 		return NULL;
-	if (i == symbols->count && i < OPEN_MAX_PROCESSES)
+	if (i == symbols->count && i < OPEN_MAX_PROCESSES) {
 		symbols->count++;
-	else
-		symbol_close(symbols->open[i == OPEN_MAX_PROCESSES ? --i : i]);
+	} else {
+		i -= i == OPEN_MAX_PROCESSES;
+		symbol_close(symbols->open[i]);
+	}
 	to_front(symbols, i, symbol);
 	return symbol;
 }

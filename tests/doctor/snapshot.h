@@ -10,6 +10,7 @@
 
 #include "../../doctor/feed.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/ptrace.h>
@@ -58,6 +59,26 @@ static inline void snapshot_start(struct snapshot *snapshot, const char *const a
 	CHECK_CALL(ptrace(PTRACE_SETOPTIONS, snapshot->pid, NULL, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE |
 			  PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK));
 	CHECK_CALL(ptrace(PTRACE_SYSCALL, snapshot->pid, NULL, NULL));
+}
+
+/* Takes hold of a program that runs, all threads of it. */
+static inline void snapshot_seize(struct snapshot *snapshot)
+{
+	const long how = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE;
+	char path[64];
+	struct dirent *entry;
+	DIR *tasks;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)snapshot->pid);
+	tasks = opendir(path);
+	CHECK(tasks != NULL);
+	while ((entry = readdir(tasks))) {
+		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (tid > 0 && ptrace(PTRACE_SEIZE, tid, NULL, (void *)how) == 0)
+			CHECK_CALL(ptrace(PTRACE_INTERRUPT, tid, NULL, NULL));
+	}
+	closedir(tasks);
 }
 
 static inline size_t snapshot_read(pid_t pid, uint64_t from, void *to, size_t bytes)

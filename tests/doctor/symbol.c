@@ -117,17 +117,18 @@ static void c_programs(void)
 		"-O0 -g", "-O2 -g -fomit-frame-pointer", "-O2 -g -fno-omit-frame-pointer", "-O3 -g -gdwarf-4", "-O2 -g -no-pie",
 		"-O2 -g -static", "-O2 -g -static-pie", "-Os -g -pthread", "-O2 -g -D_FORTIFY_SOURCE=2",
 	};
+	static char note[128];
 	unsigned ran = 0;
 
 	for (unsigned c = 0; c < 2; c++) {
 		for (unsigned i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-			char note[128], program[128];
+			char program[128];
 
 			if (!snapshot_has(compilers[c]))
 				continue;
 			snprintf(note, sizeof note, "%s %s", compilers[c], flags[i]);
 			snprintf(program, sizeof program, "%s/plain-%u-%u", snapshot_directory(), c, i);
-			test_note(strdup(note));
+			test_note(note);
 			puts(note);
 			CHECK(snapshot_run("%s %s -o %s %s", compilers[c], flags[i], program, snapshot_source("plain.c")));
 			check_c_program(program);

@@ -280,6 +280,63 @@ static void without_text_in_header(void)
 	}
 }
 
+static uint32_t random_next(uint64_t *state)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(*state >> 33);
+}
+
+/* Bytes of a real table are changed, most of them where the offsets are. Sanitizers and valgrind say what was wrong. */
+static void damaged(void)
+{
+	char program[128], version[48];
+	struct elf_image image;
+	struct symbol_go *go;
+	uint8_t *table;
+	size_t bytes;
+	uint64_t state = 1;
+	unsigned refused = 0, answers = 0;
+
+	tool_version(version, sizeof version);
+	build(program, sizeof program, "damaged", "", "true");
+	CHECK_EQ(elf_image_open(&image, CHECK_CALL(open(program, O_RDONLY | O_CLOEXEC))), 0);
+	CHECK_EQ(symbol_go_open(&go, &image), 0);
+	table = elf_image_section_bytes(&image, ".gopclntab", 64 << 20, &bytes);
+	CHECK(table != NULL);
+	for (unsigned round = 0; round < 3000; round++) {
+		struct { size_t at; uint8_t was; } changes[8];
+		struct gosym_frame frames[GOSYM_INLINED];
+		struct gosym gosym;
+
+		for (unsigned i = 0; i < 8; i++) {
+			size_t from = i < 2 ? 8 : go->gosym.entries, span = i < 2 ? 64 : bytes - from;
+
+			if (i >= 2 && i < 5)
+				span = 8 * (size_t)go->gosym.functions;
+			changes[i].at = round % 3 && i < 2 ? from : from + random_next(&state) % span;
+			changes[i].was = table[changes[i].at];
+			table[changes[i].at] = (uint8_t)random_next(&state);
+		}
+		if (gosym_init(&gosym, table, bytes)) {
+			refused++;
+		} else {
+			gosym.text = go->gosym.text;
+			gosym.inline_base = go->gosym.inline_base;
+			gosym.read = go->gosym.read;
+			gosym.context = go;
+			for (unsigned i = 0; i < 100; i++)
+				answers += gosym_lookup(&gosym, go->start + random_next(&state) % (go->end - go->start), frames);
+		}
+		for (unsigned i = 8; i--;)
+			table[changes[i].at] = changes[i].was;
+	}
+	printf("  %u refused, %u frames of the others\n", refused, answers);
+	CHECK(refused && answers);
+	free(table);
+	symbol_go_close(go);
+	elf_image_close(&image);
+}
+
 /* A program of 60,000 functions or more is ready, with its first frames, in far less than a second. */
 static void large(void)
 {
@@ -364,6 +421,6 @@ static void cgo(void)
 static const struct test tests[] = {
 	TEST(plain), TEST(linked_without_symbols), TEST(stripped), TEST(trimmed_paths), TEST(position_independent),
 	TEST(position_independent_stripped), TEST(linked_by_gcc), TEST(linked_by_gcc_position_independent), TEST(not_inlined),
-	TEST(without_text_in_header), TEST(large), TEST(cgo),
+	TEST(without_text_in_header), TEST(damaged), TEST(large), TEST(cgo),
 };
 TEST_MAIN(tests)
