@@ -5,7 +5,9 @@
 #include "out.h"
 
 #include "advice.h"
+#include "cost.h"
 #include "feed.h"
+#include "outcome.h"
 #include "output.h"
 #include "symbol.h"
 #include "verdict.h"
@@ -23,6 +25,7 @@
 static const char usage[] =
 	"usage: leat doctor -p PID [OPTION]...\n"
 	"       leat doctor [OPTION]... -- COMMAND [ARGUMENT]...\n"
+	"       leat doctor --replay FILE [OPTION]...\n"
 	"\n"
 	"Watches running programs, finds the bytes that go through user space although the kernel could have moved them, and names "
 	"the source line that lost it. Nothing is restarted or changed, and nothing is left behind.\n"
@@ -39,7 +42,9 @@ struct settings {
 	double duration_s;	/* 0: until something else ends it */
 	int full, all, engine;
 	uint64_t flows;
+	const char *replay;	/* a recording, instead of a watch; NULL: none */
 	struct output output;
+	struct outcome outcome;
 	char **command;		/* NULL: none */
 };
 
@@ -87,7 +92,11 @@ static enum opt_result parse_values(struct settings *s)
 	}
 	s->target.pids = s->pids;
 	s->target.all = s->all;
-	if (!s->target.pid_count && !s->target.name && !s->target.cgroup && !s->all && !s->command) {
+	if (s->replay && (s->target.pid_count || s->target.name || s->target.cgroup || s->all || s->command)) {
+		out_error("--replay says what was seen already; nothing can be watched with it");
+		return OPT_WRONG;
+	}
+	if (!s->replay && !s->target.pid_count && !s->target.name && !s->target.cgroup && !s->all && !s->command) {
 		out_error("what is to be watched? `leat doctor -p PID`, or `leat doctor -- COMMAND`; `leat doctor --help` says more");
 		return OPT_WRONG;
 	}
@@ -115,6 +124,12 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		{ "sarif", OPT_TEXT, &s->output.sarif, "FILE", "also write the losses for code reviews, as SARIF 2.1.0" },
 		{ "prometheus", OPT_TEXT, &s->output.prometheus, "[ADDR]:PORT", "answer a Prometheus that scrapes this address meanwhile; "
 		  "without ADDR 127.0.0.1" },
+		{ "fail-if", OPT_LIST, &s->outcome.fail_if, "EXPRESSION", "exit 1 only if this is so: bounce, share > 5%, new; "
+		  "several times for several" },
+		{ "baseline", OPT_TEXT, &s->outcome.baseline, "FILE", "what is in it is not new" },
+		{ "save-baseline", OPT_TEXT, &s->outcome.save_baseline, "FILE", "write the losses as a baseline" },
+		{ "record", OPT_TEXT, &s->outcome.record, "FILE", "write what was seen, with stacks as names, for --replay" },
+		{ "replay", OPT_TEXT, &s->replay, "FILE", "report a recording; needs no rights" },
 		{ .name = NULL },
 	};
 	enum opt_result result;
@@ -214,13 +229,16 @@ static double now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* symbols: NULL for a recording, which has its names and figures, and whose processes are not here. */
 static int judge(struct model *model, struct symbols *symbols)
 {
-	int result = symbols_describe(symbols, model);
+	int result = symbols ? symbols_describe(symbols, model) : 0;
 
 	if (!result)
 		result = verdict_all(model);
-	return result ? result : advice_all(model);
+	if (!result)
+		result = advice_all(model);
+	return result ? result : cost_all(model, symbols != NULL);
 }
 
 #define PUBLISH_EVERY_S 5	/* a scraper's usual interval is 15; each time all flows are judged anew */
@@ -267,27 +285,18 @@ static int watch(struct feed *feed, struct model *model, struct settings *s, str
 	return result ? result : feed->ops->collect(feed, model);
 }
 
-static bool has_loss(const struct model *model)
-{
-	for (uint32_t i = 0; i < model->finding_count; i++)
-		if (verdict_loses(model->findings[i].verdict))
-			return true;
-	return false;
-}
-
 static int report(struct model *model, struct settings *s)
 {
-	int status = has_loss(model) ? EXIT_FAILED : EXIT_OK;
-	int failed = output_write(&s->output, model, status);
+	int status = outcome_status(&s->outcome, model), failed = output_write(&s->output, model, status);
 
-	return failed ? failed : status;
+	return outcome_write(&s->outcome, model) || failed ? EXIT_FAILED : status;
 }
 
 static int run(struct settings *s, struct command *command, struct symbols *symbols)
 {
-	struct feed_options options = { .target = s->target, .full = s->full, .stop = &stop_signal,
+	struct feed_options options = { .target = s->target, .full = s->full, .stop = &stop_signal, .file = s->replay,
 					.take_stack = symbols_take_stack, .take_context = symbols };
-	const struct feed_ops *ops = &feed_bpf;
+	const struct feed_ops *ops = s->replay ? &feed_file : &feed_bpf;
 	struct feed_error error = { .status = EXIT_FAILED };
 	struct model model = { 0 };
 	struct feed *feed = NULL;
@@ -319,7 +328,7 @@ int doctor_main(int argc, char **argv)
 {
 	struct settings s = { 0 };
 	struct command command = { 0 };
-	struct symbols *symbols;
+	struct symbols *symbols = NULL;
 	int result, status;
 
 	switch (parse(&s, argc, argv)) {
@@ -330,6 +339,11 @@ int doctor_main(int argc, char **argv)
 	status = output_open(&s.output);
 	if (status)
 		return status;
+	status = outcome_open(&s.outcome);
+	if (status) {
+		output_close(&s.output);
+		return status;
+	}
 	catch_signals();
 	if (s.command) {
 		result = command_prepare(&command, s.command);
@@ -339,13 +353,14 @@ int doctor_main(int argc, char **argv)
 		}
 		s.pids[s.target.pid_count++] = command.pid;
 	}
-	result = symbols_open(&symbols);
+	result = s.replay ? 0 : symbols_open(&symbols);
 	if (result) {
 		out_error("%s", strerror(-result));
 		return EXIT_FAILED;
 	}
 	status = run(&s, &command, symbols);
 	symbols_close(symbols);
+	outcome_close(&s.outcome);
 	output_close(&s.output);
 	return status;
 }
