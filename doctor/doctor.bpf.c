@@ -40,23 +40,29 @@ static inline int pairing_mapped(struct pairing *p);
 
 char licence[] SEC("license") = "Dual MIT/GPL";
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(doctor_call, struct pt_regs *regs, long result)
+/* Of a thread not known to be a stranger: is it watched, or from now on? name: read before that is asked, so that who is
+ * declared a stranger while somebody begins to watch it is one in an epoch that has passed. */
+static __attribute__((noinline)) int is_of_interest(uint64_t name)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	uint64_t id = bpf_get_current_pid_tgid();
-	uint32_t tgid = id >> 32;
 
-	if (!is_watched(tgid)) {
-		if (!watch_all && !watch_cgroup)
-			return 0;
-		if (watch_cgroup && bpf_get_current_ancestor_cgroup_id(watch_cgroup_level) != watch_cgroup)
-			return 0;
+	if (is_watched(task->tgid))
+		return 1;
+	if (watch_all || (watch_cgroup && bpf_get_current_ancestor_cgroup_id(watch_cgroup_level) == watch_cgroup))
 		begin_watch(task, 0);
-		if (!is_watched(tgid))
-			return 0;
-	}
-	watched_call(ctx, regs, task, id, result);
+	if (is_watched(task->tgid))
+		return 1;
+	*stranger_of(name) = name;
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int doctor_call(unsigned long long *ctx)
+{
+	uint64_t name = name_of_thread((const void *)ctx[0]);
+
+	if (*stranger_of(name) != name && is_of_interest(name))
+		watched_call(ctx);
 	return 0;
 }
 
@@ -83,7 +89,10 @@ int doctor_tasks(struct bpf_iter__task *ctx)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(doctor_fork, struct task_struct *parent, struct task_struct *child)
 {
-	if (is_watched(parent->tgid) && child->tgid != parent->tgid)
+	if (!is_watched(parent->tgid))
+		return 0;
+	__sync_fetch_and_add(&watch_epoch, 1);
+	if (child->tgid != parent->tgid)
 		begin_watch(child, parent->tgid);
 	return 0;
 }

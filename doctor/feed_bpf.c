@@ -99,6 +99,7 @@ int feed_bpf_watch(struct feed_bpf *feed, uint32_t tgid, const struct process *p
 	}
 	__atomic_fetch_or(&feed->skeleton->bss->watched[tgid >> 6 & (sizeof feed->skeleton->bss->watched / 8 - 1)],
 			  UINT64_C(1) << (tgid & 63), __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&feed->skeleton->data->watch_epoch, 1, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -343,6 +344,8 @@ static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)
 		int left = now < until ? (int)((until - now + 999999) / 1000000) : 0;
 
 		memset(feed->skeleton->bss->files_known, 0, sizeof feed->skeleton->bss->files_known);
+		if (target->cgroup)	/* processes may be moved into it */
+			__atomic_fetch_add(&feed->skeleton->data->watch_epoch, 1, __ATOMIC_SEQ_CST);
 		ask_pidfds(feed);
 		know_processes(feed, model);
 		if (!feed->alive && !target->all && !target->cgroup && !target->name) {

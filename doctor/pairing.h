@@ -75,6 +75,7 @@ struct pairing {
 	uint8_t vector;			/* a read into several buffers */
 	uint32_t stamp;			/* counts calls; wraps */
 	uint64_t head;			/* its first one, once there is one: 0 before */
+	uint32_t copies;		/* pieces that were found by content */
 	uint64_t charged;		/* of which flow the call stands in the writes: that of the piece before */
 	uint64_t secret;		/* of this run: samples are hashes nobody else can compare with */
 	uint64_t now_ns;
@@ -316,7 +317,7 @@ PAIRING_FUNCTION int pairing_read(struct pairing *p, uint64_t at, uint32_t bytes
 		pairing_whole(p, at, bytes);
 		slot->whole = p->hash;
 	}
-	if ((p->look || p->first) && bytes >= PAIRING_COPY_LEAST) {
+	if (p->first && bytes >= PAIRING_COPY_LEAST) {
 		slot->first = pairing_first(p, at);
 		if (slot->first) {
 			struct pairing_set *copies = pairing_copies(p, (uint32_t)(slot->first >> 8));
@@ -616,6 +617,7 @@ static inline int pairing_find(struct pairing *p, uint64_t *ret_gap)
 		p->how = HOW_INSIDE_BUFFER;
 	} else if (p->rest >= PAIRING_COPY_LEAST && pairing_copied(p, p->at, p->rest)) {
 		p->how = HOW_COPIED;
+		p->copies++;
 		return 1;
 	} else if (p->rest >= PAIRING_MAPPED_LEAST && !*ret_gap && pairing_from_mapping(p)) {
 		p->how = HOW_MAPPED;

@@ -9,6 +9,7 @@
 
 #define VECTORS 1024		/* the most the kernel takes */
 #define MESSAGES 64		/* of one recvmmsg or sendmmsg; of more, the rest is counted as cut */
+#define COPY_CREDIT 1024	/* calls, from a write on that makes one think of copies */
 #define PEEK 2			/* MSG_PEEK: the same bytes will be read once more */
 
 enum {
@@ -153,6 +154,23 @@ static __always_inline uint64_t file_of(struct task_struct *task, uint32_t fd)
 	return file;
 }
 
+/* Both its number and its device's, in one reading where the kernel keeps them close together. */
+static __always_inline void name_inode(struct inode *inode, uint64_t *ret_inode, uint32_t *ret_device)
+{
+	const uint32_t from = bpf_core_field_offset(struct inode, i_sb), to = bpf_core_field_offset(struct inode, i_ino);
+	struct super_block *sb = NULL;
+	uint64_t words[4] = { 0 };
+
+	if (to > from && to - from <= 24 && !bpf_probe_read_kernel(words, sizeof words, (char *)inode + from)) {
+		sb = (struct super_block *)words[0];
+		*ret_inode = words[(to - from) / 8 & 3];
+	} else {
+		sb = BPF_CORE_READ(inode, i_sb);
+		*ret_inode = BPF_CORE_READ(inode, i_ino);
+	}
+	*ret_device = BPF_CORE_READ(sb, s_dev);
+}
+
 /* Which file it is; its facts are taken when it is new. */
 static __always_inline int identify(struct scratch *s, struct task_struct *task, uint32_t fd, uint32_t sink, uint64_t *ret_inode,
 				    uint32_t *ret_device)
@@ -163,8 +181,7 @@ static __always_inline int identify(struct scratch *s, struct task_struct *task,
 	if (!file)
 		return -1;
 	inode = BPF_CORE_READ((struct file *)file, f_inode);
-	*ret_inode = BPF_CORE_READ(inode, i_ino);
-	*ret_device = BPF_CORE_READ(inode, i_sb, s_dev);
+	name_inode(inode, ret_inode, ret_device);
 	know_file(s, file, *ret_inode, *ret_device, sink);
 	return 0;
 }
@@ -172,15 +189,11 @@ static __always_inline int identify(struct scratch *s, struct task_struct *task,
 /* ---- What a call did ------------------------------------------------------------------------------------------------------- */
 
 /* Arguments and result stand in the scratch. */
-BOTH int read_call(struct scratch *s, uint32_t kind)
+static __always_inline void read_call(struct scratch *s, uint32_t kind)
 {
-	struct pairing *p;
-	uint64_t bytes;
+	struct pairing *p = &s->p;
+	uint64_t bytes = s->result;
 
-	if (!s)
-		return 0;
-	p = &s->p;
-	bytes = s->result;
 	p->vector = kind & (VECTOR | MESSAGE | MANY) ? 1 : 0;
 	p->head = 0;
 	if (kind & VECTOR)
@@ -193,21 +206,15 @@ BOTH int read_call(struct scratch *s, uint32_t kind)
 		pairing_read(p, s->arguments[1], bytes < s->arguments[2] ? bytes : s->arguments[2]);
 	p->counts.reads++;
 	p->counts.read_bytes += bytes;
-	return 0;
 }
 
-BOTH int write_call(struct scratch *s, uint32_t kind)
+static __always_inline void write_call(struct scratch *s, uint32_t kind)
 {
-	struct pairing *p;
-	uint64_t bytes, unpaired;
+	struct pairing *p = &s->p;
+	uint64_t bytes = p->again ? 0 : s->result, unpaired = p->counts.unpaired_write_bytes;
 
-	if (!s)
-		return 0;
-	p = &s->p;
-	bytes = p->again ? 0 : s->result;
-	unpaired = p->counts.unpaired_write_bytes;
 	p->total = bytes;
-	p->charged = p->paired = 0;
+	p->charged = p->paired = p->copies = 0;
 	if (kind & VECTOR)
 		all_buffers(p, s->arguments[1], s->arguments[2], bytes, 1);
 	else if (kind & MESSAGE)
@@ -217,15 +224,16 @@ BOTH int write_call(struct scratch *s, uint32_t kind)
 	else
 		pairing_write(p, s->arguments[1], s->arguments[2], bytes);
 	if (p->again)
-		return 0;
+		return;
 	p->counts.writes++;
 	p->counts.write_bytes += bytes;
+	if (p->copies)
+		copy_credit = COPY_CREDIT;
 	if (p->counts.unpaired_write_bytes - unpaired >= PAIRING_COPY_LEAST) {
-		copy_credit = 1024;
+		copy_credit = COPY_CREDIT;
 		if (!(kind & (VECTOR | MESSAGE | MANY)) && pairing_is_tls(s->arguments[1]))
 			p->counts.tls_records++;
 	}
-	return 0;
 }
 
 /* sendfile and its like: the kernel moves the bytes, between the files of arguments `from` and `to`. */
@@ -311,28 +319,32 @@ static __always_inline int is_peek(struct scratch *s, uint32_t nr)
 	       ((nr == __NR_recvfrom || nr == __NR_recvmmsg) && s->arguments[3] & PEEK);
 }
 
-static __always_inline void watched_call(void *ctx, struct pt_regs *regs, struct task_struct *task, uint64_t id, int64_t result)
+/* Not inlined: what stands before it is run for every call of every process, and is not to carry this one's stack. */
+static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 {
+	struct pt_regs *regs = (struct pt_regs *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct scratch *s = scratch_of_this_cpu();
 	uint32_t nr = CALL_NUMBER(regs), kind;
+	int64_t result = ctx[1];
 	struct pairing *p;
 
 	if (!s)
-		return;
+		return 0;
 	p = &s->p;
 	p->counts.watched_calls++;
 	if (CALL_IS_NARROW(regs, task)) {
 		p->counts.calls_32_bit++;
-		return;
+		return 0;
 	}
 	kind = nr < 512 ? kinds_of_call[nr] : 0;
 	if (!kind)
-		return;
+		return 0;
 	p->counts.uring_calls += kind == ENTERS_RING;
 	if (kind == ENTERS_RING || (result <= 0 && (kind & READS || result != EAGAIN_IS)))
-		return;
-	p->tgid = id >> 32;
-	p->tid = id;
+		return 0;
+	p->tgid = task->tgid;
+	p->tid = task->pid;
 	p->call = nr;
 	p->again = result == EAGAIN_IS;
 	p->uring = 0;
@@ -344,14 +356,15 @@ static __always_inline void watched_call(void *ctx, struct pt_regs *regs, struct
 	choose_looks(ctx, regs, p, kind, result);
 	if (kind == MOVES) {
 		move_call(s, task, nr);
-		return;
+		return 0;
 	}
 	if (identify(s, task, s->arguments[0], kind & WRITES ? 1 : 0, &p->inode, &p->device))
-		return;
+		return 0;
 	if (kind & WRITES)
 		write_call(s, kind);
 	else if (!is_peek(s, nr))
 		read_call(s, kind);
+	return 0;
 }
 
 #endif
