@@ -53,8 +53,9 @@ void text_statement(const struct model *model, const struct finding *finding, ch
 	words_size(finding->bytes, size);
 	if (finding->verdict == VERDICT_KERNEL) {
 		words_calls(model, finding, SIDE_NONE, &calls);
-		snprintf(ret, LINE_TEXT, "%s by %s in %s call%s", size, calls.count ? calls.of[0].name : "the kernel",
-			 words_number(finding->writes, number), finding->writes == 1 ? "" : "s");
+		snprintf(ret, LINE_TEXT, "%s by %s%s in %s call%s", size, calls.count ? calls.of[0].name : "the kernel",
+			 calls.count > 1 ? " and others" : "", words_number(finding->writes, number),
+			 finding->writes == 1 ? "" : "s");
 		return;
 	}
 	if (finding->confidence >= CONFIDENCE_HIGH || !verdict_loses(finding->verdict))

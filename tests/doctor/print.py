@@ -215,6 +215,14 @@ def metrics():
     check(total == lost, 'the culprits have', total, 'bytes, not', lost)
 
 
+def broken():
+    for form in FORMATS:
+        text = printed(form, 'broken')
+        check(not UNFIT.search(text), form, 'has unfit bytes')
+        if form in ('json', 'sarif'):
+            json.loads(text)
+
+
 def full_disk():
     for form in FORMATS:
         for model in 'picture', 'many':
@@ -224,6 +232,6 @@ def full_disk():
                   done.returncode, done.stderr)
 
 
-for case in texts, jsons, sarifs, pages, folded, metrics, full_disk:
+for case in texts, jsons, sarifs, pages, folded, metrics, broken, full_disk:
     case()
     print('ok  ', case.__name__)

@@ -207,6 +207,43 @@ static void nothing(struct model *model)
 	watched(model);
 }
 
+/* What no feed and no verdict makes, and no printer may fall over: places that are not there, values that are none. */
+static void broken(struct model *model)
+{
+	static const uint32_t nowhere[] = { MODEL_NONE, 12345 };
+
+	verdicts(model);
+	for (uint32_t i = 0; i < model->flow_count; i++) {
+		struct flow *flow = &model->flows[i];
+
+		flow->from = nowhere[i % 2];
+		flow->to = i % 3 ? flow->to : nowhere[0];
+		flow->site_read = i % 5 ? flow->site_read : nowhere[1];
+		flow->call_read = flow->call_write = UINT16_MAX;
+		flow->pid = 1;
+	}
+	for (uint32_t i = 0; i < model->finding_count; i++) {
+		struct finding *finding = &model->findings[i];
+
+		finding->reason = UINT8_MAX;
+		finding->confidence = i % 2 ? (enum confidence)99 : finding->confidence;
+		finding->verdict = i % 4 == 3 ? (enum verdict)99 : finding->verdict;
+		finding->flow = i % 3 ? finding->flow : nowhere[1];
+		finding->culprit.site = i % 2 ? finding->culprit.site : nowhere[1];
+		finding->culprit.loop_read = finding->culprit.loop_write = i % 2 ? 12345 : 0;
+		finding->culprit.side = (enum culprit_side)(i % 9);
+		finding->writes = 0;
+	}
+	for (uint32_t i = 0; i < model->file_count; i++) {
+		model->files[i].kind = (enum file_kind)(99 + i);
+		model->files[i].peer.family = 77;
+	}
+	model->processes[0].runtime = (enum runtime)99;
+	model->engine = (enum engine)99;
+	model->end_ns = 0;
+	model->coverage.lost_pairs = UINT64_MAX;
+}
+
 /* Ten thousand flows, of which each is another finding: the kinds, the reason and the culprit are, in turn, others. */
 static void many(struct model *model)
 {
@@ -228,6 +265,7 @@ static void many(struct model *model)
 static const struct { const char *name; void (*make)(struct model *); } models[] = {
 	{ "picture", picture }, { "hostile", hostile }, { "verdicts", verdicts }, { "threads", threads },
 	{ "incomplete", incomplete }, { "clean", clean }, { "nothing", nothing }, { "many", many },
+	{ "broken", broken },
 };
 
 static const struct {
