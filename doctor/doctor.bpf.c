@@ -19,9 +19,8 @@
 #define PAIRING_LOOP(count, function, context) bpf_loop(count, function, context, 0)
 #define PAIRING_ADD(to, n) __sync_fetch_and_add(to, n)
 
-struct pairing;
-struct pairing_set;
-struct pairing_recent;
+#include "pairing_types.h"
+
 static inline int pairing_user(void *to, uint32_t bytes, uint64_t from);
 static inline struct pairing_set *pairing_set(struct pairing *p, uint32_t number);
 static inline struct pairing_set *pairing_copies(struct pairing *p, uint32_t number);

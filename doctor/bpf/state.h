@@ -4,6 +4,7 @@
 #define DOCTOR_BPF_STATE_H
 
 #include "kernel.h"
+#include "../pairing_types.h"
 
 #define BOTH __attribute__((noinline))	/* global: verified once, not at each place it is called from */
 

@@ -11,11 +11,8 @@
 	} while (0)
 #define PAIRING_ADD(to, n) (*(to) += (n))
 
-#include "../../doctor/event.h"
+#include "../../doctor/pairing_types.h"
 
-struct pairing;
-struct pairing_set;
-struct pairing_recent;
 static int pairing_user(void *to, uint32_t bytes, uint64_t from);
 static struct pairing_set *pairing_set(struct pairing *p, uint32_t number);
 static struct pairing_set *pairing_copies(struct pairing *p, uint32_t number);
