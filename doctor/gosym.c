@@ -35,6 +35,8 @@ struct function {
 
 /* What a call's entry in an inline tree says. */
 struct inlined {
+	int16_t parent;			/* before 1.20: an earlier entry, or -1 */
+	uint32_t line;			/* before 1.20: of the call, then: where the function begins */
 	uint32_t name, parent_pc;
 };
 
@@ -229,6 +231,8 @@ static bool load_inlined(const struct gosym *gosym, uint64_t base, uint32_t tree
 
 	if (gosym->read(gosym->context, base + tree + (uint64_t)index * bytes, raw, bytes) < 0)
 		return false;
+	memcpy(&call->parent, raw, 2);
+	memcpy(&call->line, raw + (gosym->since_1_20 ? 12 : 8), 4);
 	memcpy(&call->name, raw + (gosym->since_1_20 ? 4 : 12), 4);
 	memcpy(&call->parent_pc, raw + (gosym->since_1_20 ? 8 : 16), 4);
 	return true;
@@ -261,13 +265,14 @@ unsigned gosym_lookup(const struct gosym *gosym, uint64_t pc, struct gosym_frame
 	return count;
 }
 
-/* Does the first call of the function's tree make sense when trees are relative to base? */
+/* Does the first call of the function's tree make sense when trees are relative to base? Zeros, as in .bss, do not. */
 static bool plausible(const struct gosym *gosym, const struct function *f, uint64_t base, uint32_t tree)
 {
 	struct inlined call;
 	const char *name;
 
-	if (!load_inlined(gosym, base, tree, 0, &call) || call.parent_pc >= f->end - f->entry)
+	if (!load_inlined(gosym, base, tree, 0, &call) || call.parent_pc >= f->end - f->entry || !call.line ||
+	    call.line > INT32_MAX || (!gosym->since_1_20 && call.parent != -1))
 		return false;
 	name = name_at(gosym, call.name);
 	return name && (!call.name || (fits(gosym, gosym->names + call.name - 1, 1) && !gosym->table[gosym->names + call.name - 1]));

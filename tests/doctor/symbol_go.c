@@ -163,66 +163,72 @@ static void tool_version(char *version, size_t bytes)
 	snprintf(version, bytes, "%.40s", line + 2);
 }
 
-static void build(char *program, size_t bytes, const char *name, const char *flags, const char *then)
+/* A small program, and one of the usual size. */
+static const char small[] = "plain.go", usual[] = "plain.go more.go";
+
+static void build(char *program, size_t bytes, const char *name, const char *files, const char *flags, const char *then)
 {
+	char directory[4096];
+
+	snprintf(directory, sizeof directory, "%s", snapshot_source(""));
 	snprintf(program, bytes, "%s/go-%s", snapshot_directory(), name);
-	CHECK(snapshot_run("cd %s && cp %s plain.go && GOFLAGS= go build %s -o %s plain.go && %s %s", snapshot_directory(),
-			   snapshot_source("plain.go"), flags, program, then, program));
+	CHECK(snapshot_run("cd %s && cp %s/plain.go %s/more.go . && GOFLAGS= go build %s -o %s %s && %s %s", snapshot_directory(),
+			   directory, directory, flags, program, files, then, program));
 }
 
 /* ---- Ways to build -------------------------------------------------------------------------------------------------------- */
 
-static void one_way(const char *name, const char *flags, const char *then)
+static void one_way(const char *name, const char *files, const char *flags, const char *then)
 {
 	char program[128], version[48];
 
 	tool_version(version, sizeof version);
-	build(program, sizeof program, name, flags, then);
+	build(program, sizeof program, name, files, flags, then);
 	check_program(program, version);
 }
 
 static void plain(void)
 {
-	one_way("plain", "", "true");
+	one_way("plain", usual, "", "true");
 }
 
 static void linked_without_symbols(void)
 {
-	one_way("small", "-ldflags='-s -w'", "true");
+	one_way("small", small, "-ldflags='-s -w'", "true");
 }
 
 static void stripped(void)
 {
-	one_way("stripped", "", "strip -s");
+	one_way("stripped", usual, "", "strip -s");
 }
 
 static void trimmed_paths(void)
 {
-	one_way("trimmed", "-trimpath", "true");
+	one_way("trimmed", small, "-trimpath", "true");
 }
 
 static void position_independent(void)
 {
-	one_way("pie", "-buildmode=pie", "true");
+	one_way("pie", small, "-buildmode=pie", "true");
 }
 
 static void position_independent_stripped(void)
 {
-	one_way("pies", "-buildmode=pie -ldflags='-s -w'", "strip -s");
+	one_way("pies", usual, "-buildmode=pie -ldflags='-s -w'", "strip -s");
 }
 
 static void linked_by_gcc(void)
 {
 	if (!snapshot_has("gcc"))
 		test_skip("no gcc");
-	one_way("external", "-ldflags='-linkmode=external'", "true");
+	one_way("external", usual, "-ldflags='-linkmode=external'", "true");
 }
 
 static void linked_by_gcc_position_independent(void)
 {
 	if (!snapshot_has("gcc"))
 		test_skip("no gcc");
-	one_way("externalpie", "-buildmode=pie -ldflags='-linkmode=external'", "strip -s");
+	one_way("externalpie", small, "-buildmode=pie -ldflags='-linkmode=external'", "strip -s");
 }
 
 static void not_inlined(void)
@@ -232,7 +238,7 @@ static void not_inlined(void)
 	struct symbol_go *go;
 
 	tool_version(version, sizeof version);
-	build(program, sizeof program, "flat", "-gcflags=all=-l", "true");
+	build(program, sizeof program, "flat", small, "-gcflags=all=-l", "true");
 	CHECK_EQ(elf_image_open(&image, CHECK_CALL(open(program, O_RDONLY | O_CLOEXEC))), 0);
 	CHECK_EQ(symbol_go_open(&go, &image), 0);
 	symbol_go_close(go);
@@ -252,7 +258,7 @@ static void without_text_in_header(void)
 	int fd;
 
 	tool_version(version, sizeof version);
-	build(program, sizeof program, "notext", "", "true");
+	build(program, sizeof program, "notext", small, "", "true");
 	for (unsigned nameless = 0; nameless < 2; nameless++) {
 		fd = CHECK_CALL(open(program, O_RDWR | O_CLOEXEC));
 		CHECK_EQ(elf_image_open(&image, fd), 0);
@@ -298,7 +304,7 @@ static void damaged(void)
 	unsigned refused = 0, answers = 0;
 
 	tool_version(version, sizeof version);
-	build(program, sizeof program, "damaged", "", "true");
+	build(program, sizeof program, "damaged", usual, "", "true");
 	CHECK_EQ(elf_image_open(&image, CHECK_CALL(open(program, O_RDONLY | O_CLOEXEC))), 0);
 	CHECK_EQ(symbol_go_open(&go, &image), 0);
 	table = elf_image_section_bytes(&image, ".gopclntab", 64 << 20, &bytes);

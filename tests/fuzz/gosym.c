@@ -84,9 +84,9 @@ static void build(struct seed *seed, bool since_1_20)
 	}
 	/* The tree: name 11, made at the function's 8th byte. Then moduledata, of which one word is where the tree stands. */
 	offsets[0] = seed->count;
-	put32(seed, 0);
+	put32(seed, since_1_20 ? 0 : 0xffff);
 	put32(seed, since_1_20 ? 11 : 0);
-	put32(seed, since_1_20 ? 8 : 0);
+	put32(seed, since_1_20 ? 8 : 9);
 	put32(seed, since_1_20 ? 1 : 11);
 	if (!since_1_20)
 		put32(seed, 8);

@@ -4,8 +4,7 @@
 
 #include "../../doctor/perfmap.c"
 
-FUZZ_SEEDS("0x00007f80a0000000 0x00000000000000a0 int java.io.FileInputStream.readBytes(byte[], int, int)\n"
-	   "0x00007f80a0000100 0x00000000000000a0 Interpreter\n",
+FUZZ_SEEDS("7f80a0000000 a0 int java.io.FileInputStream.readBytes(byte[], int, int)\n0x7f80a0000100 0xa0 Interpreter\n",
 	   "3ef414c0 398 LazyCompile:*pump file:///srv/copy.js:10:5\n3ef414c0 10 Builtin:ArgumentsAdaptor\n",
 	   "7f0000001000 40 py::worker:/usr/lib/python3.12/threading.py\n7f0000001020 40 py::main:/srv/app.py\n",
 	   "ffffffffffffffff 1 x\n0 ffffffffffffffff y\n1 0 z\nzz\n12 34\n", "1 1 JS:~ :1:2\n1 1 py::\n1 1 (\n1 1  \n")

@@ -8,7 +8,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"reflect"
 	"runtime"
@@ -45,7 +44,7 @@ type twice struct{ inner io.Reader }
 func (t *twice) Read(p []byte) (int, error) { return small(t.inner, p) }
 
 func sweep(out *bufio.Writer) {
-	first := runtime.FuncForPC(reflect.ValueOf(http.ListenAndServe).Pointer()).Entry()
+	first := runtime.FuncForPC(reflect.ValueOf(io.Copy).Pointer()).Entry()
 	for at := first - 0x40000; at < first+0x40000; at += 13 {
 		frame, _ := runtime.CallersFrames([]uintptr{at}).Next()
 		if frame.PC != 0 && frame.Entry != at { // at is what a call returns to; an entry is no such address
