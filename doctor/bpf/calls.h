@@ -301,7 +301,9 @@ static __always_inline void choose_looks(void *ctx, struct pt_regs *regs, struct
 
 #if defined(__TARGET_ARCH_x86)
 #define CALL_NUMBER(regs) ((uint32_t)(regs)->orig_ax)
-#define CALL_IS_NARROW(regs, task) ((task)->thread_info.status & TS_COMPAT_IS || (regs)->orig_ax & X32_BIT)
+/* The return from a signal handler leaves -1 where the number stood: all bits, and no call. */
+#define CALL_IS_NARROW(regs, task) \
+	((task)->thread_info.status & TS_COMPAT_IS || ((regs)->orig_ax & (X32_BIT << 1 | X32_BIT)) == X32_BIT)
 #define TAKE_ARGUMENTS(to, regs) \
 	((to)[0] = (regs)->di, (to)[1] = (regs)->si, (to)[2] = (regs)->dx, (to)[3] = (regs)->r10)
 #define CALLER(regs) (regs)->ip

@@ -11,7 +11,7 @@
 /* Stands in for a kernel's errno.h and sched.h. */
 #define EAGAIN_IS (-11)
 #define TS_COMPAT_IS 2
-#define X32_BIT 0x40000000
+#define X32_BIT 0x40000000u
 
 #define SETS 4096		/* of four reads: 2 MiB */
 #define COPY_SETS 2048
