@@ -5,6 +5,7 @@
  */
 #include "symbol_inside.h"
 
+#include "symbol_guard.h"
 #include "symbol_owner.h"
 
 #include <errno.h>
@@ -92,12 +93,48 @@ static unsigned go_places(const struct symbol_go *go, uint64_t pc, struct place 
 	return kept;
 }
 
+/* What is passed through the guard. */
+struct guarded {
+	struct symbol *symbol;
+	struct module *module;
+	uint64_t pc;
+	struct place *places;
+	unsigned count;
+	const struct feed_stack *stack;
+	struct unwound *unwound;
+};
+
+/* After a file was cut, libdw is left alone until the memory map changes; what it held is lost with it. */
+static bool guard(void (*call)(void *), struct guarded *guarded)
+{
+	if (!symbol_guard(call, guarded))
+		return true;
+	guarded->symbol->dwfl = NULL;
+	guarded->symbol->no_dwfl = true;
+	return false;
+}
+
+static void call_places(void *context)
+{
+	struct guarded *g = context;
+
+	g->count = symbol_dwfl_places(g->symbol->dwfl, g->module, g->pc, g->places);
+}
+
+static void call_unwind(void *context)
+{
+	struct guarded *g = context;
+
+	symbol_dwfl_unwind(g->symbol->dwfl, g->stack, g->unwound);
+}
+
 static unsigned file_places(struct symbol *symbol, struct module *module, uint64_t pc, struct place *places, enum frame_owner *owners)
 {
+	struct guarded guarded = { .symbol = symbol, .module = module, .pc = pc, .places = places };
 	unsigned count = 0;
 
-	if (module->has_image && dwfl_of(symbol))
-		count = symbol_dwfl_places(symbol->dwfl, module, pc, places);
+	if (module->has_image && dwfl_of(symbol) && guard(call_places, &guarded))
+		count = guarded.count;
 	for (unsigned i = 0; i < count; i++)
 		owners[i] = symbol_owner(symbol->runtime, symbol->executable, module, places[i].function, places[i].file);
 	if (!count) {
@@ -308,6 +345,7 @@ static bool follow_walk(struct symbol *symbol, const struct feed_stack *stack, s
 
 static void unwind(struct symbol *symbol, const struct feed_stack *stack, struct unwound *unwound)
 {
+	struct guarded guarded = { .symbol = symbol, .stack = stack, .unwound = unwound };
 	bool go = symbol_is_go(symbol, stack->ip);
 
 	if (go && stack->ip_count) {
@@ -321,8 +359,8 @@ static void unwind(struct symbol *symbol, const struct feed_stack *stack, struct
 		return;
 	if (go)
 		unwound->frame_pointer = stack->registers[REGISTER_FP];
-	else if (dwfl_of(symbol))
-		symbol_dwfl_unwind(symbol->dwfl, stack, unwound);
+	else if (dwfl_of(symbol) && !guard(call_unwind, &guarded))
+		unwound->count += !unwound->count;
 	if (!unwound->complete && symbol_is_go(symbol, unwound->frames[unwound->count - 1].ip - 1) &&
 	    (go || !follow_walk(symbol, stack, unwound)))
 		walk_go(symbol, stack, unwound);

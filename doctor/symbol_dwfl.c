@@ -9,24 +9,18 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <elfutils/libdwelf.h>
 
-/* ELF_C_READ, as libelf would map the file otherwise, and die of SIGBUS when its owner cuts it meanwhile. */
+/* libelf maps the file: symbol_guard.h says what if its owner cuts it meanwhile. */
 static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base, char **ret_name, Elf **ret_elf)
 {
-	struct module *module = *userdata;
-	int fd = module && module->has_image ? fcntl(module->image.fd, F_DUPFD_CLOEXEC, 0) : -1;
+	const struct module *module = *userdata;
 
-	if (fd < 0)
+	if (!module || !module->has_image)
 		return -1;
-	*ret_elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!*ret_elf) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	*ret_name = strdup(module->path);
+	return fcntl(module->image.fd, F_DUPFD_CLOEXEC, 0);
 }
 
 static struct maps *maps_of(Dwfl_Module *mod);

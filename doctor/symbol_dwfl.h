@@ -24,7 +24,8 @@ struct unwound {
 	} frames[MODEL_FRAMES_MAX];
 	unsigned count;
 	bool complete;			/* the thread's first frame was reached */
-	uint64_t want;			/* where memory ended that unwinding needed; 0: it did not */
+	bool missed;			/* behind the last frame memory was not there */
+	uint64_t want;			/* where on the stack that was; 0: nowhere */
 	uint64_t frame_pointer;		/* of the last frame */
 };
 

@@ -65,8 +65,9 @@ static bool memory_read(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *ret_word, vo
 		*ret_word = word;
 		return true;
 	}
-	if (address > stack->sp && address - stack->sp < WANT_BYTES_MAX && !symbol->unwound->want)
+	if (address > stack->sp && address - stack->sp < WANT_BYTES_MAX && !symbol->unwound->missed)
 		symbol->unwound->want = address;
+	symbol->unwound->missed = true;
 	return false;
 }
 
@@ -112,6 +113,9 @@ static int see_frame(Dwfl_Frame *frame, void *context)
 	Dwarf_Word sp, fp;
 	bool activation;
 
+	/* A register that could not be read ends nothing, if the frame behind it could be found. The next line may unwind already. */
+	unwound->missed = false;
+	unwound->want = 0;
 	if (!dwfl_frame_pc(frame, &pc, &activation))
 		return DWARF_CB_ABORT;
 	if (unwound->count && dwfl_frame_reg(frame, REGISTER_SP, &sp) == 0)
@@ -129,18 +133,15 @@ static int see_frame(Dwfl_Frame *frame, void *context)
 void symbol_dwfl_unwind(struct symbol_dwfl *symbol, const struct feed_stack *stack, struct unwound *unwound)
 {
 	memset(unwound, 0, sizeof *unwound);
+	unwound->frames[0].ip = stack->ip;	/* if no other is found */
 	symbol->stack = stack;
 	symbol->unwound = unwound;
 	if (!symbol->attached)
 		symbol->attached = dwfl_attach_state(symbol->dwfl, NULL, (pid_t)stack->pid, &thread_callbacks, symbol);
+	/* A return address that cannot be read looks to libdwfl as none does: as the first frame of the thread. */
 	if (symbol->attached)
-		unwound->complete = dwfl_getthread_frames(symbol->dwfl, (pid_t)stack->tid, see_frame, symbol) == 0;
-	if (!unwound->count) {
-		unwound->frames[0].ip = stack->ip;
-		unwound->count = 1;
-	}
-	if (unwound->complete)
-		unwound->want = 0;
+		unwound->complete = dwfl_getthread_frames(symbol->dwfl, (pid_t)stack->tid, see_frame, symbol) == 0 && !unwound->missed;
+	unwound->count += !unwound->count;
 	symbol->stack = NULL;
 	symbol->unwound = NULL;
 }

@@ -139,6 +139,41 @@ static void c_programs(void)
 		test_skip("no C compiler");
 }
 
+/* A copy that ends inside a large frame says where to go on; with a second piece from there the stack is whole. */
+static void short_copy(void)
+{
+	struct site site = { 0 };
+	struct feed_stack stack;
+	struct symbol *symbol;
+	char program[128];
+	const char *argv[] = { program, NULL };
+	uint64_t want = 0;
+	unsigned pieces;
+
+	snprintf(program, sizeof program, "%s/short", snapshot_directory());
+	if (!snapshot_run("gcc -O2 -g -o %s %s", program, snapshot_source("plain.c")))
+		test_skip("no gcc");
+	snapshot_start(&snapshot, argv);
+	CHECK(snapshot_next(&snapshot, SYS_read, 4241));
+	CHECK_EQ(symbol_open(&symbol, (uint32_t)snapshot.pid), 0);
+	stack = snapshot.stack;
+	stack.byte_count = 64;
+	for (pieces = 0; pieces < 4 && symbol_frames(symbol, &stack, &site, &want) == 1; pieces++) {
+		CHECK(site.truncated && site.frame_count >= 1);
+		CHECK(want >= stack.sp + 64 && want < stack.sp + 8192);
+		stack.more = snapshot.bytes + (want - stack.sp);
+		stack.more_at = want;
+		stack.more_count = snapshot.stack.byte_count - (want - stack.sp);
+	}
+	snapshot_print(&site);
+	CHECK_EQ(pieces, 1);
+	CHECK(!site.truncated);
+	check_frames(&site, "plain.c", reading);
+	symbol_close(symbol);
+	snapshot_free(&site);
+	snapshot_end(&snapshot);
+}
+
 /* Without any symbol the frames are modules, offsets and stack pointers; nothing is guessed from what is exported near by. */
 static void stripped(void)
 {
@@ -207,6 +242,39 @@ static void split_debug(void)
 		snapshot_free(&site);
 		snapshot_end(&snapshot);
 	}
+}
+
+/* A file that libdw has mapped is cut: the frames lose their lines, and nobody dies. */
+static void cut_while_read(void)
+{
+	struct site first = { 0 }, second = { 0 };
+	struct symbol *symbol;
+	char program[128];
+	const char *argv[] = { program, NULL };
+
+	snprintf(program, sizeof program, "%s/cut", snapshot_directory());
+	if (!snapshot_run("gcc -O2 -g -Wl,--build-id -o %s %s && objcopy --only-keep-debug %s %s.debug && strip -s %s && "
+			  "objcopy --add-gnu-debuglink=%s.debug %s", program, snapshot_source("plain.c"), program, program,
+			  program, program, program))
+		test_skip("no gcc or objcopy");
+	snapshot_start(&snapshot, argv);
+	CHECK(snapshot_next(&snapshot, SYS_read, 4241));
+	CHECK_EQ(symbol_open(&symbol, (uint32_t)snapshot.pid), 0);
+	CHECK_EQ(symbol_frames(symbol, &snapshot.stack, &first, NULL), 0);
+	check_frames(&first, "plain.c", reading);
+	CHECK(snapshot_run("truncate -s 0 %s.debug", program));
+	CHECK(snapshot_next(&snapshot, SYS_write, 4242));
+	CHECK_EQ(symbol_frames(symbol, &snapshot.stack, &second, NULL), 0);
+	snapshot_print(&second);
+	CHECK_GE(second.frame_count, 1);
+	CHECK_EQ(second.frames[0].ip, snapshot.stack.ip);
+	CHECK_EQ(snapshot_find(&second, 0, "send_all"), MODEL_NONE);
+	CHECK(snapshot_next(&snapshot, SYS_read, 4243));
+	CHECK_EQ(symbol_frames(symbol, &snapshot.stack, &second, NULL), 0);
+	symbol_close(symbol);
+	snapshot_free(&first);
+	snapshot_free(&second);
+	snapshot_end(&snapshot);
 }
 
 /* The program that runs is named, not the one that stands in its place now. */
@@ -395,7 +463,7 @@ static void nobody(void)
 }
 
 static const struct test tests[] = {
-	TEST(c_programs), TEST(stripped), TEST(split_debug), TEST(deleted_and_replaced), TEST(other_namespace), TEST(cxx), TEST(rust),
-	TEST(nobody),
+	TEST(c_programs), TEST(short_copy), TEST(stripped), TEST(split_debug), TEST(cut_while_read), TEST(deleted_and_replaced),
+	TEST(other_namespace), TEST(cxx), TEST(rust), TEST(nobody),
 };
 TEST_MAIN(tests)
