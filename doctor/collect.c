@@ -121,7 +121,8 @@ static char *path_text(const struct event_path *path)
 		while (from > 0 && path->names[from - 1])
 			from--;
 		length = strnlen(path->names + from, end - from);
-		text[at++] = '/';
+		if (at || !path->rootless)
+			text[at++] = '/';
 		memcpy(text + at, path->names + from, length);
 		at += (uint32_t)length;
 		end = from;
@@ -161,6 +162,7 @@ void collect_facts(struct model *model, uint32_t place, const struct event_file 
 		file->kind = (enum file_kind)facts->kind;
 	file->can_splice_from |= !!(facts->facts & EVENT_CAN_SPLICE_FROM);
 	file->can_splice_to |= !!(facts->facts & EVENT_CAN_SPLICE_TO);
+	file->splice_unknown |= !!(facts->facts & EVENT_SPLICE_UNKNOWN);
 	file->append |= !!(facts->facts & EVENT_APPEND);
 	file->direct |= !!(facts->facts & EVENT_DIRECT);
 	file->nonblocking |= !!(facts->facts & EVENT_NONBLOCKING);

@@ -19,7 +19,7 @@ struct event_file_key {
 
 enum {	/* event_file.facts */
 	EVENT_CAN_SPLICE_FROM = 1, EVENT_CAN_SPLICE_TO = 2, EVENT_APPEND = 4, EVENT_DIRECT = 8, EVENT_NONBLOCKING = 16,
-	EVENT_DELETED = 32, EVENT_TLS = 64,
+	EVENT_DELETED = 32, EVENT_TLS = 64, EVENT_SPLICE_UNKNOWN = 128 /* the other two, if they are not set */,
 };
 
 #define EVENT_NAME_BYTES 108	/* of a Unix socket's address */
@@ -38,7 +38,9 @@ struct event_file {
 
 struct event_path {
 	uint32_t bytes;
-	uint32_t cut;		/* there were more */
+	uint8_t cut;		/* there were more */
+	uint8_t rootless;	/* they hang below no directory: memory that only has a file's shape */
+	uint16_t zero;
 	char names[EVENT_PATH_BYTES];
 };
 

@@ -154,9 +154,10 @@ static long walk_up(uint32_t i, void *context)
 		return 1;
 	}
 	bytes = bpf_probe_read_kernel_str(&path->names[used], EVENT_NAME_MOST, BPF_CORE_READ(dentry, d_name.name));
-	if (bytes <= 0 || bytes > EVENT_NAME_MOST || parent == dentry)
-		bytes = bytes > 0 && bytes <= EVENT_NAME_MOST ? bytes : 0;
+	if (bytes <= 0 || bytes > EVENT_NAME_MOST)
+		bytes = 0;
 	path->bytes = used + bytes;
+	path->rootless = parent == dentry;
 	walk->dentry = (uint64_t)parent;
 	return parent == dentry || !bytes;
 }
@@ -167,7 +168,7 @@ static __always_inline void take_path(struct scratch *s, uint64_t file)
 	struct walk walk = {};
 
 	walk.path = &s->path;
-	s->path.bytes = s->path.cut = 0;
+	s->path.bytes = s->path.cut = s->path.rootless = 0;
 	walk.dentry = (uint64_t)BPF_CORE_READ((struct file *)file, f_path.dentry);
 	walk.mnt = (uint64_t)BPF_CORE_READ((struct file *)file, f_path.mnt);
 	walk.root_dentry = (uint64_t)BPF_CORE_READ(task, fs, root.dentry);

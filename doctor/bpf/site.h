@@ -47,10 +47,11 @@ struct copying {
 	uint8_t *to;
 	uint64_t from;
 	uint32_t done;
-	uint32_t zero;
+	uint32_t good;	/* the end of what could be read */
 };
 
-/* Up to the end of a page each time: where the stack ends, all before it has been copied. */
+/* Up to the end of a page each time: where the stack ends, all before it has been copied. A page that is not there may be one
+ * of a large buffer that nobody has touched: it stays zero, as user space has left it, and the frames behind it follow. */
 static long copy_page(uint32_t i, void *context)
 {
 	struct copying *c = context;
@@ -58,9 +59,11 @@ static long copy_page(uint32_t i, void *context)
 
 	if (done > EVENT_STACK_BYTES - PAGE)
 		return 1;
-	if (bytes > PAGE || bpf_probe_read_user(c->to + done, bytes, (void *)(c->from + done)))
+	if (bytes > PAGE)
 		return 1;
 	c->done = done + bytes;
+	if (!bpf_probe_read_user(c->to + done, bytes, (void *)(c->from + done)))
+		c->good = c->done;
 	return 0;
 }
 
@@ -68,8 +71,8 @@ static __always_inline uint32_t copy_stack(uint8_t *to, uint64_t from)
 {
 	struct copying copying = { .to = to, .from = from };
 
-	bpf_loop(EVENT_STACK_BYTES / PAGE, copy_page, &copying, 0);
-	return copying.done;
+	bpf_loop(EVENT_STACK_BYTES / PAGE + 1, copy_page, &copying, 0);
+	return copying.good;
 }
 
 static long find_free(uint32_t i, void *context)
