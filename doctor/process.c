@@ -143,24 +143,48 @@ bool process_is_same(const struct process *process)
 	       line.state != 'X';
 }
 
+/* The next process of /proc, that is none of the kernel's threads and not the caller. 0: there is none. */
+static pid_t next_process(DIR *dir, struct stat_line *line)
+{
+	const struct dirent *entry;
+
+	while ((entry = readdir(dir))) {
+		char *end;
+		long pid = strtol(entry->d_name, &end, 10);
+
+		if (pid > 0 && !*end && pid != getpid() && read_stat((pid_t)pid, line) == 0 && !(line->flags & KERNEL_THREAD))
+			return (pid_t)pid;
+	}
+	return 0;
+}
+
 int process_find(const char *name, pid_t *pids, unsigned most)
 {
 	DIR *dir = opendir("/proc");
-	const struct dirent *entry;
+	struct stat_line line;
 	unsigned count = 0;
+	pid_t pid;
 
 	if (!dir)
 		return -errno;
-	while (count < most && (entry = readdir(dir))) {
-		char *end;
-		long pid = strtol(entry->d_name, &end, 10);
-		struct stat_line line;
+	while (count < most && (pid = next_process(dir, &line)))
+		if (!name || strcmp(line.name, name) == 0)
+			pids[count++] = pid;
+	closedir(dir);
+	return (int)count;
+}
 
-		if (pid <= 0 || *end || pid == getpid() || read_stat((pid_t)pid, &line) || line.flags & KERNEL_THREAD ||
-		    (name && strcmp(line.name, name) != 0))
-			continue;
-		pids[count++] = (pid_t)pid;
-	}
+int process_list(struct process_line *lines, unsigned most)
+{
+	DIR *dir = opendir("/proc");
+	struct stat_line line;
+	unsigned count = 0;
+	pid_t pid;
+
+	if (!dir)
+		return -errno;
+	while (count < most && (pid = next_process(dir, &line)))
+		lines[count++] = (struct process_line){ .pid = pid, .parent = line.parent, .start_ticks = line.start };
 	closedir(dir);
 	return (int)count;
 }

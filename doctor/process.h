@@ -14,6 +14,12 @@ int process_look(pid_t pid, struct process *process);
 uint32_t process_add(struct model *model, const struct process *process);
 /* Numbers of processes whose comm this is, or of all (name NULL), at most so many; -errno when /proc cannot be read. */
 int process_find(const char *name, pid_t *pids, unsigned most);
+/* The processes there are but for the kernel's threads and the caller, at most so many; -errno when /proc cannot be read. */
+struct process_line {
+	pid_t pid, parent;
+	uint64_t start_ticks;
+};
+int process_list(struct process_line *lines, unsigned most);
 /* Whether the number still belongs to the one that was looked at. */
 bool process_is_same(const struct process *process);
 

@@ -71,6 +71,7 @@ static const struct field file_fields[] = {
 	U64(file, "device", device),
 	BOOL(file, "from", can_splice_from),
 	BOOL(file, "to", can_splice_to),
+	BOOL(file, "splice-unknown", splice_unknown),
 	BOOL(file, "append", append),
 	BOOL(file, "direct", direct),
 	BOOL(file, "nonblocking", nonblocking),

@@ -63,6 +63,12 @@ static bool changed(const struct flow *flow, struct judgement *judgement)
 	return true;
 }
 
+/* Whether the kernel could splice, nobody has seen. */
+static bool is_unknown(const struct file *from, const struct file *to)
+{
+	return (!from->can_splice_from && from->splice_unknown) || (!to->can_splice_to && to->splice_unknown);
+}
+
 /* Of two ends that no call of the kernel joins, why not. */
 static bool cannot(const struct file *from, const struct file *to, struct judgement *judgement)
 {
@@ -70,6 +76,8 @@ static bool cannot(const struct file *from, const struct file *to, struct judgem
 
 	if (to->kind == FILE_DATAGRAM || from->kind == FILE_DATAGRAM)
 		reason = LEAT_SINK_DATAGRAM;
+	else if (is_unknown(from, to))
+		return false;
 	else if (from->kind == FILE_GENERATED && !from->can_splice_from)
 		reason = LEAT_SRC_GENERATED;
 	else if (!from->can_splice_from || !to->can_splice_to)
@@ -125,7 +133,7 @@ void verdict_flow(const struct model *model, const struct flow *flow, enum culpr
 	}
 	if (!from || !to || !flow->writes || !flow->bytes)
 		return;
-	if (changed(flow, judgement) || cannot(from, to, judgement))
+	if (changed(flow, judgement) || cannot(from, to, judgement) || is_unknown(from, to))
 		return;
 	if (flow->bytes / flow->writes < VERDICT_SMALL_BYTES)
 		*judgement = says(VERDICT_SMALL, CONFIDENCE_CERTAIN, LEAT_SMALL);
