@@ -65,7 +65,8 @@ static int report(struct symbol_dwfl *symbol)
 		Dwfl_Module *mod;
 		void **userdata;
 
-		if (!maps_image(symbol->maps, module))
+		/* libdwfl takes the lowest address for the file's begin. */
+		if (!maps_image(symbol->maps, module) || maps_whole(symbol->maps, module) != module)
 			continue;
 		mod = dwfl_report_module(symbol->dwfl, module->path, module->low, module->high);
 		if (!mod)
@@ -139,13 +140,18 @@ static char *table_name(Dwfl_Module *mod, Dwarf_Addr pc)
 	return symbol_demangle(name);
 }
 
-unsigned symbol_dwfl_places(struct symbol_dwfl *symbol, struct module *module, uint64_t pc, struct place places[PLACES_MAX])
+unsigned symbol_dwfl_places(struct symbol_dwfl *symbol, const struct module *module, uint64_t pc, struct place places[PLACES_MAX])
 {
-	Dwfl_Module *mod = dwfl_addrmodule(symbol->dwfl, pc);
+	const struct module *whole = maps_whole(symbol->maps, module);
 	unsigned count = 0;
+	Dwfl_Module *mod;
 	Dwarf_Addr bias;
 	Dwarf *dwarf;
 
+	if (!whole)
+		return 0;
+	pc = pc - module->bias + whole->bias;
+	mod = dwfl_addrmodule(symbol->dwfl, pc);
 	if (!mod)
 		return 0;
 	dwarf = symbol_dwfl_dwarf(mod, &bias);

@@ -38,7 +38,7 @@ void symbol_dwfl_close(struct symbol_dwfl *symbol);
 void symbol_dwfl_unwind(struct symbol_dwfl *symbol, const struct feed_stack *stack, struct unwound *unwound);
 
 /* Innermost first; their number, 0 for nothing known. pc is inside the instruction that is meant. */
-unsigned symbol_dwfl_places(struct symbol_dwfl *symbol, struct module *module, uint64_t pc, struct place places[PLACES_MAX]);
+unsigned symbol_dwfl_places(struct symbol_dwfl *symbol, const struct module *module, uint64_t pc, struct place places[PLACES_MAX]);
 
 /* ---- Shared by the files of it --------------------------------------------------------------------------------------------- */
 

@@ -425,3 +425,23 @@ struct elf_image *maps_image(struct maps *maps, struct module *module)
 	module->opened = true;
 	return module->has_image ? &module->image : NULL;
 }
+
+static bool is_whole(const struct module *module)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return module->has_image && module->low == module->bias + (module->image.segments[0].p_vaddr & ~(page - 1));
+}
+
+const struct module *maps_whole(const struct maps *maps, const struct module *module)
+{
+	if (is_whole(module))
+		return module;
+	for (unsigned i = 0; i < maps->module_count; i++) {
+		const struct module *m = maps->modules[i];
+
+		if (m->inode == module->inode && m->device == module->device && is_whole(m))
+			return m;
+	}
+	return NULL;
+}

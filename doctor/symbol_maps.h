@@ -54,6 +54,11 @@ const struct mapping *maps_find(const struct maps *maps, uint64_t address);
 struct symbol_go *maps_go(const struct mapping *mapping, uint64_t address);
 /* Opens the module's file when that was not tried yet: its image, or NULL. */
 struct elf_image *maps_image(struct maps *maps, struct module *module);
+/*
+ * The opened module that has the whole file of this one, from its begin: itself as a rule. Node maps a part of its program once
+ * more, far from the rest. NULL: there is none.
+ */
+const struct module *maps_whole(const struct maps *maps, const struct module *module);
 /* A text of /proc/PID for free(), ended by a zero that length does not count; NULL: not to be had. */
 char *maps_text(const struct maps *maps, const char *name, size_t most, size_t *ret_length);
 /* Opens a path inside the process's root, symbolic links too resolved inside of it; -errno. Regular files only. */

@@ -212,7 +212,7 @@ void symbol_recognize(struct symbol *symbol)
 	}
 	if (symbol->maps.exe >= 0 && elf_pread(symbol->maps.exe, ident, sizeof ident, 0) == 0)
 		symbol->is_32_bit = !memcmp(ident, ELFMAG, SELFMAG) && ident[EI_CLASS] == ELFCLASS32;
-	for (unsigned i = 0; i < symbol->maps.module_count; i++)
+	for (unsigned i = 0; i < symbol->maps.module_count && symbol->runtime == RUNTIME_UNKNOWN && !symbol->version; i++)
 		if (symbol->maps.modules[i]->is_main)
 			recognize_main(symbol, symbol->maps.modules[i]);
 	if (symbol->runtime == RUNTIME_C || symbol->runtime == RUNTIME_CXX || symbol->runtime == RUNTIME_UNKNOWN)
