@@ -9,6 +9,7 @@
 #include "feed.h"
 #include "outcome.h"
 #include "output.h"
+#include "privilege.h"
 #include "symbol.h"
 #include "verdict.h"
 
@@ -165,6 +166,7 @@ static int command_prepare(struct command *command, char **argv)
 
 		close(go[1]);
 		signal(SIGPIPE, SIG_DFL);
+		privilege_keep_from_command();
 		if (read(go[0], &byte, 1) == 1) {
 			execvp(argv[0], argv);
 			error = errno;
@@ -292,16 +294,34 @@ static int report(struct model *model, struct settings *s)
 	return outcome_write(&s->outcome, model) || failed ? EXIT_FAILED : status;
 }
 
+/* Without the rights that the engine in the kernel needs, a sample is better than nothing, and is said to be one. */
+static int open_feed(const struct settings *s, const struct feed_options *options, struct feed **ret_feed, struct feed_error *error)
+{
+	const struct feed_ops *ops = s->replay ? &feed_file : s->engine == ENGINE_WANT_PTRACE ? &feed_ptrace : &feed_bpf;
+	struct feed_error first;
+	int result = ops->open(ret_feed, options, error);
+
+	if (!result || s->replay || s->engine != ENGINE_AUTO || error->status != EXIT_RIGHTS)
+		return result;
+	first = *error;
+	if (feed_ptrace.open(ret_feed, options, error)) {
+		if (error->status == EXIT_RIGHTS)
+			out_error("%s", first.text);
+		return result;
+	}
+	out_error("the bpf engine is not to be had, so this is a sample by ptrace: %s", first.text);
+	return 0;
+}
+
 static int run(struct settings *s, struct command *command, struct symbols *symbols)
 {
 	struct feed_options options = { .target = s->target, .full = s->full, .stop = &stop_signal, .file = s->replay,
 					.take_stack = symbols_take_stack, .take_context = symbols };
-	const struct feed_ops *ops = s->replay ? &feed_file : &feed_bpf;
 	struct feed_error error = { .status = EXIT_FAILED };
 	struct model model = { 0 };
 	struct feed *feed = NULL;
 	bool over = false;
-	int result = ops->open(&feed, &options, &error), status;
+	int result = open_feed(s, &options, &feed, &error), status;
 
 	if (result) {
 		out_error("%s", *error.text ? error.text : strerror(-result));
@@ -309,11 +329,13 @@ static int run(struct settings *s, struct command *command, struct symbols *symb
 	}
 	if (command->pid && (result = command_go(command))) {
 		out_error("%s cannot be run: %s", s->command[0], strerror(-result));
-		ops->close(feed);
+		feed->ops->close(feed);
 		return EXIT_USAGE;
 	}
+	if ((result = privilege_drop()))
+		out_error("capabilities that are needed no longer could not be given up: %s", strerror(-result));
 	result = watch(feed, &model, s, symbols, &over);
-	ops->close(feed);
+	feed->ops->close(feed);
 	command_end(command, &model, over);
 	if (!result)
 		result = judge(&model, symbols);

@@ -245,7 +245,7 @@ static int on_bell(void *context, void *data, size_t size)
 		if (bell->value < EVENT_SNAPSHOTS)
 			take_snapshot(feed, bell->value);
 	}
-	return 0;
+	return monotonic_ns() > feed->until_ns ? -EAGAIN : 0;	/* that one counts as answered */
 }
 
 /* ---- The feed -------------------------------------------------------------------------------------------------------------- */
@@ -339,6 +339,7 @@ static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)
 	int result = 0;
 
 	feed->model = model;
+	feed->until_ns = until;
 	do {
 		uint64_t now = monotonic_ns();
 		int left = now < until ? (int)((until - now + 999999) / 1000000) : 0;
@@ -349,6 +350,7 @@ static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)
 		ask_pidfds(feed);
 		know_processes(feed, model);
 		if (!feed->alive && !target->all && !target->cgroup && !target->name) {
+			feed->until_ns = UINT64_MAX;
 			ring_buffer__consume(feed->bells);
 			know_processes(feed, model);
 			return FEED_OVER;
@@ -356,7 +358,7 @@ static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)
 		result = ring_buffer__poll(feed->bells, left < TICK_MS ? left : TICK_MS);
 		know_processes(feed, model);
 	} while (result >= 0 && monotonic_ns() < until && !(feed->options.stop && *feed->options.stop));
-	return result < 0 && result != -EINTR ? result : FEED_GOES_ON;
+	return result < 0 && result != -EINTR && result != -EAGAIN ? result : FEED_GOES_ON;
 }
 
 /* ---- Reading the maps ------------------------------------------------------------------------------------------------------ */
@@ -431,6 +433,8 @@ static int bpf_collect(struct feed *base, struct model *model)
 	model->coverage.sampled_1_in = feed->options.full ? 1 : feed->skeleton->rodata->sampled_mask + 1;
 	know_processes(feed, model);
 	collect_flows(feed, model);
+	for (uint32_t i = 0; i < EVENT_SNAPSHOTS; i++)	/* stacks that nobody came to look at */
+		counts.no_stack += __atomic_load_n(&feed->skeleton->bss->snapshot_state[i], __ATOMIC_ACQUIRE) == 2;
 	if (!feed->sees_ring)
 		counts.uring_blind = counts.uring_calls;
 	collect_counts(model, &counts);

@@ -31,6 +31,7 @@ struct feed_bpf {
 	uint32_t watched_count, alive;
 	bool sees_ring;			/* io_uring's requests */
 	struct model *model;		/* while bells ring */
+	uint64_t until_ns;		/* then poll is to return, with bells still unanswered if there are many */
 	uint64_t begin_ns;
 };
 

@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "escape.h"
+#include "privilege.h"
 #include "process.h"
 
 #include "doctor.skel.h"
@@ -12,6 +13,7 @@
 #include <bpf/btf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,24 +39,6 @@ __attribute__((format(printf, 4, 5))) static int fail(struct feed_error *error, 
 
 /* ---- Why not --------------------------------------------------------------------------------------------------------------- */
 
-#define CAP_OF_ADMIN 21
-#define CAP_OF_PERFMON 38
-#define CAP_OF_BPF 39
-
-static uint64_t own_capabilities(void)
-{
-	FILE *status = fopen("/proc/self/status", "re");
-	uint64_t capabilities = 0;
-	char line[256];
-
-	while (status && fgets(line, sizeof line, status))
-		if (strncmp(line, "CapEff:", 7) == 0)
-			capabilities = strtoull(line + 7, NULL, 16);
-	if (status)
-		fclose(status);
-	return capabilities;
-}
-
 static bool is_confidential(void)
 {
 	char text[64] = "";
@@ -70,8 +54,7 @@ static bool is_confidential(void)
 
 static int say_why(struct feed_error *error, int result)
 {
-	uint64_t have = own_capabilities();
-	bool admin = have >> CAP_OF_ADMIN & 1, bpf = admin || have >> CAP_OF_BPF & 1, perfmon = admin || have >> CAP_OF_PERFMON & 1;
+	bool admin = privilege_has(CAP_SYS_ADMIN), bpf = admin || privilege_has(CAP_BPF), perfmon = admin || privilege_has(CAP_PERFMON);
 	const char *instead = "`--engine ptrace` needs no rights for processes of one's own";
 
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
