@@ -183,8 +183,7 @@ static void at_exec(struct feed_ptrace *feed, uint32_t tid)
 	while ((t = table_next(&feed->threads, &at)))
 		if (t->process == own->process && t != own)
 			t->gone = true;
-	own->in_call = true;	/* execve's own end is still to come, and is of no interest */
-	own->number = UINT64_MAX;
+	own->in_call = false;	/* execve's own end is still to come, and is of no interest */
 	traced_new_program(feed, own->process);
 }
 
