@@ -120,14 +120,14 @@ static void client_begin(struct exporter *exporter, int fd, uint64_t now)
 
 static void client_answer(struct exporter *exporter, struct client *client)
 {
-	enum http_what what = http_answer(client->request, client->got, exporter->page != NULL,
-					  exporter->page ? exporter->page->length : 0, &client->answer);
+	struct page *page = exporter->page;
+	enum http_what what = http_answer(client->request, client->got, page != NULL, page ? page->length : 0, &client->answer);
 
 	if (what == HTTP_MORE)
 		return;
-	if (what == HTTP_PAGE) {
-		client->page = exporter->page;
-		client->page->users++;
+	if (what == HTTP_PAGE && page) {
+		client->page = page;
+		page->users++;
 	}
 	client->state = CLIENT_GETS;
 }
@@ -264,7 +264,9 @@ static int parse_port(const char *text, uint16_t *ret_port)
 	return 0;
 }
 
-static int parse(const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_length)
+union address { struct sockaddr any; struct sockaddr_in v4; struct sockaddr_in6 v6; };
+
+static int parse(const char *text, union address *ret_address, socklen_t *ret_length)
 {
 	const char *colon = strrchr(text, ':');
 	size_t length = colon ? (size_t)(colon - text) : 0;
@@ -281,35 +283,34 @@ static int parse(const char *text, struct sockaddr_storage *ret_address, socklen
 		return -EINVAL;
 	v4.sin_port = v6.sin6_port = htons(port);
 	if (is_v6)
-		memcpy(ret_address, &v6, sizeof v6);
+		ret_address->v6 = v6;
 	else
-		memcpy(ret_address, &v4, sizeof v4);
+		ret_address->v4 = v4;
 	*ret_length = is_v6 ? sizeof v6 : sizeof v4;
 	return 0;
 }
 
-static int listen_at(struct exporter *exporter, const struct sockaddr_storage *address, socklen_t length)
+static int listen_at(struct exporter *exporter, const union address *address, socklen_t length)
 {
-	struct sockaddr_storage bound;
+	union address bound = { .v6 = { 0 } };
 	int on = 1;
 
-	exporter->fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	exporter->fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (exporter->fd < 0)
 		return -errno;
 	setsockopt(exporter->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (bind(exporter->fd, (const struct sockaddr *)address, length) || listen(exporter->fd, CLIENTS))
+	if (bind(exporter->fd, &address->any, length) || listen(exporter->fd, CLIENTS))
 		return -errno;
 	length = sizeof bound;
-	if (getsockname(exporter->fd, (struct sockaddr *)&bound, &length))
+	if (getsockname(exporter->fd, &bound.any, &length))
 		return -errno;
-	exporter->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port :
-							     ((struct sockaddr_in *)&bound)->sin_port);
+	exporter->port = ntohs(bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
 	return 0;
 }
 
 int exporter_open(struct exporter **ret_exporter, const char *address)
 {
-	struct sockaddr_storage where = { 0 };
+	union address where = { .v6 = { 0 } };
 	struct exporter *exporter;
 	socklen_t length;
 	int error = parse(address, &where, &length);

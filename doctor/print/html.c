@@ -23,7 +23,7 @@ static void stranger(FILE *to, const char *text)
 
 static void head(FILE *to, const struct model *model)
 {
-	const struct process *first = model->process_count ? &model->processes[0] : NULL;
+	const char *name = model->process_count ? model->processes[0].name : NULL;
 
 	/* The policy holds even if an escape were wrong: nothing of the page may run or fetch. */
 	fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
@@ -31,7 +31,7 @@ static void head(FILE *to, const struct model *model)
 	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>leat doctor</title>\n<style>\n", to);
 	fputs(html_style, to);
 	fputs("</style></head><body><main>\n<h1>", to);
-	stranger(to, first && first->name ? first->name : "no process");
+	stranger(to, name ? name : "no process");
 	fputs("</h1>\n<p class=\"soft\">", to);
 	for (uint32_t i = 0; i < model->process_count && i < 20; i++) {
 		fprintf(to, "%spid %" PRIu32, i ? ", " : "", model->processes[i].pid);

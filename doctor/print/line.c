@@ -100,7 +100,7 @@ void line_piece(struct line *line, const char *text)
 	for (columns = 0; text[used] && columns < room - 3 && used + one(line, text + used) < sizeof cut - 4; columns++)
 		used += one(line, text + used);
 	memcpy(cut, text, used);
-	strcpy(cut + used, "...");
+	snprintf(cut + used, sizeof cut - used, "...");
 	put(line, cut, columns_of(line, cut));
 }
 

@@ -152,7 +152,7 @@ static int by_culprit(FILE *to, const struct model *model)
 	if (!series)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < model->finding_count; i++) {
-		char labels[sizeof series->labels];
+		char labels[sizeof series->labels] = "";
 		unsigned k = 0;
 
 		if (!verdict_loses(model->findings[i].verdict))
@@ -165,7 +165,7 @@ static int by_culprit(FILE *to, const struct model *model)
 			continue;
 		}
 		count += k == count;
-		strcpy(series[k].labels, labels);
+		memcpy(series[k].labels, labels, sizeof labels);
 		series[k].bytes += model->findings[i].bytes;
 	}
 	about(to, "culprit_bytes", "gauge", "Bytes lost to user space, by the place that lost them: the largest.");

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,7 +108,7 @@ static void artifact(struct json *json, const char *file, const char *root)
 	while (length && root[length - 1] == '/')
 		length--;
 	below = root && strncmp(file, root, length) == 0 && file[length] == '/' && file[length + 1];
-	strcpy(uri, *file == '/' && !below ? "file://" : "");
+	snprintf(uri, sizeof uri, "%s", *file == '/' && !below ? "file://" : "");
 	escape_text(uri + strlen(uri), sizeof uri - strlen(uri), ESCAPE_URI, below ? file + length + 1 : file, (int)sizeof uri);
 	json_open(json, "artifactLocation", '{');
 	json_word(json, "uri", uri);
@@ -160,15 +159,8 @@ static void stack(struct json *json, const char *what, const struct site *site, 
 	json_close(json, '}');
 }
 
-__attribute__((format(printf, 3, 4))) static void append(char *text, size_t size, const char *format, ...)
-{
-	size_t length = strlen(text);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text + length, size - length, format, args);
-	va_end(args);
-}
+/* Behind what an array of char holds already. */
+#define APPEND(text, ...) snprintf((text) + strlen(text), sizeof(text) - strlen(text), __VA_ARGS__)
 
 /* What annotation shows: one paragraph. Cut where a stranger's names are as long as they may be. */
 static void result_message(struct json *json, const struct model *model, const struct finding *finding)
@@ -184,14 +176,14 @@ static void result_message(struct json *json, const struct model *model, const s
 		 words_size(finding->bytes, size), words_kind(from ? from->kind : FILE_UNKNOWN),
 		 words_kind(to ? to->kind : FILE_UNKNOWN));
 	for (unsigned i = 0; i < calls.count; i++)
-		append(text, sizeof text, "%s %" PRIu64 " %s", i ? " and" : "", calls.of[i].count, calls.of[i].name);
-	append(text, sizeof text, " calls; confidence: %s.", confidence_name(finding->confidence));
+		APPEND(text, "%s %" PRIu64 " %s", i ? " and" : "", calls.of[i].count, calls.of[i].name);
+	APPEND(text, " calls; confidence: %s.", confidence_name(finding->confidence));
 	if (finding->cost.method)
-		append(text, sizeof text, " About %.2f s of CPU (%s).", finding->cost.user_s - finding->cost.kernel_route_s,
+		APPEND(text, " About %.2f s of CPU (%s).", finding->cost.user_s - finding->cost.kernel_route_s,
 		       finding->cost.method);
 	if (why)
-		append(text, sizeof text, " Why: %.1500s.", why);
-	append(text, sizeof text, " Mend: %s.", finding->mend ? finding->mend : "no remedy is known");
+		APPEND(text, " Why: %.1500s.", why);
+	APPEND(text, " Mend: %s.", finding->mend ? finding->mend : "no remedy is known");
 	message(json, "message", text);
 }
 
@@ -264,7 +256,7 @@ static void root_of_sources(struct json *json, const char *root)
 	escape_text(uri + strlen(uri), sizeof uri - strlen(uri) - 1, ESCAPE_URI, root, (int)sizeof uri);
 	length = strlen(uri);
 	if (uri[length - 1] != '/')
-		strcpy(uri + length, "/");
+		memcpy(uri + length, "/", 2);
 	json_open(json, "originalUriBaseIds", '{');
 	json_open(json, "SRCROOT", '{');
 	json_word(json, "uri", uri);

@@ -2,22 +2,11 @@
 #include "print.h"
 #include "text.h"
 
-#include <stdarg.h>
 #include <string.h>
 
-struct list { char text[LINE_TEXT * 2]; size_t length; };
+struct list { char text[LINE_TEXT * 2]; };
 
-__attribute__((format(printf, 2, 3))) static void add(struct list *list, const char *format, ...)
-{
-	size_t room = sizeof list->text - list->length;
-	va_list args;
-	int length;
-
-	va_start(args, format);
-	length = vsnprintf(list->text + list->length, room, format, args);
-	va_end(args);
-	list->length += length > 0 && (size_t)length < room ? (size_t)length : 0;
-}
+#define ADD(list, ...) snprintf((list)->text + strlen((list)->text), sizeof(list)->text - strlen((list)->text), __VA_ARGS__)
 
 /* "; 12 vectors cut short", nothing for 0 */
 static void counted(struct list *list, uint64_t count, const char *one, const char *many)
@@ -25,22 +14,22 @@ static void counted(struct list *list, uint64_t count, const char *one, const ch
 	char number[WORDS_NUMBER];
 
 	if (count)
-		add(list, "; %s %s", words_number(count, number), count == 1 ? one : many);
+		ADD(list, "; %s %s", words_number(count, number), count == 1 ? one : many);
 }
 
 static void losses(struct list *list, const struct coverage *c)
 {
 	char number[WORDS_NUMBER], size[WORDS_NUMBER];
 
-	add(list, "; %s lost pair%s", words_number(c->lost_pairs, number), c->lost_pairs == 1 ? "" : "s");
+	ADD(list, "; %s lost pair%s", words_number(c->lost_pairs, number), c->lost_pairs == 1 ? "" : "s");
 	if (c->lost_bytes)
-		add(list, " (%s)", words_size(c->lost_bytes, size));
+		ADD(list, " (%s)", words_size(c->lost_bytes, size));
 	counted(list, c->lost_flows, "flow lost, the table was full", "flows lost, the table was full");
 	counted(list, c->cut_vectors, "vector too long to walk", "vectors too long to walk");
 	counted(list, c->calls_32_bit, "32-bit call not seen", "32-bit calls not seen");
 	counted(list, c->no_stack, "place without a stack", "places without a stack");
 	if (c->unpaired_write_bytes)
-		add(list, "; %s written that had no pair", words_size(c->unpaired_write_bytes, size));
+		ADD(list, "; %s written that had no pair", words_size(c->unpaired_write_bytes, size));
 }
 
 static void engine(struct list *list, const struct model *model)
@@ -49,17 +38,17 @@ static void engine(struct list *list, const struct model *model)
 	char number[WORDS_NUMBER], seen[WORDS_NUMBER];
 
 	if (model->engine == ENGINE_PTRACE || c->bursts)
-		add(list, "; a sample by ptrace: transfers in %s of %s bursts", words_number(c->bursts_seen, seen),
+		ADD(list, "; a sample by ptrace: transfers in %s of %s bursts", words_number(c->bursts_seen, seen),
 		    words_number(c->bursts, number));
 	if (c->sampled_1_in > 1)
-		add(list, "; bytes compared in 1 call of %s", words_number(c->sampled_1_in, number));
+		ADD(list, "; bytes compared in 1 call of %s", words_number(c->sampled_1_in, number));
 }
 
 void text_coverage(struct line *line, const struct model *model)
 {
 	const struct coverage *c = &model->coverage;
 	uint32_t narrow = 0;
-	struct list list = { .length = 0 };
+	struct list list = { "" };
 
 	for (uint32_t i = 0; i < model->process_count; i++)
 		narrow += model->processes[i].is_32_bit;
@@ -73,7 +62,7 @@ void text_coverage(struct line *line, const struct model *model)
 		line_words(line, "not complete;");
 		line_style(line, STYLE_PLAIN);
 	}
-	add(&list, "read, write, vector, message and socket calls; io_uring %s",
+	ADD(&list, "read, write, vector, message and socket calls; io_uring %s",
 	    !c->io_uring_calls && !c->io_uring_blind ? "not used" : "used");
 	counted(&list, c->io_uring_blind, "request of it not seen", "requests of it not seen");
 	losses(&list, c);
