@@ -22,15 +22,17 @@
 #define LISTS_MAX 64u			/* entries of either list; the runtime knows about ten */
 #define NAME_BYTES_MAX 65536u		/* of generics */
 #define NAME_PIECE 256u
-#define STEPS_MAX (1u << 20)		/* of one value's table: a damaged one shall not be walked to the end of the file */
+#define STEPS_MAX (1u << 20)		/* of the values of one address: damaged ones shall not be walked to the end of the file */
 #define TREES_TRIED 64u
 #define FUNCTIONS_TRIED 16384u
+#define FUNCTIONS_NAMED 65536u		/* the runtime is linked among the first thousand */
 
 struct function {
 	uint64_t entry, end;
 	uint64_t record;		/* its offset */
 	uint32_t name, file, line, value_lists, unit, trees;
 	uint64_t lists;			/* offset of the value lists; the trees follow */
+	unsigned left;			/* steps that its values may still take */
 };
 
 /* What a call's entry in an inline tree says. */
@@ -142,6 +144,7 @@ static bool load_function(const struct gosym *gosym, uint32_t i, struct function
 	f->unit = u32(gosym, f->record + 32);
 	f->trees = gosym->table[f->record + bytes - 1];
 	f->lists = f->record + bytes;
+	f->left = STEPS_MAX;
 	return f->value_lists <= LISTS_MAX && f->trees <= LISTS_MAX &&
 	       fits(gosym, f->lists, 4 * ((uint64_t)f->value_lists + f->trees));
 }
@@ -181,12 +184,12 @@ static bool varint(const struct gosym *gosym, uint64_t *at, uint32_t *ret_value)
 }
 
 /* The value at pc in the table that begins at this offset of the values; -1: there is none. */
-static int32_t value_at(const struct gosym *gosym, const struct function *f, uint32_t offset, uint64_t pc)
+static int32_t value_at(const struct gosym *gosym, struct function *f, uint32_t offset, uint64_t pc)
 {
 	uint64_t at = gosym->values + offset, end = f->entry;
 	uint32_t value = UINT32_MAX, step, length;	/* modulo 2^32, as the runtime has it */
 
-	for (unsigned i = 0; offset && i < STEPS_MAX; i++) {
+	for (unsigned i = 0; offset && f->left; i++, f->left--) {
 		if (!varint(gosym, &at, &step) || (!step && i) || !varint(gosym, &at, &length))
 			return -1;
 		value += step >> 1 ^ -(step & 1);
@@ -197,7 +200,7 @@ static int32_t value_at(const struct gosym *gosym, const struct function *f, uin
 	return -1;
 }
 
-static const char *file_at(const struct gosym *gosym, const struct function *f, uint64_t pc)
+static const char *file_at(const struct gosym *gosym, struct function *f, uint64_t pc)
 {
 	int32_t number = value_at(gosym, f, f->file, pc);
 	uint64_t at = gosym->units + 4 * ((uint64_t)f->unit + (uint32_t)number);
@@ -320,7 +323,7 @@ static bool is_in(const char *file, const char *directory)
 
 const char *gosym_file_of(const struct gosym *gosym, const char *prefix, const char *directory)
 {
-	for (uint32_t i = 0; i < gosym->functions; i++) {
+	for (uint32_t i = 0; i < gosym->functions && i < FUNCTIONS_NAMED; i++) {
 		struct function f;
 		const char *name = load_function(gosym, i, &f) ? name_at(gosym, f.name) : NULL, *file;
 

@@ -59,7 +59,7 @@ unsigned gosym_lookup(const struct gosym *gosym, uint64_t pc, struct gosym_frame
 bool gosym_range(const struct gosym *gosym, uint64_t *ret_start, uint64_t *ret_end);
 
 /* The file of the first function, in the order of addresses, whose name begins so and whose file is in a directory of that
- * name (with a slash behind it); borrowed. NULL: there is none. */
+ * name (with a slash behind it); borrowed. NULL: there is none among the first 65,536. */
 const char *gosym_file_of(const struct gosym *gosym, const char *prefix, const char *directory);
 
 #endif

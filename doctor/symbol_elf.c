@@ -12,6 +12,7 @@
 #define SECTION_NAMES_MAX (4u << 20)
 #define RELOCATIONS_MAX (256u << 20)	/* bytes; a browser's library has 20 MiB */
 #define NOTES_MAX 65536u
+#define NOTE_SECTIONS_MAX 64u
 
 #if __BYTE_ORDER == __LITTLE_ENDIAN
 #define OUR_ORDER ELFDATA2LSB
@@ -255,10 +256,11 @@ size_t elf_image_build_id(const struct elf_image *image, uint8_t id[BUILD_ID_BYT
 {
 	size_t length = 0;
 
-	for (unsigned i = 0; i < image->section_count && !length; i++) {
+	for (unsigned i = 0, seen = 0; i < image->section_count && !length && seen < NOTE_SECTIONS_MAX; i++) {
 		const Elf64_Shdr *s = &image->sections[i];
 		uint8_t *notes = s->sh_type == SHT_NOTE ? piece(image, s->sh_offset, s->sh_size, NOTES_MAX) : NULL;
 
+		seen += s->sh_type == SHT_NOTE;
 		length = notes ? build_id_in(notes, s->sh_size, id) : 0;
 		free(notes);
 	}

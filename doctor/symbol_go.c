@@ -20,6 +20,7 @@
 #define MODULE_TEXT 22u
 #define SEARCH_CHUNK (1u << 20)
 #define SEARCH_MAX (1u << 30)
+#define TRIES_MAX 64u			/* a file that looks right in more places was made for that */
 #define BUILD_INFO_MAX (4u << 20)
 #define BUILD_INFO_HEADER 32u
 #define BUILD_INFO_INLINE 2		/* the strings follow the header, as they do since 1.18 */
@@ -33,6 +34,7 @@ struct search {
 	uint64_t table;			/* link-time address */
 	uint64_t text;
 	uint64_t words[MODULE_WORDS];
+	unsigned tried;			/* places that looked like it */
 };
 
 /* The readers gosym calls. Link-time memory goes without relocations, as inline trees have none. */
@@ -96,8 +98,8 @@ static bool see_header(struct search *search, uint64_t address, const uint8_t *w
 {
 	uint8_t header[GOSYM_HEADER_BYTES];
 
-	if ((word[0] != 0xf0 && word[0] != 0xf1) || word[1] != 0xff || word[2] != 0xff || word[3] != 0xff ||
-	    elf_image_read(search->image, address, header, sizeof header) ||
+	if ((word[0] != 0xf0 && word[0] != 0xf1) || word[1] != 0xff || word[2] != 0xff || word[3] != 0xff || word[7] != 8 ||
+	    search->tried++ >= TRIES_MAX || elf_image_read(search->image, address, header, sizeof header) ||
 	    !gosym_is_header(header, bytes_from(search->image, address)))
 		return false;
 	search->table = address;
@@ -136,6 +138,8 @@ static bool holds_module(struct search *search, uint64_t address)
 	const struct gosym *gosym = search->gosym;
 	uint64_t start, end, *w = search->words, text;
 
+	if (search->tried++ >= TRIES_MAX)
+		return false;
 	if (elf_image_read_words(search->image, address, w, MODULE_WORDS) &&
 	    elf_image_read_words(search->image, address, w, MODULE_TEXT + 1))
 		return false;
@@ -159,6 +163,7 @@ static bool find_module(struct search *search)
 	struct elf_image *image = search->image;
 	uint64_t word;
 
+	search->tried = 0;
 	if (elf_image_read_words(image, search->table, &word, 1))
 		return false;
 	for (size_t i = 0; i < image->relative_count; i++)

@@ -31,6 +31,7 @@ struct symbol {
 	unsigned readings;		/* of the memory map, so far */
 	struct meaning *meanings;	/* by hash of pc */
 	unsigned room, used;
+	uint64_t spent_ns;		/* of the processor, on names and unwinding */
 	struct perfmap jit;
 	uint64_t jit_bytes, jit_read_ns;
 };

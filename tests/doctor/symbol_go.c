@@ -231,6 +231,14 @@ static void linked_by_gcc_position_independent(void)
 	one_way("externalpie", small, "-buildmode=pie -ldflags='-linkmode=external'", "strip -s");
 }
 
+/* It puts the table among other data, without a section of its own. */
+static void linked_by_lld(void)
+{
+	if (!snapshot_has("clang") || !snapshot_has("ld.lld"))
+		test_skip("no clang or lld");
+	one_way("lld", usual, "-buildmode=pie -ldflags='-linkmode=external -extld=clang -extldflags=-fuse-ld=lld'", "true");
+}
+
 static void not_inlined(void)
 {
 	char program[128], version[48];
@@ -426,7 +434,7 @@ static void cgo(void)
 
 static const struct test tests[] = {
 	TEST(plain), TEST(linked_without_symbols), TEST(stripped), TEST(trimmed_paths), TEST(position_independent),
-	TEST(position_independent_stripped), TEST(linked_by_gcc), TEST(linked_by_gcc_position_independent), TEST(not_inlined),
+	TEST(position_independent_stripped), TEST(linked_by_gcc), TEST(linked_by_gcc_position_independent), TEST(linked_by_lld), TEST(not_inlined),
 	TEST(without_text_in_header), TEST(damaged), TEST(large), TEST(cgo),
 };
 TEST_MAIN(tests)
