@@ -77,9 +77,9 @@ static uint32_t place_of(struct collect_table *table, const void *key, size_t by
 
 void collect_free(struct collect *collect)
 {
-	struct collect_table *tables[] = { &collect->files, &collect->sites, &collect->flows };
+	struct collect_table *tables[3] = { &collect->files, &collect->sites, &collect->flows };
 
-	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+	for (int i = 0; i < 3; i++) {
 		free(tables[i]->keys);
 		free(tables[i]->places);
 		memset(tables[i], 0, sizeof *tables[i]);

@@ -17,7 +17,7 @@ struct sets {
 static int get(struct sets *sets)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
 
 	if (syscall(SYS_capget, &header, data))
 		return -errno;
@@ -49,7 +49,7 @@ static bool may_read_maps(void)
 
 bool privilege_has(unsigned capability)
 {
-	struct sets sets;
+	struct sets sets = { 0 };
 
 	return get(&sets) == 0 && sets.effective >> capability & 1;
 }
@@ -66,7 +66,7 @@ int privilege_drop(void)
 {
 	const uint64_t bpf = UINT64_C(1) << CAP_BPF;
 	uint64_t keep = UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_DAC_READ_SEARCH;
-	struct sets sets;
+	struct sets sets = { 0 };
 	int result = get(&sets);
 
 	if (result || !(sets.effective | sets.permitted))
