@@ -38,6 +38,8 @@ struct patient {
 	struct model model;
 };
 
+static long checker_ns = 1000000;	/* a checker's rest after each piece: how long a channel takes */
+
 /* Of the patient: where each channel begins and ends. */
 static int sources[CHANNELS_MOST], sinks[CHANNELS_MOST];
 
@@ -84,7 +86,7 @@ static inline _Noreturn void be_checker(int fd)
 			if (bytes[i] != byte_at(done + (uint64_t)i))
 				_exit(1);
 		done += (uint64_t)n;
-		moment(1000000);
+		moment(checker_ns);
 	}
 	_exit(n == 0 && done == CHANNEL_BYTES ? 0 : 2);
 }
