@@ -3,6 +3,8 @@
 
 import fnmatch
 import os
+import re
+import shutil
 import subprocess
 
 LOSSES = {'bounce', 'copied', 'mmap-write'}
@@ -25,6 +27,22 @@ class Judgement:
         return False not in (self.verdict, self.function, self.line, self.confidence, self.bytes, self.words)
 
 
+def symbolized(program, address):
+    """[(function, file, line)], innermost first. LLVM's first: addr2line 2.40 leaves frames out that clang inlined."""
+    if shutil.which('llvm-symbolizer'):
+        out = subprocess.run(['llvm-symbolizer', '--inlines', '--demangle', '--output-style=GNU', '--functions', '-e', program,
+                              hex(address)], capture_output=True, text=True, check=True).stdout
+    else:
+        out = subprocess.run(['addr2line', '-f', '-i', '-C', '-e', program, hex(address)], capture_output=True, text=True,
+                             check=True).stdout
+    lines = [line for line in out.splitlines() if line]
+    found = []
+    for function, place in zip(lines[::2], lines[1::2]):
+        file, _, line = re.sub(r' \(.*', '', place).rpartition(':')
+        found.append((function, file, int(line) if line.isdigit() else None))
+    return found
+
+
 def named(culprit, names_from):
     """The functions and places that a culprit's address stands for, innermost first: as the report has it, or, where the names
     were taken out of the program, as the copy with the names has it."""
@@ -32,15 +50,8 @@ def named(culprit, names_from):
         return [(culprit.get('function'), culprit.get('file'), culprit.get('line'))]
     if not culprit.get('offset'):
         return [(None, None, None)]
-    found = []
-    for back in 0, 1:       # of a return address the call stands before it
-        address = hex(int(culprit['offset'], 16) - back)
-        lines = subprocess.run(['addr2line', '-f', '-i', '-C', '-e', names_from, address], capture_output=True, text=True,
-                               check=True).stdout.splitlines()
-        for function, place in zip(lines[::2], lines[1::2]):
-            file, _, line = place.split(' ')[0].rpartition(':')
-            found.append((function, file, int(line) if line.isdigit() else None))
-    return found
+    offset = int(culprit['offset'], 16)
+    return symbolized(names_from, offset - 1) + symbolized(names_from, offset)  # of a return address the call stands before it
 
 
 def judge_culprit(judgement, row, flow, lines, names_from):

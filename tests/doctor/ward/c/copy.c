@@ -22,7 +22,7 @@ static void send_all(int fd, const void *bytes, size_t left)
 	const uint8_t *at = bytes;
 
 	while (left) {
-		ssize_t n = write(fd, at, left);
+		ssize_t n = write(fd, at, left);	/* CULPRIT: mmap */
 
 		MUST(n > 0);
 		at += n;
@@ -191,7 +191,7 @@ static uint64_t copy_mmap(struct ward *ward)
 
 	MUST(map != MAP_FAILED);
 	for (uint64_t done = 0; done < ward->bytes; done += PIECE)
-		send_all(ward->to, map + done, ward->bytes - done < PIECE ? ward->bytes - done : PIECE);	/* CULPRIT: mmap */
+		send_all(ward->to, map + done, ward->bytes - done < PIECE ? ward->bytes - done : PIECE);
 	return ward->bytes;
 }
 

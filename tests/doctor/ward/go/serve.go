@@ -83,7 +83,6 @@ func serve(mode string) bool {
 	}
 	go server.Serve(listener)
 	ready(port)
-	input.ReadString('\n')
 	end(atomic.LoadInt64(&moved))
 	return true
 }
