@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What symbol.c, symbol_process.c and symbol_jit.c share: a process that is looked into. */
+/* What symbol.c and the files that only it uses share: a process that is looked into. */
 #ifndef DOCTOR_SYMBOL_INSIDE_H
 #define DOCTOR_SYMBOL_INSIDE_H
 
@@ -31,10 +31,22 @@ struct symbol {
 	unsigned readings;		/* of the memory map, so far */
 	struct meaning *meanings;	/* by hash of pc */
 	unsigned room, used;
+	struct meaning passing;		/* of the last address that is not kept */
 	uint64_t spent_ns;		/* of the processor, on names and unwinding */
 	struct perfmap jit;
 	uint64_t jit_bytes, jit_read_ns;
 };
+
+#define SPENT_NS_MAX 20000000000u	/* then addresses stay without names: no program may keep us busy for longer */
+
+/* symbol_meaning.c: valid until the next one is asked for; NULL: out of memory. */
+const struct meaning *symbol_meaning(struct symbol *symbol, uint64_t pc);
+void symbol_forget(struct symbol *symbol);
+
+/* symbol_libdw.c: as symbol_dwfl_places and symbol_dwfl_unwind, which they guard. */
+unsigned symbol_libdw_places(struct symbol *symbol, const struct module *module, uint64_t pc, struct place places[PLACES_MAX]);
+void symbol_libdw_unwind(struct symbol *symbol, const struct feed_stack *stack, struct unwound *unwound);
+void symbol_libdw_end(struct symbol *symbol);
 
 /* symbol_process.c: runtime, version, executable, is_32_bit. */
 void symbol_recognize(struct symbol *symbol);

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define AGAIN_NS 2000000000u		/* a compiler adds lines all the time */
+#define AGAIN_NS 2000000000u		/* a compiler adds lines all the time, and writes new code where old was */
 
 static uint64_t now_ns(void)
 {
@@ -81,13 +81,12 @@ static void read_map(struct symbol *symbol)
 
 unsigned symbol_jit(struct symbol *symbol, uint64_t pc, struct place *place, enum frame_owner *owner)
 {
-	const struct perfmap_entry *entry = perfmap_find(&symbol->jit, pc);
+	const struct perfmap_entry *entry;
 	struct perfmap_place said;
 
-	if (!entry && (!symbol->jit_read_ns || now_ns() - symbol->jit_read_ns > AGAIN_NS)) {
+	if (!symbol->jit_read_ns || now_ns() - symbol->jit_read_ns > AGAIN_NS)
 		read_map(symbol);
-		entry = perfmap_find(&symbol->jit, pc);
-	}
+	entry = perfmap_find(&symbol->jit, pc);
 	*owner = OWNER_RUNTIME;
 	if (!entry)
 		return 0;

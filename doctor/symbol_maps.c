@@ -301,25 +301,34 @@ static void mark_main(struct maps *maps)
 	}
 }
 
-int maps_read(struct maps *maps, bool *ret_changed)
+/* A number for what is mapped of files, or of none. */
+static uint64_t summary(const struct maps *maps, bool of_files)
 {
-	uint64_t before = 0, after = 0;
-	int error;
+	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < maps->mapping_count; i++)
-		before = before * 31 + maps->mappings[i].start + maps->mappings[i].end;
-	error = read_lines(maps);
-	for (unsigned i = 0; i < maps->mapping_count; i++)
-		after = after * 31 + maps->mappings[i].start + maps->mappings[i].end;
+	for (unsigned i = 0; i < maps->mapping_count; i++) {
+		const struct mapping *m = &maps->mappings[i];
+
+		if (!m->module == !of_files)
+			sum = (sum + m->start) * 31 + m->end + (m->module ? m->module->inode : 0);
+	}
+	return sum;
+}
+
+int maps_read(struct maps *maps, enum maps_change *ret_change)
+{
+	uint64_t files = summary(maps, true), others = summary(maps, false);
+	int error = read_lines(maps);
+
 	mark_main(maps);
-	*ret_changed = before != after;
+	*ret_change = summary(maps, true) != files ? MAPS_MODULES : summary(maps, false) != others ? MAPS_ANONYMOUS : MAPS_SAME;
 	return error;
 }
 
 int maps_open(struct maps *maps, uint32_t pid)
 {
+	enum maps_change change;
 	char path[64];
-	bool changed;
 	int error;
 
 	*maps = (struct maps){ .proc = -1, .root = -1, .exe = -1 };
@@ -330,7 +339,7 @@ int maps_open(struct maps *maps, uint32_t pid)
 	/* Both stay of use when the process is gone. */
 	maps->root = openat(maps->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	maps->exe = maps_open_regular(maps->proc, "exe", 0);
-	error = maps_read(maps, &changed);
+	error = maps_read(maps, &change);
 	if (error == -ENOEXEC && maps->exe == -EACCES)
 		error = -EACCES;
 	return error;

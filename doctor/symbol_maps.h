@@ -45,8 +45,9 @@ struct maps {
 
 /* 0; -ESRCH gone; -EACCES: no right to see what is mapped; -ENOEXEC: a kernel thread or a zombie. */
 int maps_open(struct maps *maps, uint32_t pid);
-/* Once more, as libraries are loaded late. Modules that are still there stay what they are. ret_changed: a mapping is new. */
-int maps_read(struct maps *maps, bool *ret_changed);
+/* Once more, as libraries are loaded late. Modules that are still there stay what they are. */
+enum maps_change { MAPS_SAME, MAPS_ANONYMOUS /* no file's */, MAPS_MODULES };
+int maps_read(struct maps *maps, enum maps_change *ret_change);
 void maps_close(struct maps *maps);
 
 const struct mapping *maps_find(const struct maps *maps, uint64_t address);

@@ -434,7 +434,7 @@ static void cgo(void)
 
 static const struct test tests[] = {
 	TEST(plain), TEST(linked_without_symbols), TEST(stripped), TEST(trimmed_paths), TEST(position_independent),
-	TEST(position_independent_stripped), TEST(linked_by_gcc), TEST(linked_by_gcc_position_independent), TEST(linked_by_lld), TEST(not_inlined),
-	TEST(without_text_in_header), TEST(damaged), TEST(large), TEST(cgo),
+	TEST(position_independent_stripped), TEST(linked_by_gcc), TEST(linked_by_gcc_position_independent), TEST(linked_by_lld),
+	TEST(not_inlined), TEST(without_text_in_header), TEST(damaged), TEST(large), TEST(cgo),
 };
 TEST_MAIN(tests)
