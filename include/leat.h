@@ -6,11 +6,15 @@
  * returns nothing: the first misuse (NULL, wrapped twice, bad length) stays in the source or sink and comes out of
  * leat_plan, leat_copy, leat_begin and leat_read.
  *
- * Errors are negative: -errno, or one of LEAT_E... below. Sizes are bytes in uint64_t, times are nanoseconds of
- * CLOCK_MONOTONIC. A source, its sink, their wrappers and their transfer belong to one thread at a time, any thread.
+ * Errors are negative: -errno, or one of LEAT_E... below; leat(3) says what may be done after each. NULL for a struct is
+ * -EINVAL where an error can be returned, else nothing happens. Sizes are bytes in uint64_t, times are nanoseconds of
+ * CLOCK_MONOTONIC.
+ *
+ * A source, its sink, their wrappers and their transfer belong to one thread at a time, any thread, and callbacks run on the
+ * one that called; functions that take none of these, nor a queue or helper, may be called by any thread at any time.
  * Descriptors, memory, ops and arguments are borrowed until leat_close, and never closed or freed by the library.
- * Members of the structs are private unless a comment says "public". An all-zero source is valid and empty; an all-zero
- * sink is -EBADF.
+ * Members of the structs are private unless a comment says "public". Reserved words are zero. An all-zero source is valid
+ * and empty; an all-zero sink is -EBADF.
  */
 #ifndef LEAT_H
 #define LEAT_H
@@ -41,7 +45,7 @@ enum {
 	LEAT_ESHORT = -4097,	/* the source ended before its promised length */
 	LEAT_ECHANGED = -4098,	/* the source file changed while it was sent */
 	LEAT_EBLOCKING = -4099,	/* leat_begin: a socket, pipe, terminal, or eventfd as sink, without O_NONBLOCK */
-	LEAT_ESTUCK = -4100,	/* nothing can ever wake this transfer, as an open empty queue in leat_copy */
+	LEAT_ESTUCK = -4100,	/* leat_copy, leat_read: nothing can ever wake it, as an open empty queue */
 	LEAT_EREFUSED = -4101,	/* policy require: no kernel route; the report says why */
 	LEAT_EDATAGRAM = -4102,	/* a datagram sink without a frame wrapper that gives its pieces; any datagram source */
 	LEAT_EWRAPPED = -4103,	/* a wrapper already on a chain, or wrapping, adding, moving while busy */
@@ -105,11 +109,11 @@ struct leat_report {
 	uint8_t ended_by;			/* enum leat_ended */
 	uint8_t side;				/* of the error: enum leat_side */
 	uint8_t error_route;			/* of the error: enum leat_route */
-	uint8_t noted;				/* source-grew, source-changed, holes-unknown or LEAT_OK */
+	uint8_t noted;				/* source-grew, -changed, -short, holes-unknown or LEAT_OK */
 	uint8_t by_reference;			/* 1: a later change of the file may show in bytes already sent */
 	uint16_t wrappers, content_wrappers;	/* on the way, and those of need content or change */
 	int32_t error;				/* 0, -errno or LEAT_E...; met after report.bytes */
-	const char *culprit;			/* the wrapper that ended or failed it, or NULL */
+	const char *culprit;			/* the wrapper that ended or failed it, or the callback at fault, or NULL */
 	uint64_t reserved[2];
 };
 
@@ -117,7 +121,7 @@ struct leat_report {
 
 struct leat_wrapper;
 
-struct leat_budget {
+struct leat_budget {		/* public, as leat_change and leat_event; all three are valid during the call only */
 	uint64_t bytes;		/* lower it to what may pass now */
 	uint64_t at_least;	/* fewer than this are of no use: a frame's header goes whole. Usually 1 */
 	uint64_t now_ns;	/* read it instead of the clock */
@@ -148,7 +152,7 @@ struct leat_event {
 	uint64_t now_ns;
 	uint64_t bytes;			/* of EVENT_MOVED: just now; else so far, at this wrapper's place */
 	uint64_t total_bytes;		/* of BEGIN: expected at this place, or LEAT_UNKNOWN; of END: what passed it */
-	const struct leat_report *report;	/* of BEGIN and END: the part's own when it is on a queue's part */
+	const struct leat_report *report;	/* of BEGIN and END, else NULL: the part's own when it is on a queue's part */
 };
 
 struct leat_wrapper_ops {	/* static; every member but name may be NULL; return 0 for "fine", negative to fail */
@@ -162,8 +166,8 @@ struct leat_wrapper_ops {	/* static; every member but name may be NULL; return 0
 	int (*change)(struct leat_wrapper *, struct leat_change *);	/* 0 or LEAT_END; need change */
 	int (*finish)(struct leat_wrapper *, struct leat_budget *);	/* before DONE: 0, or LEAT_WAIT to be asked again */
 	void (*event)(struct leat_wrapper *, const struct leat_event *);
-	void (*release)(struct leat_wrapper *);	/* from leat_close; may free the wrapper */
-	void (*reserved[4])(void);
+	void (*release)(struct leat_wrapper *);	/* from leat_close, once; may free the wrapper */
+	void (*reserved[4])(void);		/* zero, else -EINVAL */
 };
 
 struct leat_wrapper {		/* first member of every wrapper */
@@ -178,7 +182,7 @@ struct leat_wrapper {		/* first member of every wrapper */
 	const unsigned char *owed_data;
 };
 
-/* Prepares a wrapper of your own. Borrows ops, which must be static. Returns wrapper (NULL for NULL). */
+/* Prepares a wrapper of your own, which is on no chain. Borrows ops, which must be static. Returns wrapper (NULL for NULL). */
 struct leat_wrapper *leat_wrapper_init(struct leat_wrapper *wrapper, const struct leat_wrapper_ops *ops);
 
 /* ---- Sources and sinks (leat_source(3), leat_sink(3)) ---------------------------------------------------------------- */
@@ -228,14 +232,18 @@ struct leat_sink {
 
 struct leat_queue {		/* of sources, sent one after the other */
 	struct leat_source *first, *last, *owner;
-	int ended, error;
-	uint64_t reserved[2];
+	int ended;
+	uint32_t reserved32;
+	struct leat_queue *around;
+	uint64_t reserved[1];
 };
 
 /*
- * Ends made of callbacks. read returns bytes (0: end of stream), write returns bytes accepted; -EAGAIN with *wait filled
- * in (fd -1: the caller will step again by itself), or a negative error. After -EAGAIN write gets the same bytes again,
- * perhaps elsewhere in memory and longer. reason says why it cannot be a descriptor, e.g. LEAT_TLS_USERSPACE.
+ * Ends made of callbacks. read returns bytes (0: end of stream), write returns bytes accepted, at least one; -EAGAIN with
+ * *wait filled in (fd -1: the caller will step again by itself), -EINTR to be called again at once, or another error, which
+ * ends the transfer. After -EAGAIN write gets the same bytes again, perhaps elsewhere in memory and longer. more: not 0 when
+ * more certainly follows. name may be NULL. reason says why it cannot be a descriptor, e.g. LEAT_TLS_USERSPACE. ops is
+ * borrowed until close; a reserved word that is not zero is -EINVAL.
  */
 struct leat_source_ops {
 	const char *name;
@@ -256,9 +264,10 @@ void leat_from_fd(struct leat_source *source, int fd);
 void leat_from_file(struct leat_source *source, int fd, uint64_t offset);
 /* Exactly length bytes of a file from offset; fewer is LEAT_ESHORT. -EOVERFLOW kept if the end passes INT64_MAX. */
 void leat_from_range(struct leat_source *source, int fd, uint64_t offset, uint64_t length);
+/* length bytes of the caller's, borrowed until leat_close. */
 void leat_from_memory(struct leat_source *source, const void *bytes, uint64_t length);
 void leat_from_callback(struct leat_source *source, const struct leat_source_ops *ops, void *arg);
-/* The parts of a queue, in order. */
+/* The parts of a queue, in order; one queue makes one source. Borrows the queue until leat_close. */
 void leat_from_queue(struct leat_source *source, struct leat_queue *queue);
 /* A view: shares the position of the source below, with wrappers of its own. The one below stays put until leat_close. */
 void leat_from_source(struct leat_source *source, struct leat_source *below);
@@ -269,29 +278,31 @@ void leat_to_fd(struct leat_sink *sink, int fd);
 void leat_to_file(struct leat_sink *sink, int fd, uint64_t offset);
 void leat_to_memory(struct leat_sink *sink, void *bytes, uint64_t size);	/* full is -ENOSPC */
 void leat_to_callback(struct leat_sink *sink, const struct leat_sink_ops *ops, void *arg);
-void leat_to_nothing(struct leat_sink *sink);
+void leat_to_nothing(struct leat_sink *sink);	/* takes everything and drops it */
+/* A view, as leat_from_source. */
 void leat_to_sink(struct leat_sink *sink, struct leat_sink *below);
 
-/* What the caller knows of a file source; before begin. */
+/* What the caller knows of a file source; before begin, else LEAT_EWRAPPED is kept. */
 void leat_promise(struct leat_source *source, enum leat_stability stability);
-/* Called once: by leat_close, or, for a part of a queue, when the part is over, with its own report. */
+/* Called once: by leat_close with a NULL report, or, for a part of a queue, when the part is over, with its own report. */
 void leat_on_release(struct leat_source *source, void (*release)(void *arg, const struct leat_report *), void *arg);
 /* Gathers the facts of the descriptor now (fstat, flags), once, so that a cached source or sink can be copied by
- * assignment and begun without asking again. 0, or the error that begin would give. */
+ * assignment and begun without asking again. 0, -EINVAL for NULL, or the error that begin would give. */
 int leat_look(struct leat_source *source);
 int leat_look_sink(struct leat_sink *sink);
-/* Puts bytes already read back in front, below all wrappers. Copies them. 0, -ENOMEM, or LEAT_EWRAPPED while busy. */
+/* Puts bytes already read back in front, below all wrappers. Copies them. 0, -EINVAL, -ENOMEM, or LEAT_EWRAPPED while busy. */
 int leat_unread(struct leat_source *source, const void *bytes, size_t length);
 /* End of life: release of each wrapper, outermost first, then of the source, which is empty by then: a release may free it,
- * or use it again. Frees kept bytes. Parts still queued are released too; adding any then is -EPIPE. NULL is fine. */
+ * or use it again. Frees kept bytes. Parts still queued are released too; adding any then is -EPIPE. NULL is fine. Not for
+ * what is in a running transfer, in a queue, or below a view: end the transfer, close the queue's source or the view first. */
 void leat_close(struct leat_source *source);
 void leat_close_sink(struct leat_sink *sink);
 
-/* Puts wrapper around source or sink; last wrapped is outermost. Borrows it until leat_close. */
+/* Puts wrapper around source or sink; last wrapped is outermost. Borrows it until leat_close. Keeps -EINVAL, LEAT_EWRAPPED. */
 void leat_wrap(struct leat_source *source, struct leat_wrapper *wrapper);
 void leat_wrap_sink(struct leat_sink *sink, struct leat_wrapper *wrapper);
 
-/* A queue may grow while it runs, also from callbacks. An open empty queue waits for the caller. */
+/* A queue may grow while it runs, also from callbacks, on the thread of its transfer. An open empty one waits for the caller. */
 void leat_queue_init(struct leat_queue *queue);
 int leat_queue_add(struct leat_queue *queue, struct leat_source *part);	/* 0, -EINVAL, LEAT_EWRAPPED, -EPIPE after end */
 void leat_queue_end(struct leat_queue *queue);
@@ -320,21 +331,23 @@ struct leat_options {		/* all zero: the defaults */
 	uint64_t pipe_bytes;		/* capacity asked for a pipe of ours; 0: 1 MiB */
 	uint64_t buffer_bytes;		/* of route copy; 0: 256 KiB */
 	struct leat_helper *helper;	/* or NULL */
-	const volatile int *stop;	/* not 0: -ECANCELED, in leat_step at once, in leat_copy within 100 ms */
+	const volatile int *stop;	/* not 0: -ECANCELED, in leat_step at once, in leat_copy within 100 ms; any thread or
+				 * signal handler may set it */
 	uint64_t (*clock_ns)(void *arg);	/* for tests; NULL: CLOCK_MONOTONIC */
 	void *clock_arg;
 	uint64_t fill_holes;		/* 1: holes of a file are read as zeros and written, and no file system is asked for them */
-	uint64_t reserved[3];
+	uint64_t reserved[3];		/* zero, else -EINVAL */
 };
 
-struct leat_transfer { uint64_t opaque[128]; };	/* the caller's; stays put from begin to end */
+struct leat_transfer { uint64_t opaque[128]; };	/* the caller's; stays put from begin to end; all zero: none runs */
 
-struct leat_wait {
+struct leat_wait {		/* public */
 	struct pollfd fds[3];	/* source, sink, a wrapper's; fd -1: nothing; events 0: errors only */
 	uint64_t wake_at_ns;	/* LEAT_NEVER: no time */
 };
 
-/* Fills report with the plan, without moving or changing anything. 0, LEAT_EREFUSED, or the kept misuse. */
+/* Fills report (or NULL) with the plan, without moving or changing anything. 0, or what begin would return, but for
+ * LEAT_EBLOCKING. */
 int leat_plan(struct leat_sink *sink, struct leat_source *source, const struct leat_options *options,
 	      struct leat_report *report);
 /* Moves everything, waiting with poll. Returns report.bytes, or an error. options and report may be NULL. */
@@ -346,26 +359,29 @@ int leat_begin(struct leat_transfer *transfer, struct leat_sink *sink, struct le
 /* Works for at most options.step_bytes and step_ns; never waits. DONE, WAIT, AGAIN, or an error for good. Takes no
  * readiness: calling it early is harmless. -EBUSY from a callback of the same transfer. */
 int leat_step(struct leat_transfer *transfer);
-/* What a transfer that returned LEAT_WAIT waits for. */
+/* What a transfer that returned LEAT_WAIT waits for; of one that does not run, nothing. */
 void leat_wants(const struct leat_transfer *transfer, struct leat_wait *wait);
-/* Milliseconds for poll until wait->wake_at_ns, rounded up; -1: no time. */
+/* Milliseconds for poll until wait->wake_at_ns, rounded up, at most INT_MAX; 0: it has come; -1: no time. */
 int leat_wait_ms(const struct leat_wait *wait, uint64_t now_ns);
+/* The report midway, with end_ns 0; the last one of a transfer that has ended or failed to begin. */
 void leat_so_far(const struct leat_transfer *transfer, struct leat_report *report);
 /* Ends it: the cancel of a running one. The source then stands right after the last delivered byte. Returns the
- * transfer's error, 0 when done, -ECANCELED when cancelled; -EINVAL when begin failed, with its report. report may be NULL. */
+ * transfer's error, 0 when done, -ECANCELED when cancelled, -ENOMEM or -EIO when what was held could not be put back; -EINVAL
+ * when begin failed, with its report; -EBUSY from a callback of the same transfer. report may be NULL. */
 int leat_end(struct leat_transfer *transfer, struct leat_report *report);
 /* Reads through the wrappers into memory. Bytes, 0 at the end, or an error. wait NULL: waits; else -EAGAIN and what for. */
 int64_t leat_read(struct leat_source *source, void *buffer, size_t bytes, struct leat_wait *wait);
-uint64_t leat_now_ns(void);
+uint64_t leat_now_ns(void);	/* CLOCK_MONOTONIC */
 
-/* One line: what was moved from what to what, how, and why not better. No system calls. Returns line. */
+/* One line of at most size bytes with its zero: what was moved from what to what, how, and why not better. Returns line. */
 char *leat_explain(const struct leat_report *report, char *line, size_t size);
+/* Static words; "unknown" for a number that is none. */
 const char *leat_route_name(enum leat_route route);		/* "sendfile" */
 const char *leat_reason_name(enum leat_reason reason);		/* "needs-content" */
 const char *leat_kind_name(enum leat_kind kind);		/* "tcp" */
 const char *leat_strerror(int error);				/* -errno and LEAT_E...; static or strerror's */
 const char *leat_version(void);
-/* Bits 1u << LEAT_ROUTE_...: which calls this kernel and sandbox have, tried on invalid descriptors. */
+/* Bits 1u << LEAT_ROUTE_...: which calls this kernel and sandbox have, tried once on invalid descriptors. Not LEAT_ROUTES. */
 uint32_t leat_features(void);
 
 /*
@@ -374,9 +390,9 @@ uint32_t leat_features(void);
  */
 struct leat_helper { uint64_t opaque[32]; };
 int leat_helper_init(struct leat_helper *helper, unsigned pipes_max);	/* 0, -errno; pipes_max 0: 64 */
-int leat_helper_fd(const struct leat_helper *helper);
-struct leat_transfer *leat_helper_next(struct leat_helper *helper);
-void leat_helper_end(struct leat_helper *helper);	/* joins the thread, closes the pipes; no transfer may run */
+int leat_helper_fd(const struct leat_helper *helper);	/* the library's own; -1: not prepared */
+struct leat_transfer *leat_helper_next(struct leat_helper *helper);	/* NULL: none */
+void leat_helper_end(struct leat_helper *helper);	/* joins the thread, closes the pipes; no transfer of it may run */
 
 /* ---- The wrappers we ship (leat_wrappers(3)): x_init prepares *x and returns its wrapper ------------------------------ */
 
@@ -388,7 +404,8 @@ struct leat_wrapper *leat_section_init(struct leat_limit *section, uint64_t skip
 
 struct leat_bucket { uint64_t bytes_per_s, burst, filled_ns; int64_t tokens; uint32_t lock, spare; uint64_t reserved[2]; };
 struct leat_rate { struct leat_wrapper wrapper; struct leat_bucket own, *bucket; };
-/* A token bucket. burst: bytes at once at the start. A shared bucket may serve transfers on several threads. */
+/* A token bucket. burst: bytes at once at the start. A shared bucket may serve transfers on several threads, and outlives
+ * their rates; bytes_per_s 0 is -EINVAL where a rate with it is put on. */
 void leat_bucket_init(struct leat_bucket *bucket, uint64_t bytes_per_s, uint64_t burst);
 struct leat_wrapper *leat_rate_init(struct leat_rate *rate, uint64_t bytes_per_s, uint64_t burst);
 struct leat_wrapper *leat_rate_init_shared(struct leat_rate *rate, struct leat_bucket *bucket);
@@ -400,7 +417,7 @@ struct leat_wrapper *leat_deadline_init(struct leat_deadline *deadline, uint64_t
 struct leat_wrapper *leat_deadline_init_shared(struct leat_deadline *deadline, uint64_t idle_ns, uint64_t total_ns,
 					       struct leat_activity *activity);
 
-struct leat_count { struct leat_wrapper wrapper; uint64_t bytes /* public */, moves /* public */; };
+struct leat_count { struct leat_wrapper wrapper; uint64_t bytes /* public */, moves /* public: charges */; };
 struct leat_wrapper *leat_count_init(struct leat_count *count);
 
 struct leat_log { struct leat_wrapper wrapper; void (*fn)(void *, const struct leat_event *); void *arg; };
@@ -414,6 +431,7 @@ struct leat_trace {
 struct leat_wrapper *leat_trace_init(struct leat_trace *trace, const void *id, uint64_t progress_ns,
 				     void (*fn)(void *arg, const void *id, const struct leat_event *event), void *arg);
 
+/* Public; valid during the call only. */
 struct leat_progress_state { uint64_t bytes, total_bytes, bytes_per_s, eta_ns, stalled_ns, elapsed_ns; int ended; };
 struct leat_progress {
 	struct leat_wrapper wrapper; void (*fn)(void *, const struct leat_progress_state *); void *arg;
@@ -423,12 +441,13 @@ struct leat_progress {
 struct leat_wrapper *leat_progress_init(struct leat_progress *progress, uint64_t interval_ns,
 					void (*fn)(void *arg, const struct leat_progress_state *state), void *arg);
 
-/* Sees the delivered bytes; update returns 0 or a negative error. finish is called once when the transfer is done. */
+/* Sees the delivered bytes. name and update are needed; init and finish, once each, may be NULL. All return 0 or an error. */
 struct leat_hash_ops {
 	const char *name;
 	int (*init)(void *state);
 	int (*update)(void *state, const void *bytes, size_t length);
 	int (*finish)(void *state);
+	void (*reserved[2])(void);	/* zero, else -EINVAL */
 };
 struct leat_hash { struct leat_wrapper wrapper; const struct leat_hash_ops *ops; void *state; int begun; };
 struct leat_wrapper *leat_hash_init(struct leat_hash *hash, const struct leat_hash_ops *ops, void *state);
@@ -451,8 +470,8 @@ struct leat_wrapper *leat_tee_init(struct leat_tee *tee, struct leat_sink *secon
 /*
  * Adds bytes around pieces, without seeing the payload. before(n) and after(n) write at most 40 bytes and return how many;
  * exactly n payload bytes come between. Both are asked when a piece is opened, and may be asked again with a smaller n
- * before the first byte of it is sent.
- * finish writes what stands at the very end. Embed struct leat_frame first in a struct of your own.
+ * before the first byte of it is sent. finish writes what stands at the very end. name is needed, the others may be NULL.
+ * Embed struct leat_frame first in a struct of your own. piece_max_bytes 0: any.
  */
 #define LEAT_FRAME_BYTES 40
 struct leat_frame;
@@ -463,7 +482,7 @@ struct leat_frame_ops {
 	size_t (*finish)(struct leat_frame *, unsigned char out[LEAT_FRAME_BYTES]);
 	int (*allow)(struct leat_wrapper *, struct leat_budget *);
 	void (*release)(struct leat_wrapper *);
-	void (*reserved[2])(void);
+	void (*reserved[2])(void);	/* zero, else -EINVAL */
 };
 struct leat_frame {
 	struct leat_wrapper wrapper; const struct leat_frame_ops *ops; uint64_t piece_max_bytes, piece_left;

@@ -87,7 +87,7 @@ static int read_some(struct transfer *t, struct leat_wait *wait)
 	int r;
 
 	while ((r = transfer_step(t)) > 0) {
-		if (t->report.bytes)
+		if (t->out->position)
 			return r;
 		if (r != LEAT_WAIT)
 			continue;

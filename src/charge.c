@@ -64,10 +64,8 @@ int charge_extent(struct transfer *t, const struct extent *x, uint64_t bytes, en
 
 	if (!x->origin)
 		base_took(t, bytes);
-	if (!x->origin && !dropped) {
+	if (!x->origin && !dropped)
 		t->report.source_bytes += bytes;
-		t->part_report.source_bytes += bytes;
-	}
 	for (struct leat_wrapper *w = x->origin ? x->origin : t->first; w && w != x->target; w = w->down) {
 		if (w == x->origin && w->ops == &frame_ops)
 			frame_took_own((struct leat_frame *)w, bytes);

@@ -104,7 +104,8 @@ int cold_check(struct transfer *t, struct extent *x, bool first)
 		look_again(t, at);
 	if (t->cold_end < at)
 		t->cold_end = at;
-	if (t->cold_end < end && !(t->bits & TRANSFER_COLD_AHEAD)) {
+	/* A short call leaves most of its range known: another probe for each few bytes that went would cost more than they. */
+	if (t->cold_end < end && t->cold_end - at < (end - at + 1) / 2 && !(t->bits & TRANSFER_COLD_AHEAD)) {
 		t->cold_end = warm_until(t, t->cold_end, end);
 		t->bits |= t->cold_end < end ? TRANSFER_COLD_AHEAD : 0;
 	}

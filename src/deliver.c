@@ -27,8 +27,6 @@ static uint64_t note_call(struct transfer *t, uint64_t before_ns)
 	took_ns = t->now_ns > before_ns ? t->now_ns - before_ns : 0;
 	if (took_ns > t->report.longest_call_ns)
 		t->report.longest_call_ns = took_ns;
-	if (took_ns > t->part_report.longest_call_ns)
-		t->part_report.longest_call_ns = took_ns;
 	return took_ns;
 }
 
@@ -40,12 +38,6 @@ static void resize_calls(struct transfer *t, uint64_t asked, uint64_t took_ns)
 		t->call_bytes /= 2;
 	else if (took_ns < CALL_SHORT_NS && asked == t->call_bytes && t->call_bytes < most)
 		t->call_bytes *= 2;
-}
-
-static void count_call(struct transfer *t, enum leat_route route)
-{
-	t->report.route_calls[route]++;
-	t->part_report.route_calls[route]++;
 }
 
 /* sendfile has no MSG_MORE: it takes a cork to say that more follows. */
@@ -114,7 +106,7 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 	took_ns = note_call(t, before_ns);
 	if (x->hole)
 		return move;
-	count_call(t, *ret_route);
+	t->report.route_calls[*ret_route]++;
 	if (move.bytes) {
 		t->bits &= (uint16_t)~TRANSFER_MORE_SENT;
 		t->tail_hole = 0;
@@ -129,12 +121,8 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 
 static void account(struct transfer *t, const struct extent *x, uint64_t bytes, enum leat_route route)
 {
-	struct leat_report *reports[] = { &t->report, &t->part_report };
-
-	for (int i = 0; i < 2; i++) {
-		reports[i]->bytes += bytes;
-		*(x->hole ? &reports[i]->hole_bytes : &reports[i]->route_bytes[route]) += bytes;
-	}
+	t->report.bytes += bytes;
+	*(x->hole ? &t->report.hole_bytes : &t->report.route_bytes[route]) += bytes;
 	t->out->position += bytes;
 }
 
@@ -173,7 +161,7 @@ static struct move fill(struct transfer *t, const struct extent *x, const struct
 		return source_probe(t);
 	if (!source_has(t))
 		return route_verdict(VERDICT_WAIT_SOURCE);
-	count_call(t, route->id);
+	t->report.route_calls[route->id]++;
 	move = route->fill(t, x->bytes);
 	note_call(t, before_ns);
 	if (t->options.level_triggered && kind_waits(t->base->facts.kind) && move.bytes && move.bytes < fill_room(t, route, x->bytes))
@@ -228,7 +216,7 @@ static struct move deliver_datagram(struct transfer *t, struct extent *x, uint64
 		return failed(error ? error : LEAT_ESHORT, LEAT_SIDE_SINK, by);
 	if (!d.count)	/* its payload is not in one run yet */
 		return deliver(t, &d.parts[0], 0, ret_filled);
-	count_call(t, t->route->id);
+	t->report.route_calls[t->route->id]++;
 	move = datagram_send(t, &d);
 	for (unsigned i = 0; move.bytes && i < d.count; i++)
 		move = settle(t, &d.parts[i], d.parts[i].bytes, t->route->id, move);

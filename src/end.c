@@ -12,7 +12,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void tell_end(struct transfer *t, const struct leat_wrapper *stop, const struct leat_report *report)
@@ -83,12 +85,10 @@ static void add_so_far(struct leat_source *part, const struct leat_report *repor
 {
 	struct leat_report all = *report;
 
-	if (part->so_far) {
+	if (part->so_far)
 		report_add(&all, part->so_far);
-		report_shows(&all, part->so_far);
-	} else {
+	else
 		part->so_far = malloc(sizeof *part->so_far);
-	}
 	report_close(&all, report->end_ns);
 	if (part->so_far)
 		*part->so_far = all;
@@ -105,35 +105,33 @@ static struct leat_source *part_around(const struct leat_source *part)
 }
 
 /* What a part gave in this transfer belongs to every part around it too. */
-static void add_to_parts_around(const struct transfer *t)
+static void add_to_parts_around(struct leat_source *part, const struct leat_report *report)
 {
-	for (struct leat_source *part = t->part; (part = part_around(part));)
-		add_so_far(part, &t->part_report);
+	while ((part = part_around(part)))
+		add_so_far(part, report);
 }
 
-void transfer_part_over(struct transfer *t, int error)
+void transfer_part_over(struct transfer *t)
 {
 	struct leat_source *part = t->part;
 	struct leat_report report;
 	uint64_t by_changers = 0;
 	int changed = charge_keep(t, t->part_last, &by_changers), r = keep_held(t);
 
-	error = error ? error : r < 0 ? r : changed;
-	report_close(&t->part_report, t->now_ns);
-	report = t->part_report;
+	report = t->report;
+	report_close(&report, t->now_ns);
 	transfer_leave_leaf(t);
-	add_to_parts_around(t);
-	if (part->so_far) {
+	report_leaf_over(t);
+	add_to_parts_around(part, &report);
+	if (part->so_far)
 		report_add(&report, part->so_far);
-		report_shows(&report, part->so_far);
-	}
-	report.error = error;
+	if (!report.error)
+		report.error = r < 0 ? r : changed;
 	report.kept_bytes = by_changers + t->base->kept_len;
 	report_close(&report, t->now_ns);
-	report_shows(&t->report, &t->part_report);
 	tell_end(t, t->part_last ? t->part_last->down : t->first, &report);
 	queue_set_busy(part, false);
-	queue_drop(part);
+	queue_take((struct leat_queue *)part->parent->base);
 	t->base = t->part = NULL;
 	/* From here on the part and its wrappers may be gone. */
 	t->first = t->part_last ? t->part_last->down : t->first;
@@ -153,16 +151,15 @@ static bool on_the_way(const struct transfer *t, const struct leat_wrapper *wrap
 }
 
 /* A failure is that of every part around, too: what they still hold never follows. */
-static void parts_failed(struct transfer *t, int error)
+static void parts_failed(struct transfer *t)
 {
 	struct leat_source *around = part_around(t->part), *source = t->part->parent;
-	struct leat_report failed = { .error = error, .side = t->report.side, .error_route = t->report.error_route,
-				      .ended_by = t->report.ended_by, .culprit = t->report.culprit, .begin_ns = t->now_ns,
-				      .sink_kind = t->out->facts.kind };
+	struct leat_report failed = t->report;
 
-	for (transfer_part_over(t, error); around; transfer_part_over(t, error)) {
+	memset(&failed, 0, offsetof(struct leat_report, begin_ns));	/* what the part gave counts once */
+	for (transfer_part_over(t); around; transfer_part_over(t)) {
 		t->part = t->base = around;
-		t->part_report = failed;
+		t->report = failed;
 		for (t->part_last = NULL; source; source = source->parent) {
 			t->part_last = source->last ? source->last : t->part_last;
 			if (source == around)
@@ -173,19 +170,22 @@ static void parts_failed(struct transfer *t, int error)
 		source = around->parent;
 		around = part_around(around);
 	}
+	t->report = failed;	/* as does the whole */
 }
 
 /* A part that is cut stays first in its queue, to go on in the next transfer; its report waits with it. */
 static void part_stays(struct transfer *t)
 {
-	t->part_report.error = -ECANCELED;
-	t->part_report.ended_by = LEAT_ENDED_BY_CANCEL;
-	t->part_report.kept_bytes = t->base->kept_len;
-	charge_keep(t, t->part_last, &t->part_report.kept_bytes);	/* was done for the whole way: it only counts */
-	report_close(&t->part_report, t->now_ns);
-	add_so_far(t->part, &t->part_report);
-	add_to_parts_around(t);
-	tell_end(t, t->part_last ? t->part_last->down : t->first, &t->part_report);
+	struct leat_report report = t->report;
+
+	report.error = -ECANCELED;
+	report.ended_by = LEAT_ENDED_BY_CANCEL;
+	report.kept_bytes = t->base->kept_len;
+	charge_keep(t, t->part_last, &report.kept_bytes);	/* was done for the whole way: it only counts */
+	report_close(&report, t->now_ns);
+	add_so_far(t->part, &report);
+	add_to_parts_around(t->part, &report);
+	tell_end(t, t->part_last ? t->part_last->down : t->first, &report);
 }
 
 int transfer_part_around(struct transfer *t, struct leat_wrapper *last)
@@ -201,33 +201,33 @@ int transfer_part_around(struct transfer *t, struct leat_wrapper *last)
 		source = source->parent;
 	t->part = t->base = source;
 	t->part_last = last;
-	t->part_report = (struct leat_report){ .sink_kind = t->out->facts.kind, .begin_ns = t->now_ns };
+	report_leaf_over(t);
 	return r;
 }
 
 int transfer_end(struct transfer *t, struct leat_report *report)
 {
 	int r = t->result, kept, changed;
-	uint64_t by_changers = 0;
+	uint64_t kept_bytes = 0;
 
 	if (!(t->bits & TRANSFER_RUNS))
 		return -EINVAL;
 	t->bits |= TRANSFER_IN_STEP;	/* for callbacks that are told of the end */
 	if (r == LEAT_WAIT) {	/* else it ended when its last step did */
 		t->now_ns = sys_clock(&t->options);
-		r = t->report.error = t->part_report.error = -ECANCELED;
-		t->report.ended_by = t->part_report.ended_by = LEAT_ENDED_BY_CANCEL;
-		t->report.side = t->part_report.side = LEAT_SIDE_CALLER;
+		r = t->report.error = -ECANCELED;
+		t->report.ended_by = LEAT_ENDED_BY_CANCEL;
+		t->report.side = LEAT_SIDE_CALLER;
 	}
-	changed = t->changers ? charge_keep(t, way_last(t->first), &by_changers) : 0;
+	changed = t->changers ? charge_keep(t, way_last(t->first), &kept_bytes) : 0;
 	kept = keep_held(t);
-	t->report.kept_bytes = by_changers + (t->base ? t->base->kept_len : 0);
+	kept_bytes += t->base ? t->base->kept_len : 0;
 	if (changed < 0)
 		t->source->error = changed;
 	kept = kept < 0 ? kept : changed;
 	if (kept < 0 && (r >= 0 || r == -ECANCELED)) {
-		r = t->report.error = t->part_report.error = kept;
-		t->report.ended_by = t->part_report.ended_by = LEAT_ENDED_BY_ERROR;
+		r = t->report.error = kept;
+		t->report.ended_by = LEAT_ENDED_BY_ERROR;
 	}
 	pipe_close(&t->pipe, t->options.helper);
 	free(t->buffer.bytes);
@@ -235,17 +235,22 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 		holes_finish(t);
 	queue_set_busy(t->source, false);
 	t->source->state |= END_BUSY;	/* its parts may be used again now, it only when all are told */
-	if (t->part && t->base && t->part_report.begin_ns) {
+	if (t->part) {
 		if (r == 0 || r == -ECANCELED)
 			part_stays(t);
 		else
-			parts_failed(t, r);
+			parts_failed(t);
 	}
 	transfer_leave_leaf(t);
 	if (t->sink_fd >= 0 && t->out->own_offset && kind_is_file(t->out->facts.kind) && !(t->out->facts.open_flags & O_APPEND))
 		sys_seek(t->out->fd, t->out->position, SEEK_SET);
 	if (t->blocking & OWN_SINK_FD)
 		sys_close(t->sink_fd);
+	if (t->earlier.source_kind) {	/* else there were none, as in most transfers */
+		report_add(&t->report, &t->earlier);
+		memset(&t->earlier, 0, sizeof t->earlier);	/* leat_so_far adds it, too */
+	}
+	t->report.kept_bytes = kept_bytes;
 	report_close(&t->report, t->now_ns);
 	tell_end(t, NULL, &t->report);
 	t->source->state &= (uint8_t)~END_BUSY;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Making sources and sinks, keeping bytes for them, and their end. The first misuse stays in ->error. */
 #include "endpoint.h"
-#include "sys.h"
+#include "queue.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -267,12 +267,9 @@ static void close_parts(struct leat_queue *queue)
 	int ended = queue->ended;
 
 	queue->ended = 1;
-	for (struct leat_source *part; (part = queue->first);) {
+	for (struct leat_source *part; (part = queue_take(queue));) {
 		struct leat_report report = { 0 };
 
-		queue->first = part->next;
-		part->next = part->parent = NULL;
-		part->state &= (uint8_t)~END_PART;
 		if (part->so_far)
 			report = *part->so_far;
 		free(part->so_far);
@@ -283,7 +280,8 @@ static void close_parts(struct leat_queue *queue)
 		report.culprit = NULL;	/* of a part in it */
 		source_release(part, &report);
 	}
-	queue->last = queue->owner = NULL;
+	queue->owner = NULL;
+	queue->around = NULL;
 	queue->ended = ended;
 }
 

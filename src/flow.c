@@ -70,17 +70,6 @@ static struct head base_head(struct transfer *t)
 	return head;
 }
 
-static struct leat_budget *budget_for(struct walk *walk, uint64_t bytes, uint64_t at_least)
-{
-	struct leat_budget *budget = &walk->budget;
-
-	budget->bytes = bytes;
-	budget->at_least = at_least;
-	budget->wake_at_ns = LEAT_NEVER;
-	budget->wait.fd = -1;
-	return budget;
-}
-
 /* A frame above by that has promised bytes, with no changer between, cannot keep its word. */
 static bool breaks_promise(const struct transfer *t, const struct leat_wrapper *by)
 {
@@ -140,16 +129,11 @@ static uint64_t of_use(const struct transfer *t)
 
 static int ask(struct walk *walk, struct leat_wrapper *w)
 {
-	int (*allow)(struct leat_wrapper *, struct leat_budget *) = allow_of(w);
+	struct leat_budget *budget = &walk->budget;
 	struct head *head = &walk->head;
 	uint64_t want = head->bytes > head->ready ? head->bytes : head->ready;
-	struct leat_budget *budget;
-	int answer;
+	int answer = ask_allow(w, budget, want, of_use(walk->t));
 
-	if (!allow)
-		return 0;
-	budget = budget_for(walk, want, of_use(walk->t));
-	answer = allow(w, budget);
 	if (budget->wake_at_ns < walk->t->wake_at_ns)
 		walk->t->wake_at_ns = budget->wake_at_ns;
 	if (answer || (want && !budget->bytes))
@@ -353,11 +337,9 @@ static bool pass(struct walk *walk, struct leat_wrapper *w, struct extent *exten
 static void ask_the_rest(struct walk *walk, struct leat_wrapper *w)
 {
 	for (; w && walk->error >= 0; w = w->down) {
-		int (*allow)(struct leat_wrapper *, struct leat_budget *) = allow_of(w);
-		int answer = allow ? allow(w, budget_for(walk, 0, 1)) : 0;
+		int answer = ask_allow(w, &walk->budget, 0, 1);
 
-		if (allow)
-			walk->t->wake_at_ns = least(walk->t->wake_at_ns, walk->budget.wake_at_ns);
+		walk->t->wake_at_ns = least(walk->t->wake_at_ns, walk->budget.wake_at_ns);
 		if (answer < 0) {
 			walk->by = w;
 			walk->error = answer;

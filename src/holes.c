@@ -39,7 +39,7 @@ static void look(struct transfer *t)
 	}
 	hole = data < 0 ? data : sys_seek(t->holes_fd, (uint64_t)data, SEEK_HOLE);
 	if (data < (int64_t)at || hole <= data) {	/* refused, or an answer that would never move on: dense (hazard 31) */
-		t->report.noted = t->part_report.noted = LEAT_HOLES_UNKNOWN;
+		t->report.noted = LEAT_HOLES_UNKNOWN;
 		holes_close(t);
 		return;
 	}
@@ -54,7 +54,7 @@ static void ask_once(struct transfer *t)
 	t->holes_fd = sys_locked(t->source_fd) ? -EBUSY : sys_reopen(t->source_fd, O_RDONLY);
 	if (t->holes_fd < 0) {
 		t->holes_fd = -1;
-		t->report.noted = t->part_report.noted = LEAT_HOLES_UNKNOWN;
+		t->report.noted = LEAT_HOLES_UNKNOWN;
 	}
 	t->hole_end = t->data_end = t->base->position;
 }
@@ -128,15 +128,15 @@ struct move holes_make(struct transfer *t, struct extent *x, uint64_t bytes)
 
 int holes_finish(struct transfer *t)
 {
-	struct leat_report *reports[] = { &t->report, &t->part_report };
 	int r = t->tail_hole ? lengthen(t, t->out->position, t->tail_hole) : 0;
+	uint64_t lost = r < 0 ? t->tail_hole : 0, here = lost < t->report.hole_bytes ? lost : t->report.hole_bytes;
 
-	for (int i = 0; r < 0 && i < 2; i++) {	/* counted, and not there after all */
-		reports[i]->bytes -= t->tail_hole < reports[i]->bytes ? t->tail_hole : reports[i]->bytes;
-		reports[i]->hole_bytes -= t->tail_hole < reports[i]->hole_bytes ? t->tail_hole : reports[i]->hole_bytes;
-	}
-	if (r < 0)
-		t->out->position -= t->tail_hole;
+	/* Counted, and not there after all: of the running leaf, and of what stands before it. */
+	t->report.bytes -= here;
+	t->report.hole_bytes -= here;
+	t->earlier.bytes -= lost - here;
+	t->earlier.hole_bytes -= lost - here;
+	t->out->position -= lost;
 	t->tail_hole = 0;
 	return r;
 }

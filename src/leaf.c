@@ -72,9 +72,7 @@ static int own_fd(struct transfer *t, const struct leat_facts *facts, int mode, 
 		return 0;
 	}
 	if (!(t->blocking & BLOCKING_CALLER)) {
-		report_blocking(&t->part_report);
-		if (!t->report.bytes)	/* else other parts speak for the whole */
-			report_blocking(&t->report);
+		report_blocking(&t->report);
 		return LEAT_EBLOCKING;
 	}
 	if (kind_is_socket(facts->kind) || facts->kind == LEAT_KIND_DEVICE ||
@@ -100,7 +98,7 @@ static int look_at_sink(struct transfer *t)
 	int64_t at;
 	int r = sink_look(out);
 
-	t->report.sink_kind = t->part_report.sink_kind = out->facts.kind;
+	t->report.sink_kind = out->facts.kind;
 	if (r < 0)
 		return r;
 	if (out->own_offset && kind_is_file(out->facts.kind)) {
@@ -116,9 +114,7 @@ static int look_at_source(struct transfer *t)
 {
 	int r = source_look(t->base);
 
-	t->part_report.source_kind = t->base->facts.kind;
-	if (!t->report.source_kind)
-		t->report.source_kind = t->base->facts.kind;
+	t->report.source_kind = t->base->facts.kind;
 	return r;
 }
 
@@ -193,7 +189,7 @@ static int plan_leaf(struct transfer *t, const struct needs *needs, struct plan 
 	return plan_make(&query, plan);
 }
 
-/* Way, needs, plan and part report of the leaf. Nothing is opened or told: leat_plan does the same. */
+/* Way, needs, plan and report of the leaf. Nothing is opened or told: leat_plan does the same. */
 static int prepare_leaf(struct transfer *t, struct plan *plan)
 {
 	struct needs needs;
@@ -209,9 +205,8 @@ static int prepare_leaf(struct transfer *t, struct plan *plan)
 	}
 	t->changers = (uint8_t)needs.changers;
 	plan->count = plan->begins_with_copy = 0;
-	t->part_report.sink_kind = t->out->facts.kind;
-	t->report.wrappers = t->part_report.wrappers = needs.wrappers;
-	t->report.content_wrappers = t->part_report.content_wrappers = needs.content_wrappers;
+	t->report.wrappers = needs.wrappers;
+	t->report.content_wrappers = needs.content_wrappers;
 	t->bits &= (uint16_t)~(TRANSFER_BOUNDARIES | TRANSFER_AUTO | TRANSFER_EOF | TRANSFER_HOLES_ASKED |
 			     TRANSFER_COLD_AHEAD | TRANSFER_OVER | TRANSFER_DRAINED | TRANSFER_STALLED);
 	if (needs.boundaries)
@@ -225,12 +220,9 @@ static int prepare_leaf(struct transfer *t, struct plan *plan)
 	r = plan_leaf(t, &needs, plan);
 	if (r < 0)
 		t->report.side = r == LEAT_EDATAGRAM ? LEAT_SIDE_SINK : LEAT_SIDE_NONE;
-	report_plan(&t->part_report, plan);
-	t->part_report.by_reference = t->base->facts.kind == LEAT_KIND_FILE && t->base->stability == LEAT_UNSTABLE &&
-				      !kind_is_file(t->out->facts.kind) && t->part_report.route != LEAT_ROUTE_COPY;
-	report_shows(&t->report, &t->part_report);
-	if (!t->report.bytes)
-		t->report.route = t->part_report.route;
+	report_plan(&t->report, plan);
+	t->report.by_reference = t->base->facts.kind == LEAT_KIND_FILE && t->base->stability == LEAT_UNSTABLE &&
+				 !kind_is_file(t->out->facts.kind) && t->report.route != LEAT_ROUTE_COPY;
 	return r;
 }
 
@@ -258,7 +250,7 @@ static int assign_slots(struct transfer *t)
 static void tell_begin(struct transfer *t)
 {
 	struct leat_event event = {
-		.kind = LEAT_EVENT_BEGIN, .route = t->part_report.route, .now_ns = t->now_ns, .report = &t->part_report,
+		.kind = LEAT_EVENT_BEGIN, .route = t->report.route, .now_ns = t->now_ns, .report = &t->report,
 		.total_bytes = t->end == LEAT_UNKNOWN ? LEAT_UNKNOWN : t->end - t->base->position,
 	};
 	bool of_part = t->part != NULL;
@@ -309,7 +301,7 @@ static int open_leaf(struct transfer *t)
 
 	t->holes_fd = t->source_fd = -1;
 	t->cold_end = t->cold_asked = t->cold_tries = 0;
-	t->part_report = (struct leat_report){ .begin_ns = t->now_ns };
+	t->report.side = LEAT_SIDE_SOURCE;	/* unless who fails knows better */
 	t->base = queue_leaf(t->source, &t->part);
 	r = queue_set_busy(t->source, true);
 	if (!r)
@@ -336,21 +328,16 @@ static int open_leaf(struct transfer *t)
 		route_use(t, plan.count ? plan.routes[0] : LEAT_ROUTE_MEMORY);
 	}
 	tee_use_kernel(t, t->report.content_wrappers && t->route->id == LEAT_ROUTE_SPLICE_PIPE);
+	t->report.side = LEAT_SIDE_NONE;
 	tell_begin(t);
 	return 0;
 }
 
 int transfer_next_leaf(struct transfer *t)
 {
-	int r;
+	int r = open_leaf(t);
 
-	t->report.side = LEAT_SIDE_SOURCE;	/* unless who fails knows better */
-	r = open_leaf(t);
-	if (r >= 0)
-		t->report.side = LEAT_SIDE_NONE;
-	else if (r == -ENOMEM)
-		t->report.side = LEAT_SIDE_CALLER;
-	return r;
+	return r < 0 ? transfer_fail(t, r, r == -ENOMEM ? LEAT_SIDE_CALLER : (enum leat_side)t->report.side, NULL) : 0;
 }
 
 void transfer_leave_leaf(struct transfer *t)
@@ -383,7 +370,7 @@ int transfer_compare(struct transfer *t)
 	if (changed == LEAT_SOURCE_CHANGED && same_inode(t))
 		return 0;	/* by what we wrote */
 	if (changed)
-		t->report.noted = t->part_report.noted = (uint8_t)changed;
+		t->report.noted = (uint8_t)changed;
 	return changed == LEAT_SOURCE_CHANGED ? LEAT_ECHANGED : 0;
 }
 

@@ -15,22 +15,29 @@ void leat_queue_init(struct leat_queue *queue)
 		memset(queue, 0, sizeof *queue);
 }
 
-/* A queue in itself, at whatever depth, would be walked for ever. */
-static bool holds(const struct leat_source *source, const struct leat_queue *queue)
+/* The queue whose parts this source gives, seen through views; NULL: none. */
+static struct leat_queue *queue_beneath(const struct leat_source *source)
 {
 	while (source->state & END_VIEW)
 		source = (const struct leat_source *)source->base;
-	if (!queue_of(source) || queue_of(source) == queue)
-		return queue_of(source) != NULL;
-	for (const struct leat_source *part = queue_of(source)->first; part; part = part->next)
-		if (holds(part, queue))
-			return true;
-	return false;
+	return queue_of(source);
+}
+
+/* A queue in itself, at whatever depth, would be walked for ever. */
+static bool is_inside(const struct leat_queue *queue, const struct leat_queue *held)
+{
+	if (!held->first)	/* it holds nothing: no need to look */
+		return queue == held;
+	while (queue && queue != held)
+		queue = queue->around;
+	return queue != NULL;
 }
 
 int leat_queue_add(struct leat_queue *queue, struct leat_source *part)
 {
-	if (!queue || !part || queue->owner == part || (queue->owner && holds(part, queue)))	/* without a source it is in nothing */
+	struct leat_queue *held = part ? queue_beneath(part) : NULL;
+
+	if (!queue || !part || queue->owner == part || (held && is_inside(queue, held)))
 		return -EINVAL;
 	if (queue->ended)
 		return -EPIPE;
@@ -38,6 +45,8 @@ int leat_queue_add(struct leat_queue *queue, struct leat_source *part)
 		return LEAT_EWRAPPED;
 	part->state |= END_PART;
 	part->next = NULL;
+	if (held)
+		held->around = queue;
 	if (queue->last)
 		queue->last->next = part;
 	else
@@ -92,15 +101,21 @@ bool queue_starves(const struct leat_source *source)
 	return queue && !queue->first && !queue->ended;
 }
 
-void queue_drop(struct leat_source *part)
+struct leat_source *queue_take(struct leat_queue *queue)
 {
-	struct leat_queue *queue = queue_of(part->parent);
+	struct leat_source *part = queue->first;
+	struct leat_queue *held = part ? queue_beneath(part) : NULL;
 
+	if (!part)
+		return NULL;
 	queue->first = part->next;
 	if (!queue->first)
 		queue->last = NULL;
+	if (held)
+		held->around = NULL;
 	part->next = part->parent = NULL;
 	part->state &= (uint8_t)~(END_PART | END_BUSY);
+	return part;
 }
 
 int queue_set_busy(struct leat_source *top, bool busy)

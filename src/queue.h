@@ -12,8 +12,8 @@
 struct leat_source *queue_leaf(struct leat_source *top, struct leat_source **ret_part);
 /* True when source is a queue that is empty and may still grow. */
 bool queue_starves(const struct leat_source *source);
-/* Takes part, which is over, out of its queue. */
-void queue_drop(struct leat_source *part);
+/* Takes the first part, which is over, out of its queue; NULL: there is none. */
+struct leat_source *queue_take(struct leat_queue *queue);
 /* Marks top and what is below it, as far as it runs now, busy or idle; the first misuse kept in any of them, or 0. */
 int queue_set_busy(struct leat_source *top, bool busy);
 

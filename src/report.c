@@ -87,18 +87,17 @@ void report_blocking(struct leat_report *report)
 	report->route = LEAT_ROUTE_NONE;
 }
 
-void report_shows(struct leat_report *whole, const struct leat_report *part)
-{
-	whole->by_reference |= part->by_reference;	/* whoever spoke for most: some bytes may still change */
-	if (part->bytes < whole->bytes - part->bytes)
-		return;
-	memcpy(whole->refused, part->refused, sizeof whole->refused);
-	memcpy(whole->refused_by, part->refused_by, sizeof whole->refused_by);
-	whole->source_kind = part->source_kind;
-}
-
 void report_add(struct leat_report *report, const struct leat_report *earlier)
 {
+	bool shows = report->source_kind != LEAT_KIND_NONE && report->source_kind != LEAT_KIND_QUEUE;
+
+	/* What could not be looked at, and the empty queue behind the last part, have nothing to show. */
+	if (earlier->source_kind && (!shows || earlier->bytes > report->bytes)) {
+		memcpy(report->refused, earlier->refused, sizeof report->refused);
+		memcpy(report->refused_by, earlier->refused_by, sizeof report->refused_by);
+		report->source_kind = earlier->source_kind;
+		report->route = earlier->route;
+	}
 	for (int route = 0; route < LEAT_ROUTES; route++) {
 		report->route_bytes[route] += earlier->route_bytes[route];
 		report->route_calls[route] += earlier->route_calls[route];
@@ -110,10 +109,23 @@ void report_add(struct leat_report *report, const struct leat_report *earlier)
 	report->sink_waits += earlier->sink_waits;
 	report->other_waits += earlier->other_waits;
 	report->cold_waits += earlier->cold_waits;
-	if (!report->begin_ns || earlier->begin_ns < report->begin_ns)
+	if (earlier->begin_ns)
 		report->begin_ns = earlier->begin_ns;
 	if (report->longest_call_ns < earlier->longest_call_ns)
 		report->longest_call_ns = earlier->longest_call_ns;
+	if (!report->noted)
+		report->noted = earlier->noted;
+	report->by_reference |= earlier->by_reference;	/* whoever speaks for more: some bytes may still change */
+}
+
+void report_leaf_over(struct transfer *t)
+{
+	report_add(&t->report, &t->earlier);
+	t->earlier = t->report;
+	t->report = (struct leat_report){
+		.begin_ns = t->now_ns, .sink_kind = t->earlier.sink_kind, .wrappers = t->earlier.wrappers,
+		.content_wrappers = t->earlier.content_wrappers,
+	};
 }
 
 void report_close(struct leat_report *report, uint64_t now_ns)

@@ -11,10 +11,13 @@ struct leat_report report_misuse(int error);
 void report_blocking(struct leat_report *report);
 /* Takes over the plan: routes, reasons, kinds. */
 void report_plan(struct leat_report *report, const struct plan *plan);
-/* The part spoke for most of the bytes so far: the whole shows its kinds, plan and reasons. In any case its by_reference. */
-void report_shows(struct leat_report *whole, const struct leat_report *part);
-/* Adds the bytes, calls and waits of an earlier run of the same part. */
+/*
+ * Adds what came before: earlier leaves of the transfer, or an earlier run of the same part. The sum ends as report does, and
+ * shows the kind, plan and reasons of the one that spoke for more of the bytes.
+ */
 void report_add(struct leat_report *report, const struct leat_report *earlier);
+/* The running leaf is over: it is one of the earlier ones, and the next one begins. */
+void report_leaf_over(struct transfer *t);
 /* Why the best route that fits the pair was not the one taken, as leat_explain says it; LEAT_OK: it was. */
 enum leat_reason report_reason(const struct leat_report *report);
 /* At the end: the route that carried the most bytes. */

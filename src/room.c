@@ -111,16 +111,11 @@ struct below {
 
 static int ask(struct below *below, struct leat_wrapper *w, uint64_t of_use, uint64_t *room)
 {
-	int (*allow)(struct leat_wrapper *, struct leat_budget *) = allow_of(w);
 	int answer;
 
-	if (!allow || w->ops == &tee_ops)	/* a tee delays, it does not end */
+	if (w->ops == &tee_ops)	/* it delays, it does not end */
 		return 0;
-	below->budget->bytes = *room ? *room : 1;
-	below->budget->at_least = of_use;
-	below->budget->wake_at_ns = LEAT_NEVER;
-	below->budget->wait.fd = -1;
-	answer = allow(w, below->budget);
+	answer = ask_allow(w, below->budget, *room ? *room : 1, of_use);
 	if (answer < 0 || (*room && answer != LEAT_END && (answer || !below->budget->bytes))) {
 		below->by = w;
 		return answer ? answer : LEAT_WAIT;

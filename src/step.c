@@ -20,8 +20,7 @@ int leat_begin(struct leat_transfer *transfer, struct leat_sink *sink, struct le
 	if (sink && source && source->state & END_BUSY && t->bits & TRANSFER_RUNS && t->source == source && t->sink == sink)
 		return LEAT_EWRAPPED;
 	if (!sink || !source) {
-		t->bits = 0;
-		t->report = report_misuse(-EINVAL);
+		*t = (struct transfer){ .report = report_misuse(-EINVAL) };
 		return -EINVAL;
 	}
 	r = transfer_begin(t, sink, source, options, 0, 0);
@@ -69,8 +68,10 @@ void leat_so_far(const struct leat_transfer *transfer, struct leat_report *repor
 	if (!report)
 		return;
 	*report = t ? t->report : (struct leat_report){ 0 };
-	if (t && t->bits & TRANSFER_RUNS)	/* else it is closed already, or never began */
-		report_close(report, 0);
+	if (!t || !(t->bits & TRANSFER_RUNS))	/* it is closed already, or never began */
+		return;
+	report_add(report, &t->earlier);
+	report_close(report, 0);
 }
 
 int leat_end(struct leat_transfer *transfer, struct leat_report *report)

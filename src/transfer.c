@@ -26,15 +26,11 @@
 
 int transfer_fail(struct transfer *t, int error, enum leat_side side, const struct leat_wrapper *by)
 {
-	struct leat_report *reports[] = { &t->report, &t->part_report };
-
-	for (int i = 0; i < 2; i++) {
-		reports[i]->error = error;
-		reports[i]->side = (uint8_t)side;
-		reports[i]->error_route = (uint8_t)(t->route ? t->route->id : LEAT_ROUTE_NONE);
-		reports[i]->ended_by = side == LEAT_SIDE_CALLER && error == -ECANCELED ? LEAT_ENDED_BY_CANCEL : LEAT_ENDED_BY_ERROR;
-		reports[i]->culprit = by ? wrapper_name(by) : NULL;
-	}
+	t->report.error = error;
+	t->report.side = (uint8_t)side;
+	t->report.error_route = (uint8_t)(t->route ? t->route->id : LEAT_ROUTE_NONE);
+	t->report.ended_by = side == LEAT_SIDE_CALLER && error == -ECANCELED ? LEAT_ENDED_BY_CANCEL : LEAT_ENDED_BY_ERROR;
+	t->report.culprit = by ? wrapper_name(by) : NULL;
 	return error;
 }
 
@@ -44,7 +40,7 @@ static void tell(struct transfer *t, enum leat_event_kind kind, enum leat_side s
 		.kind = kind, .route = t->route->id, .side = side, .now_ns = t->now_ns, .total_bytes = LEAT_UNKNOWN,
 	};
 
-	way_event(t->first, NULL, &event);
+	way_event(t->first, &event);
 }
 
 static int next_route(struct transfer *t, enum leat_reason reason, int error)
@@ -52,7 +48,7 @@ static int next_route(struct transfer *t, enum leat_reason reason, int error)
 	enum leat_route left = t->route->id;
 	struct leat_event event = { .kind = LEAT_EVENT_ROUTE, .reason = reason, .now_ns = t->now_ns, .total_bytes = LEAT_UNKNOWN };
 
-	t->report.refused[left] = t->part_report.refused[left] = (uint8_t)reason;
+	t->report.refused[left] = t->earlier.refused[left] = (uint8_t)reason;	/* whichever part speaks for the whole */
 	t->bits &= (uint16_t)~TRANSFER_AUTO;
 	while (t->route_index < t->route_count && t->routes[t->route_index] != left)
 		t->route_index++;
@@ -62,7 +58,7 @@ static int next_route(struct transfer *t, enum leat_reason reason, int error)
 	route_use(t, t->routes[t->route_index]);
 	tee_use_kernel(t, false);
 	event.route = t->route->id;
-	way_event(t->first, NULL, &event);
+	way_event(t->first, &event);
 	return LEAT_AGAIN;
 }
 
@@ -86,7 +82,7 @@ static void adapt(struct transfer *t, uint64_t filled)
 	if (t->route->id == was)
 		return;
 	event.route = t->route->id;
-	way_event(t->first, NULL, &event);
+	way_event(t->first, &event);
 }
 
 /* The source gave 0 bytes. A promised length makes that an error of its own (hazard 13). */
@@ -101,7 +97,7 @@ static int source_is_empty(struct transfer *t)
 	/* Some files give nothing to one call and everything to read (hazard 23). */
 	if (t->route->id != LEAT_ROUTE_COPY && sys_pread(t->source_fd, &byte, 1, t->base->position) == 1)
 		return next_route(t, LEAT_SRC_GENERATED, -EIO);
-	t->report.noted = t->part_report.noted = LEAT_SOURCE_SHORT;
+	t->report.noted = LEAT_SOURCE_SHORT;
 	return transfer_fail(t, LEAT_ESHORT, LEAT_SIDE_SOURCE, NULL);
 }
 
@@ -118,7 +114,6 @@ static int move_failed(struct transfer *t, const struct move *move)
 		t->report.culprit = ((const struct leat_source_ops *)t->base->base)->name;
 	if (move->error == LEAT_ECONTRACT && move->side == LEAT_SIDE_SINK && t->out->kind == LEAT_KIND_CALLBACK)
 		t->report.culprit = ((const struct leat_sink_ops *)t->out->base)->name;
-	t->part_report.culprit = t->report.culprit;
 	return move->error;
 }
 
@@ -167,16 +162,6 @@ static int finish(struct transfer *t, struct leat_wrapper *first, const struct l
 	return LEAT_DONE;
 }
 
-static void ended_by(struct transfer *t, const struct leat_wrapper *by, bool part)
-{
-	struct leat_report *reports[] = { &t->part_report, &t->report };
-
-	for (int i = 0; i < (part ? 1 : 2); i++) {
-		reports[i]->ended_by = by ? LEAT_ENDED_BY_WRAPPER : LEAT_ENDED_BY_SOURCE;
-		reports[i]->culprit = by ? wrapper_name(by) : NULL;
-	}
-}
-
 /* The first wrapper behind all parts that stand inside stop (NULL: the whole way): these are not over when stop is. */
 static struct leat_wrapper *behind_parts(const struct transfer *t, const struct leat_wrapper *stop)
 {
@@ -217,14 +202,15 @@ static int stream_over(struct transfer *t, const struct leat_wrapper *by, bool p
 	r = around ? transfer_part_around(t, last) : 0;
 	if (r < 0)
 		return transfer_fail(t, r, LEAT_SIDE_SOURCE, NULL);
-	ended_by(t, by, part);
+	t->report.ended_by = by ? LEAT_ENDED_BY_WRAPPER : LEAT_ENDED_BY_SOURCE;
+	t->report.culprit = by ? wrapper_name(by) : NULL;
 	if (!part) {
 		r = holes_finish(t);
 		return r < 0 ? transfer_fail(t, r, LEAT_SIDE_SINK, NULL) : LEAT_DONE;
 	}
-	transfer_part_over(t, 0);
+	transfer_part_over(t);
 	r = transfer_next_leaf(t);
-	return r < 0 ? transfer_fail(t, r, (enum leat_side)t->report.side, NULL) : LEAT_AGAIN;
+	return r < 0 ? r : LEAT_AGAIN;
 }
 
 /* An empty open queue got its next part: go on, with the deadlines' clock moved past the gap. */
@@ -239,6 +225,7 @@ static int wake_starved(struct transfer *t)
 	if (!((const struct leat_queue *)t->base->base)->first)
 		return 0;
 	t->starved_since_ns = 0;
+	report_leaf_over(t);
 	return transfer_next_leaf(t);
 }
 
@@ -259,7 +246,7 @@ static int turn(struct transfer *t, uint64_t *ret_bytes)
 	int error = wake_starved(t), cold;
 
 	if (error < 0)
-		return transfer_fail(t, error, (enum leat_side)t->report.side, NULL);
+		return error;
 	switch (flow_next(t, &x, &by, &error)) {
 	case FLOW_READY:
 		cold = cold_check(t, &x, !*ret_bytes);
@@ -318,23 +305,18 @@ static bool waits_cold(const struct transfer *t)
 
 static int waited(struct transfer *t, bool idle)
 {
-	struct leat_report *reports[] = { &t->report, &t->part_report };
 	int r = idle ? dead_end(t) : LEAT_WAIT;
 
 	if (r < 0)
 		return r;
-	for (int i = 0; i < 2; i++) {
-		struct leat_report *report = reports[i];
-
-		if (waits_cold(t))
-			report->cold_waits++;
-		else if (t->waiting == LEAT_SIDE_SOURCE)
-			report->source_waits++;
-		else if (t->waiting == LEAT_SIDE_SINK)
-			report->sink_waits++;
-		else
-			report->other_waits++;
-	}
+	if (waits_cold(t))
+		t->report.cold_waits++;
+	else if (t->waiting == LEAT_SIDE_SOURCE)
+		t->report.source_waits++;
+	else if (t->waiting == LEAT_SIDE_SINK)
+		t->report.sink_waits++;
+	else
+		t->report.other_waits++;
 	try_half_way(t);
 	tell(t, LEAT_EVENT_WAIT, t->waiting);
 	return LEAT_WAIT;

@@ -13,12 +13,12 @@ static inline struct transfer *transfer_inside(const struct leat_transfer *trans
 /* leaf.c: Looks at both ends, plans, tells the wrappers. blocking: BLOCKING_CALLER for leat_copy. 0 or an error. */
 int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_source *source,
 		   const struct leat_options *options, unsigned blocking, unsigned bits);
-/* Finds the leaf that gives bytes next, with its facts and plan. 0, or an error, whose side the report has. */
+/* Finds the leaf that gives bytes next, with its facts and plan. 0, or an error, as transfer_fail. */
 int transfer_next_leaf(struct transfer *t);
 /* What that opened is given back, and a descriptor's own offset left after the last byte delivered, for io.Copy's habit. */
 void transfer_leave_leaf(struct transfer *t);
-/* end.c: The part has ended with error (0: well): its offset, events, report and release. */
-void transfer_part_over(struct transfer *t, int error);
+/* end.c: The part has ended, well or with the transfer's error: its offset, events, report and release. */
+void transfer_part_over(struct transfer *t);
 /* A wrapper behind the queue has ended the part around it, whose last wrapper is last: what is inside stays as it is, and that
  * part is the one that is over. 0 or an error. */
 int transfer_part_around(struct transfer *t, struct leat_wrapper *last);
@@ -26,7 +26,7 @@ int transfer_part_around(struct transfer *t, struct leat_wrapper *last);
 int transfer_compare(struct transfer *t);
 int transfer_end(struct transfer *t, struct leat_report *report);
 
-/* transfer.c: What failed is told alike in both reports. Returns error. by: whose error it is, or NULL. */
+/* transfer.c: Notes what failed. Returns error. by: whose error it is, or NULL. */
 int transfer_fail(struct transfer *t, int error, enum leat_side side, const struct leat_wrapper *by);
 int transfer_step(struct transfer *t);
 void transfer_wants(const struct transfer *t, struct leat_wait *wait);

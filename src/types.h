@@ -95,7 +95,7 @@ struct transfer {
 	struct leat_wrapper *part_last;		/* last wrapper of the part; NULL: the part has none */
 	const struct route *route;
 	struct leat_options options;
-	struct leat_report report, part_report;
+	struct leat_report report, earlier;	/* of the running leaf, and of those before it: the whole is their sum */
 	struct pipe pipe;
 	struct buffer buffer;
 	uint64_t end;			/* of the base's range (absolute), or LEAT_UNKNOWN */

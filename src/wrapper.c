@@ -146,11 +146,11 @@ struct needs way_needs(const struct leat_wrapper *first)
 	return needs;
 }
 
-void way_event(struct leat_wrapper *first, const struct leat_wrapper *stop, struct leat_event *event)
+void way_event(struct leat_wrapper *first, struct leat_event *event)
 {
 	uint64_t bytes = event->bytes;
 
-	for (struct leat_wrapper *w = first; w && w != stop; w = w->down) {
+	for (struct leat_wrapper *w = first; w; w = w->down) {
 		if (!w->ops->event)
 			continue;
 		if (event->kind != LEAT_EVENT_MOVED)

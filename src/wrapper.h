@@ -25,8 +25,8 @@ struct leat_wrapper *way_link(struct leat_source *base, struct leat_source *part
 struct leat_wrapper *way_last(struct leat_wrapper *first);
 struct needs way_needs(const struct leat_wrapper *first);
 
-/* The same for a chain alone, to tell it of its begin and end; stop is not told (NULL: the whole way). */
-void way_event(struct leat_wrapper *first, const struct leat_wrapper *stop, struct leat_event *event);
+/* Tells all of them; bytes are those that passed each, but of MOVED. */
+void way_event(struct leat_wrapper *first, struct leat_event *event);
 /* The bytes expected behind this wrapper when total come to it; LEAT_UNKNOWN behind a frame or changer. */
 uint64_t wrapper_total(const struct leat_wrapper *wrapper, uint64_t total);
 

@@ -4,7 +4,14 @@
  * network and with the ordinary receiver, and the calls on a blocking sink. Each is a bench of its own, of a few shapes, with
  * the file and the CPUs of the first.
  */
+#include "../out.h"
 #include "bench.h"
+#include "child.h"
+#include "machine.h"
+#include "passes.h"
+#include "settings.h"
+#include "shapes.h"
+#include "units.h"
 
 #include <stdlib.h>
 #include <string.h>

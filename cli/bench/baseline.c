@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The C programs leat is compared with: each the shortest loop that does it. */
-#include "bench.h"
+#include "../net.h"
+#include "child.h"
+#include "serve.h"
+#include "shapes.h"
+#include "units.h"
 
 #include <errno.h>
 #include <fcntl.h>

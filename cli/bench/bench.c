@@ -2,13 +2,27 @@
 /* `leat bench`: options and life cycle. */
 #include "../cmd.h"
 #include "../opt.h"
+#include "../out.h"
+#include "ahead.h"
 #include "bench.h"
+#include "child.h"
+#include "machine.h"
+#include "overhead.h"
+#include "passes.h"
+#include "results.h"
+#include "settings.h"
+#include "shapes.h"
+#include "sweep.h"
+#include "testfile.h"
+#include "units.h"
 
 #include <leat.h>
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Charts as inline SVG. Colours come from the page's style sheet, so that light and dark both work. */
+#include "../out.h"
+#include "bench.h"
+#include "count.h"
+#include "figures.h"
+#include "measure.h"
 #include "page.h"
+#include "shapes.h"
+#include "stats.h"
+#include "sweep.h"
+#include "units.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define WIDTH 900

@@ -4,12 +4,21 @@
  * connects to its listener (or, file to file, whenever it is ordered to), one transfer at a time, and then tells what it
  * knows over a pipe. Pipes, not sockets, so that no order can be taken for payload in the count pass.
  */
+#include "../net.h"
 #include "bench.h"
+#include "child.h"
+#include "golang.h"
+#include "settings.h"
+#include "shapes.h"
+#include "testfile.h"
+#include "units.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>

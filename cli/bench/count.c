@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* The count pass: every shape once more, under strace, with nothing timed. */
+#include "../out.h"
 #include "bench.h"
+#include "child.h"
+#include "count.h"
+#include "measure.h"
+#include "receive.h"
+#include "serve.h"
+#include "settings.h"
+#include "shapes.h"
+#include "tool.h"
+#include "units.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -3,7 +3,10 @@
  * A streaming 64-bit digest for the verify pass: four lanes, each multiplied and rotated with every word, so that a lost,
  * doubled, swapped or changed byte shows. Not for adversaries. Its own, so that the library is not checked by itself.
  */
-#include "bench.h"
+#include "digest.h"
+#include "serve.h"
+#include "shapes.h"
+#include "units.h"
 
 #include <errno.h>
 #include <stdlib.h>

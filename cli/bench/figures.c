@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Ratios within one round, and the figures they are to reach. A new figure is a row. */
 #include "bench.h"
+#include "child.h"
+#include "count.h"
+#include "figures.h"
+#include "measure.h"
+#include "settings.h"
+#include "shapes.h"
+#include "stats.h"
+#include "units.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

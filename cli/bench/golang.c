@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* The Go programs: one text, built while other passes run, when go is there. It never asks the network. */
+#include "../net.h"
 #include "bench.h"
+#include "child.h"
+#include "golang.h"
+#include "shapes.h"
+#include "tool.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

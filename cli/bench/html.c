@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* The results as one page: no script, nothing fetched, light and dark. */
+#include "../out.h"
+#include "bench.h"
+#include "child.h"
+#include "count.h"
+#include "figures.h"
+#include "overhead.h"
 #include "page.h"
+#include "results.h"
+#include "settings.h"
+#include "shapes.h"
+#include "stats.h"
+#include "sweep.h"
 
 #include <leat.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 void page_text(FILE *f, const char *text)

@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* The results for programs. The format is described in man/leat-bench.1; what is renamed or removed raises FORMAT. */
 #include "bench.h"
+#include "child.h"
+#include "count.h"
+#include "figures.h"
+#include "noise.h"
+#include "overhead.h"
+#include "results.h"
+#include "settings.h"
+#include "shapes.h"
+#include "stats.h"
+#include "sweep.h"
 
 #include <leat.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <sys/resource.h>
 
 #define FORMAT 2

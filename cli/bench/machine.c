@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* What is measured on, and which of its CPUs and TCP options are used. */
 #include "bench.h"
+#include "machine.h"
+#include "noise.h"
+#include "settings.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>

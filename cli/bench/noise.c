@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What everybody together uses of our two CPUs, so that what is neither the server's nor ours can be told. */
-#include "bench.h"
+#include "noise.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -6,11 +6,21 @@
  * with leat and with itself (the control). One process holds both ends of the connection and drains it between the turns,
  * untimed: nobody has to be woken.
  */
+#include "../out.h"
 #include "bench.h"
+#include "child.h"
+#include "count.h"
+#include "figures.h"
+#include "overhead.h"
+#include "settings.h"
 #include "small.h"
+#include "stats.h"
+#include "units.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -3,7 +3,14 @@
 #ifndef BENCH_PAGE_H
 #define BENCH_PAGE_H
 
-#include "bench.h"
+#include "shapes.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+struct bench;
+struct run;
+struct sweep;
 
 extern const char page_style[];		/* CSS */
 extern const char page_flow[];		/* the picture of the flow, SVG */

@@ -1,39 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* The passes over the shapes: select, start, verify, count, measure. */
+#include "../net.h"
+#include "../out.h"
 #include "bench.h"
+#include "child.h"
+#include "count.h"
+#include "golang.h"
+#include "measure.h"
+#include "passes.h"
+#include "settings.h"
+#include "shapes.h"
+#include "testfile.h"
+#include "units.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* ---- which shapes ---- */
-
-struct run *bench_run(const struct bench *b, enum direction direction, const char *name)
-{
-	for (unsigned i = 0; i < b->runs_count; i++)
-		if (b->runs[i].shape->direction == direction && strcmp(b->runs[i].shape->name, name) == 0)
-			return &b->runs[i];
-	return NULL;
-}
-
-static struct run *run_with(const struct bench *b, enum direction direction, unsigned flag)
-{
-	for (unsigned i = 0; i < b->runs_count; i++)
-		if (b->runs[i].shape->direction == direction && b->runs[i].shape->flags & flag)
-			return &b->runs[i];
-	return NULL;
-}
-
-struct run *bench_floor(const struct bench *b, enum direction direction)
-{
-	return run_with(b, direction, SHAPE_FLOOR);
-}
-
-struct run *bench_control(const struct bench *b, enum direction direction)
-{
-	return run_with(b, direction, SHAPE_CONTROL);
-}
 
 /* Whether one word of --shape, length bytes long, names this shape. */
 static int named(const struct shape *shape, const char *word, size_t length)

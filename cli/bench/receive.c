@@ -5,10 +5,18 @@
  * For a relay this process is the upstream as well: the wire receiver sends and receives in turns, non-blocking; the
  * ordinary one has a feeding process beside it, on the same CPU.
  */
+#include "../net.h"
 #include "bench.h"
+#include "child.h"
+#include "digest.h"
+#include "receive.h"
+#include "settings.h"
+#include "shapes.h"
+#include "units.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>

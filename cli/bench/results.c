@@ -3,10 +3,15 @@
  * The files of --json and --html. Whether they can be written is found out before a minute of measuring, and what that
  * created is removed again when it comes to nothing.
  */
+#include "../net.h"
+#include "../out.h"
 #include "bench.h"
+#include "results.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -4,12 +4,18 @@
  * source. Everything a wrapper calls back does as little as an honest user of it would: it adds up what it is told.
  */
 #include "../loop.h"
+#include "../net.h"
 #include "../sha256.h"
-#include "bench.h"
+#include "child.h"
+#include "serve.h"
+#include "settings.h"
+#include "shapes.h"
+#include "units.h"
 
 #include <leat.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

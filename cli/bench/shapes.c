@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The shapes. A new one is a row here; what it does is in the function the row names. */
-#include "bench.h"
+#include "serve.h"
+#include "shapes.h"
+#include "units.h"
 
 const char *const direction_names[DIRECTIONS] = { "file-tcp", "tcp-tcp", "file-file" };
 const char *const family_names[] = { "leat", "C", "Go" };

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "../net.h"
-#include "bench.h"
 #include "small.h"
+#include "testfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>

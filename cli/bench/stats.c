@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench.h"
+#include "stats.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -6,7 +6,17 @@
  * all of the last one is sent.
  */
 #include "../loop.h"
+#include "../net.h"
+#include "../out.h"
 #include "bench.h"
+#include "child.h"
+#include "receive.h"
+#include "settings.h"
+#include "shapes.h"
+#include "stats.h"
+#include "sweep.h"
+#include "testfile.h"
+#include "units.h"
 
 #include <leat.h>
 
@@ -14,6 +24,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>

@@ -1,8 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* The result as a person reads it on a terminal. */
+#include "../out.h"
 #include "bench.h"
+#include "child.h"
+#include "count.h"
+#include "figures.h"
+#include "noise.h"
+#include "overhead.h"
+#include "results.h"
+#include "settings.h"
+#include "shapes.h"
+#include "stats.h"
+#include "sweep.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const titles[DIRECTIONS] = {

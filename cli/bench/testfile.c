@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The file that is sent, and the directory it and the copies stand in. */
-#include "bench.h"
+#include "../out.h"
+#include "settings.h"
+#include "testfile.h"
+#include "units.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The programs of others, strace and go: what they say their version is, and what is wrong with them. */
-#include "bench.h"
+#include "child.h"
+#include "tool.h"
+#include "units.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -4,12 +4,16 @@
  * payload to the last one: accepting, closing and answering us stand outside it. Payload is what goes through a socket
  * or a file that is not of the kernel's own making; our orders and answers go through pipes.
  */
-#include "bench.h"
+#include "child.h"
+#include "count.h"
+#include "tool.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -162,7 +166,12 @@ static int names_payload(const char *args)
 	return 0;
 }
 
-struct call { char name[24]; enum call_kind kind; int payload, peek, probe; };
+struct call {
+	char name[24];
+	enum call_kind kind;
+	int payload, peek, probe;
+	int says_late;		/* what it is, its flags say, which strace writes when it has ended */
+};
 
 struct tally { uint64_t calls[COUNT_NAMES], transfer_calls, user_calls, probes; };
 
@@ -231,6 +240,14 @@ static void call_ends(struct reader *r, const struct call *call, long long resul
 	keep_since(r);
 }
 
+/* text has all of its arguments, or those that were written when it had ended. */
+static void call_goes(struct reader *r, struct call *call, const char *text, long long result)
+{
+	call->probe = call->says_late && strstr(text, "RWF_NOWAIT") && result <= 1;
+	call_begins(r, call);
+	call_ends(r, call, result);
+}
+
 static int parse_call(const char *text, struct call *call)
 {
 	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
@@ -244,6 +261,7 @@ static int parse_call(const char *text, struct call *call)
 	if (call->kind == CALL_CLONE)
 		call->payload = call->payload && strstr(text, "FICLONE");
 	call->peek = strstr(text, "MSG_PEEK") != NULL;
+	call->says_late = strcmp(call->name, "preadv2") == 0;
 	return 0;
 }
 
@@ -273,16 +291,21 @@ static void read_line(struct reader *r, const char *line)
 			return;
 		call = r->pending[i].call;
 		r->pending[i] = r->pending[--r->pending_count];
-		call_ends(r, &call, result);
+		if (call.says_late)
+			call_goes(r, &call, text, result);
+		else
+			call_ends(r, &call, result);
 		return;
 	}
 	if (parse_call(text, &call))
 		return;		/* a signal, an exit, a call that strace found already under way */
-	call.probe = strcmp(call.name, "preadv2") == 0 && strstr(text, "RWF_NOWAIT") && result <= 1;
-	call_begins(r, &call);
-	if (!strstr(text, "<unfinished ...>"))
-		call_ends(r, &call, result);
-	else if (r->pending_count < sizeof r->pending / sizeof r->pending[0]) {
+	if (!strstr(text, "<unfinished ...>")) {
+		call_goes(r, &call, text, result);
+		return;
+	}
+	if (!call.says_late)
+		call_begins(r, &call);
+	if (r->pending_count < sizeof r->pending / sizeof r->pending[0]) {
 		r->pending[r->pending_count].thread = thread;
 		r->pending[r->pending_count++].call = call;
 	}

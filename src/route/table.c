@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The routes by their names. A new one is a file, a row here, and a row of plan.c. */
+/* The routes by their names. A new one is a file, a row here, and a row of plan.c. And what an error of any of them means. */
 #include "route.h"
+#include "decline.h"
+
+#include <errno.h>
 
 static const struct route *const routes[LEAT_ROUTES] = {
 	[LEAT_ROUTE_CLONE] = &route_clone,
@@ -16,4 +19,15 @@ void route_use(struct transfer *t, enum leat_route route)
 {
 	t->route = routes[route];
 	t->call_bytes = ROUTE_CALL_BYTES;
+}
+
+struct move route_error(const struct transfer *t, enum leat_route route, int error, enum leat_side side)
+{
+	struct move move = { .verdict = VERDICT_FAILED, .error = error, .side = side };
+
+	if (error == -EINTR)	/* without progress: the loop looks at the stop flag and comes again */
+		return route_verdict(VERDICT_MORE);
+	if (decline_reason(route, error, t->report.route_bytes[route] != 0, &move.reason))
+		move.verdict = VERDICT_DECLINED;
+	return move;
 }

@@ -121,6 +121,11 @@ const struct leat_wrapper_ops frame_ops = {
 	.release = frame_release,
 };
 
+static bool frame_works(const struct leat_frame_ops *ops)
+{
+	return ops && ops->name && !ops->reserved[0] && !ops->reserved[1];
+}
+
 struct leat_wrapper *leat_frame_init(struct leat_frame *frame, const struct leat_frame_ops *ops, uint64_t piece_max_bytes)
 {
 	if (!frame)
@@ -128,7 +133,7 @@ struct leat_wrapper *leat_frame_init(struct leat_frame *frame, const struct leat
 	memset(frame, 0, sizeof *frame);
 	frame->ops = ops;
 	frame->piece_max_bytes = piece_max_bytes ? piece_max_bytes : UINT64_MAX;
-	return leat_wrapper_init(&frame->wrapper, ops && ops->name ? &frame_ops : NULL);
+	return leat_wrapper_init(&frame->wrapper, frame_works(ops) ? &frame_ops : NULL);
 }
 
 static size_t chunk_before(struct leat_frame *frame, uint64_t bytes, unsigned char out[LEAT_FRAME_BYTES])

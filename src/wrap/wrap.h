@@ -32,10 +32,18 @@ static inline uint64_t add_capped(uint64_t a, uint64_t b)
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-/* The allow of a wrapper, or of the frame that it is; NULL: none. */
-static inline int (*allow_of(const struct leat_wrapper *w))(struct leat_wrapper *, struct leat_budget *)
+/* Asks the wrapper, or the frame that it is, what of so many bytes may pass. The clocks of budget are filled in. Who has no
+ * allow says 0, and lets all pass. */
+static inline int ask_allow(struct leat_wrapper *w, struct leat_budget *budget, uint64_t bytes, uint64_t at_least)
 {
-	return w->ops == &frame_ops ? ((const struct leat_frame *)w)->ops->allow : w->ops->allow;
+	int (*allow)(struct leat_wrapper *, struct leat_budget *) = w->ops == &frame_ops ?
+		((const struct leat_frame *)w)->ops->allow : w->ops->allow;
+
+	budget->bytes = bytes;
+	budget->at_least = at_least;
+	budget->wake_at_ns = LEAT_NEVER;
+	budget->wait.fd = -1;
+	return allow ? allow(w, budget) : 0;
 }
 
 static inline void wake_by(struct leat_budget *budget, uint64_t at_ns)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # bench-differ.sh: raw and wrapped make the same transfer calls, to 5 for each GiB, where nobody else is busy. A receiver that
 # others keep waiting makes the server find its socket full more often: such a count is made again, and nothing is said by it.
-# shellcheck disable=SC2034,SC2317 # part calls the functions, and reads what they miss
+# shellcheck disable=SC2034,SC2317 # parts calls the functions, and reads what they miss
 set -u
 . "$(dirname "$0")/lib.sh"
 failed=0
@@ -15,6 +15,7 @@ differ() {	# BENCH OPTIONS...
 	for _ in 1 2 3; do
 		run 0 "$LEAT" bench --no-go --shape file-tcp/raw,file-tcp/wrapped --json differ.json "$@"
 		[ "$failed" -eq 0 ] || return 1
+		! under tsan || { misses 'under the thread sanitizer the server finds its socket full by chance'; return; }
 		status=0
 		python3 "$here/bench-check.py" --differ differ.json >said || status=$?
 		[ "$status" -eq 77 ] || break
@@ -27,6 +28,4 @@ on_a_nonblocking_sink() { differ --quick --budget 5; }
 # Larger: a call more or less in each transfer must not be 16 for each GiB.
 on_a_blocking_sink() { differ --quick --budget 5 --sink blocking --size 256m; }
 
-part on_a_nonblocking_sink
-part on_a_blocking_sink
-exit "$failed"
+parts on_a_nonblocking_sink on_a_blocking_sink

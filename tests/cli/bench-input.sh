@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # bench-input.sh: what is missing is said in a sentence; then it goes on, or ends with 2.
-# shellcheck disable=SC2317 # the functions are called by part
+# shellcheck disable=SC2317 # the functions are called by parts
 set -u
 . "$(dirname "$0")/lib.sh"
 failed=0

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # bench-results.sh: the files of --json and --html: what cannot be one is said before anything is measured, and what comes to
 # nothing leaves none.
-# shellcheck disable=SC2317 # the functions are called by part
+# shellcheck disable=SC2317 # the functions are called by parts
 set -u
 . "$(dirname "$0")/lib.sh"
 failed=0

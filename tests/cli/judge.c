@@ -1,36 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The judging of `leat bench` (DESIGN.md section 8), on samples made up here. */
 #include "../../cli/bench/bench.h"
+#include "../../cli/bench/figures.h"
+#include "../../cli/bench/measure.h"
+#include "../../cli/bench/units.h"
 #include "check.h"
 
-/* What figures.c wants of the rest of the bench. */
+/* What figures.c wants of measure.c. */
 const double noise_limit = 0.06;
-
-struct run *bench_run(const struct bench *b, enum direction direction, const char *name)
-{
-	for (unsigned i = 0; i < b->runs_count; i++)
-		if (b->runs[i].shape->direction == direction && strcmp(b->runs[i].shape->name, name) == 0)
-			return &b->runs[i];
-	return NULL;
-}
-
-static struct run *with_flag(const struct bench *b, enum direction direction, unsigned flag)
-{
-	for (unsigned i = 0; i < b->runs_count; i++)
-		if (b->runs[i].shape->direction == direction && b->runs[i].shape->flags & flag)
-			return &b->runs[i];
-	return NULL;
-}
-
-struct run *bench_floor(const struct bench *b, enum direction direction)
-{
-	return with_flag(b, direction, SHAPE_FLOOR);
-}
-
-struct run *bench_control(const struct bench *b, enum direction direction)
-{
-	return with_flag(b, direction, SHAPE_CONTROL);
-}
 
 /* ---- a run of four shapes ---- */
 

@@ -17,8 +17,14 @@ run() {
 # says FILE PATTERN: an extended regular expression on one line of FILE.
 says() { grep -qE -- "$2" "$1" || fail "no line of $1 is like \"$2\": $(head -c 400 "$1")"; }
 
-# part NAME: runs the function of that name as a test of its own, which ci/count.py counts: passed, failed or skipped. One
-# that lacks something says so: misses 'there is no such thing'; return
+# parts NAME...: runs the functions of these names as tests of their own, which ci/count.py counts: passed, failed or skipped.
+# One that lacks something says so: misses 'there is no such thing'; return. The script ends here: skipped when all are.
+parts() {
+	local skipped=0 all=$#
+	for name; do part "$name"; done
+	[ "$failed" -ne 0 ] || [ "$skipped" -lt "$all" ] || exit 77
+	exit "$failed"
+}
 part() {
 	local before=$failed status=0
 	failed=0
@@ -27,9 +33,13 @@ part() {
 		echo "FAIL $1: see above"
 	elif [ "$status" -eq 77 ]; then
 		echo "SKIP $1: $missing"
+		skipped=$((skipped + 1))
 	else
 		echo "ok   $1"
 	fi
 	failed=$((before | failed))
 }
 misses() { missing=$*; return 77; }
+
+# under tsan: whether that is what the tests run under, as ci/sanitize.sh says.
+under() { [ "${SANITIZER:-}" = "$1" ]; }

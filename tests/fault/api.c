@@ -5,6 +5,7 @@
  * sequence comes of its seed: "api SEQUENCES FIRST-SEED" by LEAT_API_RUNS and LEAT_API_SEED.
  */
 #include "api.h"
+#include "descriptors.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -216,7 +217,7 @@ static void one_call(void)
 
 static void run_sequence(uint64_t seed)
 {
-	unsigned descriptors = lab_descriptors();
+	unsigned descriptors = count_descriptors();
 
 	dice = seed;
 	seam_reset();
@@ -227,7 +228,7 @@ static void run_sequence(uint64_t seed)
 	for (int i = 0; i < RUNNING; i++)
 		end(&world.running[i]);
 	unmake_world();
-	CHECK_EQ(lab_descriptors(), descriptors);
+	CHECK_EQ(count_descriptors(), descriptors);
 }
 
 static uint64_t number(const char *name, uint64_t otherwise)

@@ -3,6 +3,7 @@
 #ifndef LEAT_FAULT_API_H
 #define LEAT_FAULT_API_H
 
+#include "any-wrapper.h"
 #include "lab.h"
 #include "seam.h"
 #include "types.h"
@@ -14,21 +15,6 @@
 #define RUNNING 3
 #define STREAMS 4
 #define CALLS 250
-
-union any_wrapper {
-	struct leat_wrapper wrapper;
-	struct leat_limit limit;
-	struct leat_rate rate;
-	struct leat_deadline deadline;
-	struct leat_count count;
-	struct leat_log log;
-	struct leat_trace trace;
-	struct leat_progress progress;
-	struct leat_hash hash;
-	struct leat_xxh3 xxh3;
-	struct leat_tee tee;
-	struct leat_frame frame;
-};
 
 struct running {
 	struct leat_transfer transfer;

@@ -3,6 +3,7 @@
  * No pipe to be had (hazard 46): by injected errors, by the limit of descriptors, by the cap of a helper's pool, and by the
  * real budget of an ordinary user. The transfer copies, says pipe-budget, and brings the right bytes.
  */
+#include "descriptors.h"
 #include "lab.h"
 #include "seam.h"
 #include "types.h"
@@ -44,7 +45,7 @@ static void no_pipe_is_a_copy(void)
 	static const int errors[] = { EMFILE, ENFILE, ENOMEM, EPERM };
 
 	for (unsigned i = 0; i < sizeof errors / sizeof errors[0]; i++) {
-		unsigned descriptors = lab_descriptors();
+		unsigned descriptors = count_descriptors();
 
 		test_note(strerror(errors[i]));
 		seam_reset();
@@ -52,14 +53,14 @@ static void no_pipe_is_a_copy(void)
 		seam.times = UINT32_MAX;
 		check_copies(NULL);
 		CHECK_EQ(seam.fired, 1);	/* asked once, not for every piece */
-		CHECK_EQ(lab_descriptors(), descriptors);
+		CHECK_EQ(count_descriptors(), descriptors);
 	}
 }
 
 /* What the kernel gives an ordinary user over his budget: two pages, and EPERM for more. */
 static void a_tiny_pipe_is_a_copy(void)
 {
-	unsigned descriptors = lab_descriptors();
+	unsigned descriptors = count_descriptors();
 
 	seam_reset();
 	seam_set(SEAM_PIPE_SIZE, 0, 8192);
@@ -67,7 +68,7 @@ static void a_tiny_pipe_is_a_copy(void)
 	check_copies(NULL);
 	CHECK(seam.fired > 0);
 	CHECK_EQ(seam.calls[SEAM_FILL], 0);
-	CHECK_EQ(lab_descriptors(), descriptors);
+	CHECK_EQ(count_descriptors(), descriptors);
 }
 
 /* Not a mebibyte, but a useful pipe: splice goes on. */

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "lab.h"
 
-#include <dirent.h>
 #include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -314,18 +313,6 @@ void lab_arrived(const struct lab_sink *to, size_t bytes)
 	CHECK_EQ(to->got_bytes, bytes);
 	bad = lab_differs(to->got, 0, bytes);
 	CHECK_SAY(bad < 0, "byte %lld of %zu is wrong", (long long)bad, bytes);
-}
-
-unsigned lab_descriptors(void)
-{
-	DIR *open = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	CHECK(open != NULL);
-	while (readdir(open))
-		count++;
-	closedir(open);
-	return count - 3;	/* . and .. and the directory itself */
 }
 
 int lab_step_all(struct leat_transfer *transfer)

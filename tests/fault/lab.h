@@ -62,8 +62,6 @@ void lab_sink_close(struct lab_sink *to);	/* after finish */
 /* Ends the case unless to has just the first bytes of the pattern. */
 void lab_arrived(const struct lab_sink *to, size_t bytes);
 
-/* How many descriptors this process has. */
-unsigned lab_descriptors(void);
 /* Steps until done or failed, with poll for LEAT_WAIT; every step is bounded by alarm. */
 int lab_step_all(struct leat_transfer *transfer);
 

@@ -4,6 +4,7 @@
  * it succeeds without that memory, or says -ENOMEM and then loses nothing, or says that the source cannot go on. Nothing is
  * leaked, neither memory nor descriptors; each failure is shown to have come.
  */
+#include "descriptors.h"
 #include "lab.h"
 #include "seam.h"
 #include "sys.h"
@@ -425,7 +426,7 @@ static void every_allocation_fails_once(void)
 
 	for (unsigned i = 0; i < sizeof runs / sizeof runs[0]; i++) {
 		for (memory.fail_at = 1; memory.fail_at < 100; memory.fail_at++) {
-			unsigned descriptors = lab_descriptors();
+			unsigned descriptors = count_descriptors();
 			struct outcome o = { 0 };
 			char note[64];
 
@@ -436,7 +437,7 @@ static void every_allocation_fails_once(void)
 			seam_reset();
 			runs[i].run(&o);
 			check_outcome(&o, memory.failed);
-			CHECK_EQ(lab_descriptors(), descriptors);
+			CHECK_EQ(count_descriptors(), descriptors);
 			CHECK_EQ(live_blocks(), 0);
 			test_note("");
 			if (!memory.failed)

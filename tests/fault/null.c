@@ -247,13 +247,23 @@ static void nobody_to_prepare(void)
 	CHECK(!leat_chunked_init(NULL, 0));
 }
 
+static void newer(void)
+{
+}
+
+static int take_all(void *state, const void *bytes, size_t length)
+{
+	return 0;
+}
+
 /* A wrapper made of NULL, or of what cannot work, is refused where it is put on. */
 static void wrappers_of_nothing(void)
 {
 	static const struct leat_wrapper_ops nameless = { .need = LEAT_NEED_COUNTS }, changeless = { "c", LEAT_NEED_CHANGE },
 					     needy = { "n", (enum leat_need)9 };
-	static const struct leat_hash_ops updateless = { .name = "h" };
-	static const struct leat_frame_ops nameless_frame = { 0 };
+	static const struct leat_hash_ops updateless = { .name = "h" }, nameless_hash = { .update = take_all },
+					  newer_hash = { .name = "h", .update = take_all, .reserved = { newer } };
+	static const struct leat_frame_ops nameless_frame = { 0 }, newer_frame = { .name = "f", .reserved = { NULL, newer } };
 	struct leat_wrapper wrapper;
 	struct leat_bucket bucket;
 	struct leat_rate rate;
@@ -280,8 +290,11 @@ static void wrappers_of_nothing(void)
 	refuses(leat_progress_init(&progress, 1, NULL, NULL));
 	refuses(leat_hash_init(&hash, NULL, NULL));
 	refuses(leat_hash_init(&hash, &updateless, NULL));
+	refuses(leat_hash_init(&hash, &nameless_hash, NULL));
+	refuses(leat_hash_init(&hash, &newer_hash, NULL));
 	refuses(leat_frame_init(&frame, NULL, 0));
 	refuses(leat_frame_init(&frame, &nameless_frame, 0));
+	refuses(leat_frame_init(&frame, &newer_frame, 0));
 }
 
 static void tees_of_nothing(void)

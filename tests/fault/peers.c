@@ -112,6 +112,17 @@ static int64_t move_urgent(const struct urgent *how, struct leat_sink *sink, str
 	return r < 0 ? r : (int64_t)report.bytes;
 }
 
+/* Says what is moved how, here and with what fails. */
+static const char *urgent_note(const struct urgent *how)
+{
+	static char note[100];
+
+	snprintf(note, sizeof note, "%s to %s%s%s, %s", lab_kind_name(how->from), lab_kind_name(how->to),
+		 how->tee ? ", tee" : "", how->chunked ? ", chunked" : "", how->stepped ? "stepped" : "blocking");
+	test_note(note);
+	return note;
+}
+
 static void urgent(const struct urgent *how)
 {
 	static unsigned char ring[65536], copy[ALL + 1];
@@ -123,14 +134,11 @@ static void urgent(const struct urgent *how)
 	struct lab_sink to;
 	struct pollfd urgent_is_there;
 	pthread_t peer;
-	char note[100];
+	const char *note = urgent_note(how);
 	size_t got;
 	int fds[2], second_fd = lab_empty_file();
 	int64_t n;
 
-	snprintf(note, sizeof note, "%s to %s%s%s, %s", lab_kind_name(how->from), lab_kind_name(how->to),
-		 how->tee ? ", tee" : "", how->chunked ? ", chunked" : "", how->stepped ? "stepped" : "blocking");
-	test_note(note);
 	alarm(40);
 	seam_reset();
 	lab_pair(how->from, fds);

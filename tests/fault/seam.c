@@ -60,9 +60,10 @@ const char *seam_name(enum seam_call call)
 	return names[call];
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
+static void cut(uint64_t *bytes, uint64_t most)
 {
-	return a < b ? a : b;
+	if (*bytes > most)
+		*bytes = most;
 }
 
 /* True: the fault comes now, and seam.result is the call's. Else *bytes may have been cut. */
@@ -81,9 +82,9 @@ static bool fires(enum seam_call call, uint64_t *bytes)
 		seam.later++;
 	}
 	if (seam.most)
-		*bytes = least(*bytes, seam.most);
+		cut(bytes, seam.most);
 	if (seam.call == call && seam.moved[call] < seam.after)
-		*bytes = least(*bytes, seam.after - seam.moved[call]);
+		cut(bytes, seam.after - seam.moved[call]);
 	return false;
 }
 

@@ -3,6 +3,7 @@
  * Faults around holes, and transfers of nothing. Holes are walked on a private descriptor, made by punching and by a longer
  * file; each of these may fail, be interrupted, or not exist. Whatever happens, the bytes are right or the error is exact.
  */
+#include "descriptors.h"
 #include "lab.h"
 #include "seam.h"
 #include "types.h"
@@ -198,7 +199,7 @@ static void holes_that_cannot_be_known_are_copied(void)
 
 	for (unsigned i = 0; i < 3 * sizeof rows / sizeof rows[0]; i++) {
 		int from = sparse_file(), to = lab_empty_file();
-		unsigned descriptors = lab_descriptors();
+		unsigned descriptors = count_descriptors();
 
 		seam_reset();
 		seam_set(rows[i / 3].call, 0, rows[i / 3].result);
@@ -208,7 +209,7 @@ static void holes_that_cannot_be_known_are_copied(void)
 		CHECK(seam.fired > 0 && seam.fired <= 3);
 		CHECK_EQ(report.noted, LEAT_HOLES_UNKNOWN);
 		CHECK_EQ(report.hole_bytes, 0);
-		CHECK_EQ(lab_descriptors(), descriptors);
+		CHECK_EQ(count_descriptors(), descriptors);
 		check_bytes_of(to, SIZE);
 		close(from);
 		close(to);

@@ -9,25 +9,11 @@ FUZZ_SEEDS("7 accept4(3<socket:[1]>, NULL, NULL, SOCK_CLOEXEC) = 5<socket:[2]>\n
 	   "7 read(4</tmp/file>, \"\"..., 65536) = 65536\n7 write(5<socket:[2]>, \"\"..., 65536) = 65536\n",
 	   "7 splice(4</tmp/a>, NULL, 6<pipe:[3]>, NULL, 65536, 0 <unfinished ...>\n8 read(3<pipe:[9]>, \"\"..., 1) = 1\n"
 	   "7 <... splice resumed>) = 65536\n",
+	   "7 preadv2(4</tmp/a>, <unfinished ...>\n8 nanosleep({}, NULL) = 0\n"
+	   "7 <... preadv2 resumed>[{iov_base=\"\"..., iov_len=1}], 1, 0, RWF_NOWAIT) = 1\n",
 	   "7 preadv2(4</tmp/a>, [{iov_base=\"\"..., iov_len=1}], 1, 0, RWF_NOWAIT) = -1 EAGAIN (Resource)\n",
 	   "7 ioctl(4</tmp/a>, FICLONERANGE, {src_fd=5</tmp/b>}) = 0\n7 --- SIGPIPE {si_signo=SIGPIPE} ---\n7 +++ exited with 0 +++\n",
 	   "7 recvfrom(5<TCP:[1]>, \"\"..., 100, MSG_PEEK, NULL, NULL) = 100\n")
-
-/* What tracing itself would call: nothing is traced here. */
-pid_t child_fork(void)
-{
-	return -1;
-}
-
-const char *tool_end(int status, char *text, size_t size)
-{
-	return text;
-}
-
-int pin_to(int cpu)
-{
-	return 0;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

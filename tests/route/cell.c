@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cell.h"
+#include "descriptors.h"
 #include "expect.h"
 
 #include <errno.h>
@@ -420,13 +421,13 @@ unsigned cell_run(const struct cell *cell)
 	expect_make(&run.expect, cell->from, cell->to, cell->wraps == WRAPS_HASH);
 	from_make(&run.from, cell->from, cell->size, blocking);	/* files and children that stay are made here */
 	from_close(&run.from);
-	fds = ends_count_fds();
+	fds = count_descriptors();
 	from_make(&run.from, cell->from, cell->size, blocking);
 	to_make(&run.to, cell->to, 2 * cell->size + 100, blocking);
 	put_wrappers(&run);
 	check_all(&run);
 	from_close(&run.from);
 	to_close(&run.to);
-	EXPECT(&run, ends_count_fds() == fds, "%u descriptors before, %u after", fds, ends_count_fds());
+	EXPECT(&run, count_descriptors() == fds, "%u descriptors before, %u after", fds, count_descriptors());
 	return run.wrong;
 }

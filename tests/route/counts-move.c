@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "any-wrapper.h"
 #include "counts.h"
 
 #include <fcntl.h>
@@ -17,14 +18,7 @@ struct move {
 	struct leat_source source;
 	struct leat_sink sink;
 	struct leat_report report;
-	struct leat_limit limit;
-	struct leat_count count;
-	struct leat_log log;
-	struct leat_trace trace;
-	struct leat_progress progress;
-	struct leat_deadline deadline;
-	struct leat_xxh3 hash;
-	struct leat_frame frame;
+	union any_wrapper wrapper[8];
 	uint64_t events;
 };
 
@@ -45,12 +39,12 @@ static void on_progress(void *arg, const struct leat_progress_state *state)
 
 static void six_wrappers(struct move *m)
 {
-	leat_wrap(&m->source, leat_limit_init(&m->limit, UINT64_MAX));
-	leat_wrap(&m->source, leat_count_init(&m->count));
-	leat_wrap(&m->source, leat_log_init(&m->log, on_log, &m->events));
-	leat_wrap(&m->source, leat_trace_init(&m->trace, m, LEAT_SECOND, on_trace, &m->events));
-	leat_wrap_sink(&m->sink, leat_progress_init(&m->progress, LEAT_SECOND, on_progress, &m->events));
-	leat_wrap_sink(&m->sink, leat_deadline_init(&m->deadline, 60 * LEAT_SECOND, 600 * LEAT_SECOND));
+	leat_wrap(&m->source, leat_limit_init(&m->wrapper[0].limit, UINT64_MAX));
+	leat_wrap(&m->source, leat_count_init(&m->wrapper[1].count));
+	leat_wrap(&m->source, leat_log_init(&m->wrapper[2].log, on_log, &m->events));
+	leat_wrap(&m->source, leat_trace_init(&m->wrapper[3].trace, m, LEAT_SECOND, on_trace, &m->events));
+	leat_wrap_sink(&m->sink, leat_progress_init(&m->wrapper[4].progress, LEAT_SECOND, on_progress, &m->events));
+	leat_wrap_sink(&m->sink, leat_deadline_init(&m->wrapper[5].deadline, 60 * LEAT_SECOND, 600 * LEAT_SECOND));
 }
 
 /* One call does the whole of it when that is small enough. */
@@ -85,9 +79,9 @@ static void run(struct move *m, unsigned how, uint64_t expect)
 	if (how & WRAPPED)
 		six_wrappers(m);
 	if (how & HASH)
-		leat_wrap(&m->source, leat_xxh3_init(&m->hash));
+		leat_wrap(&m->source, leat_xxh3_init(&m->wrapper[6].xxh3));
 	if (how & FRAME)
-		leat_wrap_sink(&m->sink, leat_chunked_init(&m->frame, 1 << 20));
+		leat_wrap_sink(&m->sink, leat_chunked_init(&m->wrapper[7].frame, 1 << 20));
 	if (how & IMMUTABLE)
 		leat_promise(&m->source, LEAT_IMMUTABLE);
 	if (how & LOOKED) {
@@ -144,6 +138,43 @@ static void gib(struct move *m, const char *to, unsigned how)
 	pthread_join(thread, NULL);
 }
 
+static void *discard_slowly(void *arg)
+{
+	int fd = *(int *)arg;
+
+	while (recv(fd, NULL, 65536, MSG_TRUNC) > 0)
+		usleep(50);
+	return NULL;
+}
+
+/* To a peer that lets few bytes go at a time: much of what was looked at is still to come when the next call is made. */
+static void in_short_calls(struct move *m)
+{
+	int pair[2], fd = ends_file(O_RDWR), room = 65536, r;
+	pthread_t thread;
+	static struct leat_transfer t;
+
+	ends_pair(true, pair);
+	ends_nonblock(pair[0], true);
+	if (setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room))
+		ends_die("SO_SNDBUF");
+	for (int i = 0; i < 4; i++)
+		if (write(fd, ends_content(SIZE), SIZE) != SIZE)
+			ends_die("a file of 32 MiB");
+	leat_from_file(&m->source, fd, 0);
+	leat_to_fd(&m->sink, pair[0]);
+	if (pthread_create(&thread, NULL, discard_slowly, &pair[1]))
+		ends_die("receiver");
+	if (getpgid(COUNTS_BEGIN) >= 0 || leat_begin(&t, &m->sink, &m->source, NULL))
+		ends_die("begin");
+	r = ends_drive(&t, NULL);
+	leat_end(&t, &m->report);
+	if (getpgid(COUNTS_END) >= 0 || r)
+		ends_die("a stepped transfer");
+	close(pair[0]);
+	pthread_join(thread, NULL);
+}
+
 /* Blocks that were never written: no hole, and no reading of the disk either. */
 static void gib_to_file(struct move *m, unsigned how)
 {
@@ -195,6 +226,8 @@ static bool run_scenario(struct move *m, const char *name)
 		gib(m, "tcp", how | BLOCKING);
 	} else if (!strncmp(name, "gib-tcp", 7)) {
 		gib(m, "tcp", how);
+	} else if (!strcmp(name, "short-calls")) {
+		in_short_calls(m);
 	} else if (!strncmp(name, "gib-file", 8)) {
 		gib_to_file(m, how);
 	} else if (!strncmp(name, "small-", 6)) {

@@ -266,6 +266,22 @@ static void a_gib_to_a_socket(void)
 	pair_per_gib("gib-tcp-blocking", "sendfile", 1100, false);
 }
 
+/* ---- Looking whether a file is in memory ---- */
+
+/* Once for a step, which begins behind a poll, and for each MiB; not again for each few bytes that went. */
+static void probes_of_short_calls(void)
+{
+	struct leat_report r;
+	struct log log;
+
+	trace("short-calls", &log, &r);
+	print_log("short-calls", &log);
+	CHECK_EQ(r.bytes, 32u << 20);
+	no_payload(&log);
+	CHECK_SAY(calls(&log, "sendfile", NULL) > 150, "the calls were not short");
+	CHECK_LE(calls(&log, "preadv2", NULL), calls(&log, "poll", "ppoll") + UINT64_C(3) * 32);
+}
+
 /* ---- A small body ---- */
 
 static void small(const char *scenario, uint64_t most)
@@ -288,7 +304,7 @@ static void four_kib_with_six_wrappers(void)
 
 static const struct test tests[] = {
 	TEST(as_the_report_says), TEST(a_gib_to_a_device), TEST(a_gib_to_a_file),
-	TEST(a_gib_to_a_socket), TEST(four_kib_with_six_wrappers),
+	TEST(a_gib_to_a_socket), TEST(probes_of_short_calls), TEST(four_kib_with_six_wrappers),
 };
 
 int main(int argc, char **argv)

@@ -164,19 +164,6 @@ bool ends_is_nonblock(int fd)
 	return fcntl(fd, F_GETFL) & O_NONBLOCK;
 }
 
-unsigned ends_count_fds(void)
-{
-	unsigned count = 0;
-	DIR *all = opendir("/proc/self/fd");
-
-	if (!all)
-		ends_die("/proc/self/fd");
-	while (readdir(all))
-		count++;
-	closedir(all);
-	return count;
-}
-
 uint64_t ends_write_all(int fd, const void *bytes, uint64_t size)
 {
 	uint64_t done = 0;

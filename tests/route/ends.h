@@ -13,6 +13,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Where a file's bytes begin: no multiple of anything, so a lost offset shows. */
+#define ENDS_PAD 4099
+
 enum from {	/* kinds of sources */
 	FROM_FD,	/* file at its own offset, which is not 0 */
 	FROM_FILE,	/* file from an offset to its end */
@@ -85,7 +88,6 @@ void ends_pair(bool tcp, int pair[2]);		/* both blocking */
 void ends_pty(int *ret_master, int *ret_slave);	/* raw */
 void ends_nonblock(int fd, bool on);
 bool ends_is_nonblock(int fd);
-unsigned ends_count_fds(void);
 uint64_t ends_write_all(int fd, const void *bytes, uint64_t size);	/* bytes written until an error */
 
 /* Makes the end. For a pipe, socket or terminal blocking says whether our descriptor lacks O_NONBLOCK. */

@@ -69,4 +69,23 @@ static inline void part_check(const struct part *part, unsigned order, uint64_t 
 	CHECK_EQ(part->count.bytes, bytes);
 }
 
+/* A non-blocking transfer, from its begin to its end. */
+static inline void parts_step(struct leat_sink *sink, struct leat_source *source, struct leat_report *report)
+{
+	struct leat_transfer t;
+
+	CHECK_EQ(leat_begin(&t, sink, source, NULL), 0);
+	CHECK_EQ(ends_drive(&t, NULL), LEAT_DONE);
+	CHECK_EQ(leat_end(&t, report), 0);
+}
+
+/* These bytes have arrived, and nothing else. */
+static inline void parts_arrived(struct to_end *to, const void *bytes, uint64_t size)
+{
+	to_finish(to, 0);
+	CHECK_EQ(to->got_size, size);
+	CHECK_BYTES(to->got, bytes, size);
+	to_close(to);
+}
+
 #endif

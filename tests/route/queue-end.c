@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "parts.h"
+#include "tap.h"
 
 #define SIZE 300000
 
@@ -27,37 +28,6 @@ static void make_parts(unsigned count, uint64_t size)
 		CHECK_EQ(leat_queue_add(&queue, &parts[i].source), 0);
 	}
 	leat_from_queue(&source, &queue);
-}
-
-/* A sink that takes so many bytes in small pieces, then fails or waits. */
-struct tap {
-	struct leat_sink sink;
-	unsigned char got[10 * SIZE];
-	uint64_t at, most;
-	int then;
-};
-static struct tap tap;
-
-static int64_t tap_write(void *arg, const void *bytes, size_t size, int more, struct pollfd *wait)
-{
-	uint64_t n = size < 10000 ? size : 10000;
-
-	if (tap.at == tap.most)
-		return tap.then;
-	n = n < tap.most - tap.at ? n : tap.most - tap.at;
-	memcpy(tap.got + tap.at, bytes, n);
-	tap.at += n;
-	return (int64_t)n;
-}
-
-static const struct leat_sink_ops tap_ops = { .name = "tap", .write = tap_write };
-
-static void tap_open(uint64_t most, int then)
-{
-	tap.at = 0;
-	tap.most = most;
-	tap.then = then;
-	leat_to_callback(&tap.sink, &tap_ops, NULL);
 }
 
 static void a_failure_ends_its_part_only(void)

@@ -6,6 +6,7 @@
 
 #include "machine.h"
 #include "parts.h"
+#include "tap.h"
 
 #define SIZE 60000
 
@@ -20,23 +21,6 @@ static void begin_test(const char *name)
 	parts_released = 0;
 	memset(parts, 0, sizeof parts);
 	to_make(&to, TO_TCP, 20 * SIZE, false);
-}
-
-static void arrived(uint64_t bytes)
-{
-	to_finish(&to, 0);
-	CHECK_EQ(to.got_size, bytes);
-	CHECK_BYTES(to.got, content, bytes);
-	to_close(&to);
-}
-
-static void stepped(struct leat_source *source, struct leat_report *report)
-{
-	struct leat_transfer t;
-
-	CHECK_EQ(leat_begin(&t, &to.sink, source, NULL), 0);
-	CHECK_EQ(ends_drive(&t, NULL), LEAT_DONE);
-	CHECK_EQ(leat_end(&t, report), 0);
 }
 
 /* A response: header from memory, body from a file. As a part its report is of both. */
@@ -110,7 +94,7 @@ static void a_queue_in_a_queue(void)
 	leat_queue_end(&queue);
 	leat_from_queue(&source, &queue);
 	leat_wrap(&source, leat_count_init(&all));
-	stepped(&source, &report);
+	parts_step(&to.sink, &source, &report);
 	CHECK_EQ(all.bytes, 3u * SIZE);
 	CHECK_EQ(report.bytes, 3u * SIZE);
 	for (unsigned i = 0; i < 3; i++) {
@@ -122,37 +106,7 @@ static void a_queue_in_a_queue(void)
 	for (unsigned i = 0; i < 3; i++)
 		leat_close(&responses[i].whole.source);
 	CHECK_EQ(parts_released, 9u);
-	arrived(3 * SIZE);
-}
-
-/* Takes so many bytes, then fails or waits. */
-static struct {
-	struct leat_sink sink;
-	uint64_t at, most;
-	int then;
-} tap;
-
-static int64_t tap_write(void *arg, const void *bytes, size_t size, int more, struct pollfd *wait)
-{
-	uint64_t n = size < 10000 ? size : 10000;
-
-	if (tap.at == tap.most)
-		return tap.then;
-	n = n < tap.most - tap.at ? n : tap.most - tap.at;
-	if (memcmp(bytes, content + tap.at, n) != 0)
-		return -EBADMSG;
-	tap.at += n;
-	return (int64_t)n;
-}
-
-static const struct leat_sink_ops tap_ops = { .name = "tap", .write = tap_write };
-
-static void tap_open(uint64_t most, int then)
-{
-	tap.at = 0;
-	tap.most = most;
-	tap.then = then;
-	leat_to_callback(&tap.sink, &tap_ops, NULL);
+	parts_arrived(&to, content, 3 * SIZE);
 }
 
 static struct response nested[3];
@@ -176,6 +130,7 @@ static void nest_close(void)
 	for (unsigned i = 0; i < 3; i++)
 		leat_close(&nested[i].whole.source);
 	CHECK_EQ(parts_released, 9u);
+	CHECK_BYTES(tap.got, content, tap.at);
 	leat_close_sink(&tap.sink);
 	to_close(&to);
 }
@@ -280,7 +235,7 @@ static void deep_and_open(void)
 	CHECK_EQ(report.bytes, 2u * SIZE);
 	for (unsigned i = 5; i--;)
 		leat_close(&sources[i]);
-	arrived(2 * SIZE);
+	parts_arrived(&to, content, 2 * SIZE);
 }
 
 /* An open inner queue that is empty holds up the outer one; what it gets later still comes first. */
@@ -314,7 +269,7 @@ static void an_open_inner_queue_is_waited_for(void)
 	CHECK_EQ(report.bytes, 3u * SIZE);
 	leat_close(&outer_source);
 	leat_close(&inner_source);
-	arrived(3 * SIZE);
+	parts_arrived(&to, content, 3 * SIZE);
 }
 
 /* One request stream, cut into pieces by views that are parts: each limited, each with its own count. */
@@ -336,19 +291,19 @@ static void parts_that_are_views_of_one_source(void)
 	leat_queue_add(&queue, &parts[0].source);
 	leat_queue_end(&queue);
 	leat_from_queue(&source, &queue);
-	stepped(&source, &report);
+	parts_step(&to.sink, &source, &report);
 	part_check(&parts[0], 1, SIZE, LEAT_ROUTE_SENDFILE);
 	leat_close(&source);
 	leat_close(&parts[0].source);
 
 	leat_from_source(&parts[1].source, &below);	/* shares the position */
 	part_ready(&parts[1], -1);
-	stepped(&parts[1].source, &report);
+	parts_step(&to.sink, &parts[1].source, &report);
 	CHECK_EQ(parts[1].count.bytes, 2u * SIZE);
 	leat_close(&parts[1].source);
 	leat_close(&below);
 	close(fd);
-	arrived(3 * SIZE);
+	parts_arrived(&to, content, 3 * SIZE);
 }
 
 /* A view on a whole queue: its limit cuts across the parts. */
@@ -372,7 +327,7 @@ static void a_view_on_a_queue_cuts_across_parts(void)
 		leat_from_source(&view, &source);
 		leat_wrap(&view, leat_count_init(&count));
 		leat_wrap(&view, leat_limit_init(&limit, i < 3 ? SIZE / 2 + SIZE / 3 : UINT64_MAX));
-		stepped(&view, &report);
+		parts_step(&to.sink, &view, &report);
 		CHECK_EQ(count.bytes, report.bytes);
 		CHECK_EQ(report.bytes, i < 3 ? SIZE / 2 + SIZE / 3 : 4 * SIZE - 3 * (SIZE / 2 + SIZE / 3));
 		leat_close(&view);
@@ -380,7 +335,7 @@ static void a_view_on_a_queue_cuts_across_parts(void)
 	for (unsigned i = 0; i < 4; i++)
 		part_check(&parts[i], i + 1, SIZE, LEAT_ROUTE_SENDFILE);
 	leat_close(&source);
-	arrived(4 * SIZE);
+	parts_arrived(&to, content, 4 * SIZE);
 }
 
 /* ---- A connection ---- */
@@ -433,7 +388,7 @@ static void one_transfer_serves_a_connection(void)
 	for (unsigned i = 0; i < 10; i++)
 		leat_close(&responses[i].whole.source);
 	free(responses);
-	arrived(at);
+	parts_arrived(&to, content, at);
 }
 
 /* A peer that leaves while the queue is empty is noticed: leat_wants asks for errors, and the step polls once. */

@@ -18,23 +18,6 @@ static void begin_test(const char *name)
 	to_make(&to, TO_TCP, 10 * SIZE, false);
 }
 
-static void arrived(uint64_t bytes)
-{
-	to_finish(&to, 0);
-	CHECK_EQ(to.got_size, bytes);
-	CHECK_BYTES(to.got, content, bytes);
-	to_close(&to);
-}
-
-static void stepped(struct leat_source *source, struct leat_report *report)
-{
-	struct leat_transfer t;
-
-	CHECK_EQ(leat_begin(&t, &to.sink, source, NULL), 0);
-	CHECK_EQ(ends_drive(&t, NULL), LEAT_DONE);
-	CHECK_EQ(leat_end(&t, report), 0);
-}
-
 static void queue_source(struct leat_source *source, struct leat_queue *queue, struct part *parts, unsigned count)
 {
 	leat_queue_init(queue);
@@ -59,7 +42,7 @@ static void each_part_its_route_and_report(void)
 	queue_source(&source, &queue, parts, 4);
 	leat_queue_end(&queue);
 	leat_wrap(&source, leat_count_init(&all));
-	stepped(&source, &report);
+	parts_step(&to.sink, &source, &report);
 	part_check(&parts[0], 1, 100, LEAT_ROUTE_MEMORY);
 	part_check(&parts[1], 2, SIZE, LEAT_ROUTE_SENDFILE);
 	part_check(&parts[2], 3, 0, LEAT_ROUTE_MEMORY);
@@ -74,7 +57,7 @@ static void each_part_its_route_and_report(void)
 	CHECK_EQ(parts[1].report.ended_by, LEAT_ENDED_BY_SOURCE);
 	leat_close(&source);
 	CHECK_EQ(parts_released, 4u);
-	arrived(SIZE + 107);
+	parts_arrived(&to, content, SIZE + 107);
 }
 
 static int64_t read_nothing(void *arg, void *buffer, size_t bytes, struct pollfd *wait)
@@ -127,7 +110,7 @@ static void the_end_has_its_reason(void)
 	queue_source(&source, &queue, parts, 5);
 	leat_queue_end(&queue);
 	leat_wrap(&source, leat_log_init(&log, note_end, &whole));
-	stepped(&source, &report);
+	parts_step(&to.sink, &source, &report);
 	for (unsigned i = 0; i < 5; i++) {
 		CHECK_EQ(ended[i].times, 1u);
 		CHECK_EQ(ended[i].reason, reasons[i]);
@@ -159,7 +142,7 @@ static void a_hashed_part_copies_alone(void)
 	leat_wrap(&parts[1].source, leat_xxh3_init(&hash));
 	queue_source(&source, &queue, parts, 3);
 	leat_queue_end(&queue);
-	stepped(&source, &report);
+	parts_step(&to.sink, &source, &report);
 	part_check(&parts[0], 1, SIZE, LEAT_ROUTE_SENDFILE);
 	part_check(&parts[1], 2, SIZE, LEAT_ROUTE_COPY);
 	part_check(&parts[2], 3, SIZE, LEAT_ROUTE_SENDFILE);
@@ -179,7 +162,7 @@ static void a_hashed_part_copies_alone(void)
 	CHECK(leat_xxh3_result(&hash) == leat_xxh3_result(&whole));
 	leat_close(&memory);
 	leat_close(&source);
-	arrived(3 * SIZE);
+	parts_arrived(&to, content, 3 * SIZE);
 }
 
 /* ---- Growing ---- */
@@ -230,12 +213,12 @@ static void grow_test(const char *name, enum leat_event_kind when)
 	leat_queue_init(&grow.queue);
 	grow_by_one();
 	leat_from_queue(&source, &grow.queue);
-	stepped(&source, &report);
+	parts_step(&to.sink, &source, &report);
 	leat_close(&source);
 	for (unsigned i = 0; i < 40; i++)
 		part_check(&grow.parts[i], i + 1, 1000, i % 2 ? LEAT_ROUTE_SENDFILE : LEAT_ROUTE_MEMORY);
 	CHECK_EQ(report.bytes, 40000u);
-	arrived(40000);
+	parts_arrived(&to, content, 40000);
 }
 
 static void grows_when_a_part_begins(void)
@@ -284,12 +267,12 @@ static void a_released_part_may_come_again(void)
 	part_memory(&part, content, 5000);
 	leat_on_release(&part.source, add_again, &part);
 	queue_source(&source, &again_queue, &part, 1);
-	stepped(&source, &report);
+	parts_step(&to.sink, &source, &report);
 	CHECK_EQ(report.bytes, 50000u);
 	CHECK_EQ(parts_released, 10u);
 	leat_close(&source);
 	CHECK_EQ(parts_released, 10u);
-	arrived(50000);
+	parts_arrived(&to, content, 50000);
 }
 
 static void free_part(void *arg, const struct leat_report *report)
@@ -316,10 +299,10 @@ static void a_released_part_may_be_freed(void)
 	}
 	leat_queue_end(&queue);
 	leat_from_queue(&source, &queue);
-	stepped(&source, &report);
+	parts_step(&to.sink, &source, &report);
 	CHECK_EQ(parts_released, 8u);
 	leat_close(&source);
-	arrived(24000);
+	parts_arrived(&to, content, 24000);
 }
 
 static void add_says_what_is_wrong(void)
@@ -344,7 +327,7 @@ static void add_says_what_is_wrong(void)
 	leat_close(&owner);
 	leat_close(&part);
 	leat_close(&other);
-	arrived(10);
+	parts_arrived(&to, content, 10);
 }
 
 static const struct test tests[] = {

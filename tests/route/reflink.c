@@ -13,6 +13,7 @@
 #include <sys/statfs.h>
 
 #include "check.h"
+#include "descriptors.h"
 #include "ends.h"
 
 #define BLOCK 4096
@@ -226,7 +227,7 @@ static void snapshot(void)
 	options.snapshot_dir = dir;
 	memset(other, 'x', sizeof other);
 	to_make_slow(&to, TO_TCP, SIZE, false, 0);
-	fds = ends_count_fds();
+	fds = count_descriptors();
 	leat_from_file(&source, from, 0);
 	for (int cancel = 0; cancel < 2; cancel++) {
 		CHECK_EQ(leat_begin(&t, &to.sink, &source, &options), 0);
@@ -241,7 +242,7 @@ static void snapshot(void)
 	CHECK_EQ(report.route, LEAT_ROUTE_SENDFILE);
 	CHECK_EQ(report.by_reference, 0);
 	CHECK_EQ(report.refused[LEAT_ROUTE_SENDFILE], LEAT_OK);
-	CHECK_EQ(ends_count_fds(), fds);
+	CHECK_EQ(count_descriptors(), fds);
 	to_finish(&to, 0);
 	CHECK_EQ(to.got_size, (uint64_t)SIZE);
 	CHECK_BYTES(to.got, content, SIZE);

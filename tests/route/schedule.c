@@ -309,8 +309,8 @@ static void judge(uint64_t (*once)(const void *), const void *row, const char *w
 	const char *sanitizer = getenv("SANITIZER");
 	char text[120];
 
-	if (sanitizer && !strcmp(sanitizer, "valgrind"))
-		test_skip("valgrind makes everything late");
+	if (sanitizer && (!strcmp(sanitizer, "valgrind") || !strcmp(sanitizer, "tsan")))
+		test_skip("%s makes everything late", sanitizer);
 	ends_alarm(30, what);
 	while (worst_ns > MOST_LATE_NS && tries++ < 3)
 		worst_ns = once(row);

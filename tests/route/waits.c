@@ -4,6 +4,7 @@
  * and that a helper names no transfer that is over. Time is the test's own, and files are as cold as it says.
  */
 #include "check.h"
+#include "descriptors.h"
 #include "ends.h"
 
 #include <fcntl.h>
@@ -355,14 +356,14 @@ static void parts_end(struct parts *p, int expected)
 static void a_cold_part_that_ends_and_a_cancel(void)
 {
 	struct parts p;
-	unsigned fds = ends_count_fds();
+	unsigned fds = count_descriptors();
 
 	for (int again = 0; again < 5; again++) {
 		parts_begin(&p);
 		CHECK_GE(leat_step(p.t), LEAT_WAIT);	/* early: harmless */
 		parts_end(&p, -ECANCELED);
 	}
-	CHECK_LE(ends_count_fds(), fds + 1);	/* the directory of the files may be open */
+	CHECK_LE(count_descriptors(), fds + 1);	/* the directory of the files may be open */
 }
 
 static void a_cold_part_that_ends_and_the_others(void)

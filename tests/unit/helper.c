@@ -4,11 +4,11 @@
 
 static void costs_one_descriptor_until_asked(void)
 {
-	int before = descriptors(), fd;
+	int before = count_descriptors(), fd;
 
 	begin(0);
 	fd = leat_helper_fd(&helper);
-	CHECK_EQ(descriptors(), before + 1);
+	CHECK_EQ(count_descriptors(), before + 1);
 	CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	CHECK(!readable(0));
@@ -16,7 +16,7 @@ static void costs_one_descriptor_until_asked(void)
 	CHECK_EQ(worker(), 0);
 	helper_forget(&helper, transfer(0));
 	leat_helper_end(&helper);
-	CHECK_EQ(descriptors(), before);
+	CHECK_EQ(count_descriptors(), before);
 }
 
 static void nothing_and_zeros_are_valid(void)
@@ -50,7 +50,7 @@ static void *open_gate_later(void *arg)
 
 static void ends_while_busy(void)
 {
-	int fd = make_file(4 * MIB), before = descriptors();
+	int fd = make_file(4 * MIB), before = count_descriptors();
 	unsigned reads = 0;
 	pthread_t thread;
 
@@ -64,14 +64,14 @@ static void ends_while_busy(void)
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ((unsigned)kernel.reads, reads);	/* it did not go on after the read it stood in */
 	CHECK_EQ(reads, 1);
-	CHECK_EQ(descriptors(), before);
+	CHECK_EQ(count_descriptors(), before);
 	wait_for_no_worker();
 	close(fd);
 }
 
 static void ends_with_ready_ones_untaken(void)
 {
-	int fd = make_file(64 * KIB), before = descriptors();
+	int fd = make_file(64 * KIB), before = count_descriptors();
 
 	for (unsigned i = 0; i < 100; i++) {
 		begin(0);
@@ -81,7 +81,7 @@ static void ends_with_ready_ones_untaken(void)
 			CHECK(readable(SOON_MS));
 		leat_helper_end(&helper);
 	}
-	CHECK_EQ(descriptors(), before);
+	CHECK_EQ(count_descriptors(), before);
 	close(fd);
 }
 
@@ -132,7 +132,7 @@ static void an_idle_worker_ends_and_comes_back(void)
 
 static void says_what_it_cannot_get(void)
 {
-	int fd = make_file(64 * KIB), before = descriptors();
+	int fd = make_file(64 * KIB), before = count_descriptors();
 
 	begin(0);
 	kernel.dup_error = -EMFILE;
@@ -148,7 +148,7 @@ static void says_what_it_cannot_get(void)
 	helper_forget(&helper, transfer(0));
 	CHECK(!next());
 	CHECK(!readable(0));
-	CHECK_EQ(descriptors(), before + 1);
+	CHECK_EQ(count_descriptors(), before + 1);
 	CHECK_EQ(helper_read_ahead(&helper, transfer(0), fd, 0, 1), 0);
 	CHECK(wait_next() == transfer(0));
 	leat_helper_end(&helper);
@@ -156,7 +156,7 @@ static void says_what_it_cannot_get(void)
 	CHECK_EQ(leat_helper_init(&helper, 0), -EMFILE);
 	CHECK_EQ(leat_helper_fd(&helper), -1);
 	leat_helper_end(&helper);
-	CHECK_EQ(descriptors(), before);
+	CHECK_EQ(count_descriptors(), before);
 	close(fd);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Pipes of ours: sizes, budget, pool, and above all that no byte survives in a pipe that is used again. */
 #include "check.h"
+#include "descriptors.h"
 
 #include "helper.h"
 #include "pipe.h"
 #include "sys.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/ioctl.h>
@@ -48,18 +48,6 @@ int64_t __wrap_sys_pipe_size(int fd, uint64_t wanted)
 	return __real_sys_pipe_size(fd, wanted);
 }
 
-static int descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	CHECK(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
-
 static void begin(void)
 {
 	memset(&kernel, 0, sizeof kernel);
@@ -76,7 +64,7 @@ static uint64_t bytes_in(const struct pipe *pipe)
 static void gives_what_was_asked(void)
 {
 	struct pipe pipe;
-	int before = descriptors();
+	int before = count_descriptors();
 
 	begin();
 	CHECK_EQ(pipe_open(&pipe, MIB, NULL), 0);
@@ -91,7 +79,7 @@ static void gives_what_was_asked(void)
 	CHECK_EQ(pipe.fd[0], -1);
 	CHECK_EQ(pipe.fd[1], -1);
 	pipe_close(&pipe, NULL);
-	CHECK_EQ(descriptors(), before);
+	CHECK_EQ(count_descriptors(), before);
 }
 
 static void gives_never_less_than_64_kib(void)
@@ -147,7 +135,7 @@ static void refuses_a_pipe_too_small(void)
 
 	begin();
 	CHECK_EQ(leat_helper_init(&pool, 2), 0);
-	before = descriptors();
+	before = count_descriptors();
 	kernel.given = 8 * KIB;
 	for (int i = 0; i < 10; i++) {
 		CHECK_EQ(pipe_open(&pipe, MIB, i & 1 ? &pool : NULL), -ENOBUFS);
@@ -155,7 +143,7 @@ static void refuses_a_pipe_too_small(void)
 		CHECK_EQ(pipe.fd[1], -1);
 	}
 	CHECK_EQ(kernel.pipes, 10);
-	CHECK_EQ(descriptors(), before);
+	CHECK_EQ(count_descriptors(), before);
 	leat_helper_end(&pool);
 }
 
@@ -211,7 +199,7 @@ static void an_empty_pipe_is_used_again(void)
 	CHECK_EQ(pipe_open(&pipe, MIB, &pool), 0);
 	fd = pipe.fd[0];
 	pipe_close(&pipe, &pool);
-	before = descriptors();
+	before = count_descriptors();
 	for (int i = 0; i < 1000; i++) {
 		CHECK_EQ(pipe_open(&pipe, MIB, &pool), 0);
 		CHECK_EQ(pipe.fd[0], fd);
@@ -223,9 +211,9 @@ static void an_empty_pipe_is_used_again(void)
 	}
 	CHECK_EQ(kernel.pipes, 1);
 	CHECK_EQ(kernel.wanted_count, 1);
-	CHECK_EQ(descriptors(), before);
+	CHECK_EQ(count_descriptors(), before);
 	leat_helper_end(&pool);
-	CHECK_EQ(descriptors(), before - 3);
+	CHECK_EQ(count_descriptors(), before - 3);
 }
 
 static void a_pipe_with_bytes_is_never_used_again(void)
@@ -236,7 +224,7 @@ static void a_pipe_with_bytes_is_never_used_again(void)
 
 	begin();
 	CHECK_EQ(leat_helper_init(&pool, 4), 0);
-	before = descriptors();
+	before = count_descriptors();
 	/* counted: 0 known, 1 forgotten (the kernel knows better), 2 known, but the pipe was drained behind our back */
 	for (int i = 0; i < 300; i++) {
 		CHECK_EQ(pipe_open(&pipe, MIB, &pool), 0);
@@ -247,7 +235,7 @@ static void a_pipe_with_bytes_is_never_used_again(void)
 		if (i % 3 == 2)
 			CHECK_EQ(read(pipe.fd[0], (char[6]){ 0 }, 6), 6);
 		pipe_close(&pipe, &pool);
-		CHECK_EQ(descriptors(), before);
+		CHECK_EQ(count_descriptors(), before);
 	}
 	CHECK_EQ(kernel.pipes, 300);
 	leat_helper_end(&pool);
@@ -307,12 +295,12 @@ static void closing_what_is_not_open_is_fine(void)
 
 	begin();
 	CHECK_EQ(leat_helper_init(&pool, 1), 0);
-	before = descriptors();
+	before = count_descriptors();
 	pipe_close(&never, NULL);
 	pipe_close(&never, &pool);
 	pipe_close(&zeros, NULL);
 	pipe_close(&zeros, &pool);
-	CHECK_EQ(descriptors(), before);
+	CHECK_EQ(count_descriptors(), before);
 	CHECK_EQ(pipe_open(&never, MIB, &pool), 0);
 	pipe_close(&never, &pool);
 	leat_helper_end(&pool);

@@ -5,7 +5,7 @@
 static void makes_an_evicted_range_resident(void)
 {
 	const uint64_t size = 8 * MIB, from = 12305, bytes = 3 * MIB + 1;
-	int before = descriptors(), fd = make_file(size), mine;
+	int before = count_descriptors(), fd = make_file(size), mine;
 
 	begin(0);
 	evict(fd, size);
@@ -19,7 +19,7 @@ static void makes_an_evicted_range_resident(void)
 	CHECK(!readable(0));
 	leat_helper_end(&helper);
 	close(fd);
-	CHECK_EQ(descriptors(), before);
+	CHECK_EQ(count_descriptors(), before);
 }
 
 static void reads_at_most_4_mib(void)
@@ -46,7 +46,7 @@ static void reads_at_most_4_mib(void)
 static void gives_each_once_in_order(void)
 {
 	const unsigned count = 200;
-	int fd = make_file(64 * KIB), before = descriptors();
+	int fd = make_file(64 * KIB), before = count_descriptors();
 
 	begin(0);
 	kernel.gate = true;
@@ -65,7 +65,7 @@ static void gives_each_once_in_order(void)
 	}
 	CHECK(!next());
 	CHECK(!readable(20));
-	CHECK_EQ(descriptors(), before + 1);
+	CHECK_EQ(count_descriptors(), before + 1);
 	leat_helper_end(&helper);
 	close(fd);
 }
@@ -101,7 +101,7 @@ static void ask_thousands(bool past)
 	static unsigned char came[5000];
 	const unsigned count = sizeof came;
 	unsigned asked = 0, answered = 0, random = 1;
-	int fd = make_file(256 * KIB), before = descriptors();
+	int fd = make_file(256 * KIB), before = count_descriptors();
 	struct transfer *t;
 
 	begin(0);
@@ -128,7 +128,7 @@ static void ask_thousands(bool past)
 	}
 	CHECK(!next());
 	leat_helper_end(&helper);
-	CHECK_EQ(descriptors(), before);
+	CHECK_EQ(count_descriptors(), before);
 	close(fd);
 }
 
@@ -145,7 +145,7 @@ static void a_worker_comes_and_goes(void)
 
 static void forgets_what_waits_is_read_and_is_ready(void)
 {
-	int fd = make_file(64 * KIB), before = descriptors();
+	int fd = make_file(64 * KIB), before = count_descriptors();
 
 	begin(0);
 	kernel.gate = true;
@@ -169,7 +169,7 @@ static void forgets_what_waits_is_read_and_is_ready(void)
 	helper_forget(&helper, transfer(6));
 	CHECK(!next());
 	CHECK(!readable(20));
-	CHECK_EQ(descriptors(), before + 1);
+	CHECK_EQ(count_descriptors(), before + 1);
 	leat_helper_end(&helper);
 	close(fd);
 }
@@ -199,7 +199,7 @@ static void a_forgotten_one_may_ask_again(void)
 /* Forgetting at any moment of a request's life: either it was taken before, or it never comes. */
 static void forgets_at_any_moment(void)
 {
-	int fd = make_file(256 * KIB), before = descriptors();
+	int fd = make_file(256 * KIB), before = count_descriptors();
 	unsigned random = 7;
 
 	begin(0);
@@ -213,7 +213,7 @@ static void forgets_at_any_moment(void)
 		CHECK(!next());
 	}
 	leat_helper_end(&helper);
-	CHECK_EQ(descriptors(), before);
+	CHECK_EQ(count_descriptors(), before);
 	close(fd);
 }
 

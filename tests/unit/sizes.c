@@ -39,7 +39,7 @@ static const struct {
 	SIZE(leat_trace, 128),
 	SIZE(leat_progress_state, 56),
 	SIZE(leat_progress, 176),
-	SIZE(leat_hash_ops, 32),
+	SIZE(leat_hash_ops, 48),
 	SIZE(leat_hash, 112),
 	SIZE(leat_xxh3, 728),
 	SIZE(leat_tee, 160),

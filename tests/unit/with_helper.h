@@ -4,6 +4,7 @@
 #define LEAT_TESTS_HELPER_H
 
 #include "check.h"
+#include "descriptors.h"
 
 #include "helper.h"
 #include "sys.h"
@@ -101,18 +102,6 @@ static struct leat_transfer transfers[5000];
 static inline struct transfer *transfer(unsigned i)
 {
 	return (struct transfer *)&transfers[i];
-}
-
-static inline int descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	CHECK(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
 }
 
 /* The worker's thread, or 0. */

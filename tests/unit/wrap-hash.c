@@ -135,7 +135,7 @@ static int yes_update(void *state, const void *bytes, size_t length)
 
 static void hash_positive_is_fine(void)
 {
-	static const struct leat_hash_ops ops = { .init = yes, .update = yes_update, .finish = yes };
+	static const struct leat_hash_ops ops = { .name = "yes", .init = yes, .update = yes_update, .finish = yes };
 	struct leat_hash hash;
 	struct leat_wrapper *w = leat_hash_init(&hash, &ops, NULL);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tee(2): a second sink that takes no splice, a wrapper or a sandbox that forbids it, and the reasons in the report. */
 #include "check.h"
+#include "descriptors.h"
 #include "sys.h"
 
 #include <fcntl.h>
@@ -89,15 +90,6 @@ static void who_forbids_the_kernels_tee(void)
 	}
 }
 
-static unsigned descriptors(void)
-{
-	unsigned count = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		count += fcntl(fd, F_GETFD) >= 0;
-	return count;
-}
-
 /* Each part has its tee, and each tee its pipe while the part runs, by steps and when it is cut too. */
 static void parts_leave_no_pipes(void)
 {
@@ -130,15 +122,15 @@ static void parts_leave_no_pipes(void)
 		leat_queue_end(&queue);
 		leat_from_queue(&source, &queue);
 		leat_to_fd(&end, fileno(file));
-		before = descriptors();
+		before = count_descriptors();
 		CHECK_EQ(leat_begin(&transfer, &end, &source, &options), 0);
 		while (leat_step(&transfer) > 0 && (!cancel || ++steps < PARTS - 1))
-			CHECK_LE(descriptors(), before + 5);	/* a pipe of the transfer, one of a tee, the opened sink */
+			CHECK_LE(count_descriptors(), before + 5);	/* a pipe of the transfer, one of a tee, the opened sink */
 		CHECK_EQ(leat_end(&transfer, &report), cancel ? -ECANCELED : 0);
 		CHECK(report.route_bytes[LEAT_ROUTE_SPLICE_PIPE] > 0);	/* by tee(2) */
 		leat_close(&source);
 		leat_close_sink(&end);
-		CHECK_EQ(descriptors(), before);
+		CHECK_EQ(count_descriptors(), before);
 		for (int i = 0; i < PARTS; i++) {
 			leat_close(&parts[i]);
 			close(fds[i][0]);

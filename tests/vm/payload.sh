@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # payload.sh WORK: builds what runs in the guests into WORK/payload: the kernel facts, and the test programs of
-# tests/unit, tests/route and tests/fault but those in tests/vm/leave-out, all static. LEAT_VM_TESTS=no: the facts alone.
+# tests/unit, tests/route, tests/property and tests/fault but those in tests/vm/leave-out, all static. LEAT_VM_TESTS=no: the
+# facts alone.
 set -eu
 work=${1:?usage: payload.sh WORK}
 source=$(cd "$(dirname "$0")/../.." && pwd)

@@ -2,7 +2,7 @@
 /*
  * The seam: calls of the library that move bytes come through here (-Wl,--wrap). Faults are injected by the case's seed, and
  * never lie: a short move moves only that much, an EAGAIN or EINTR moves nothing. What the kernel takes for the sink is
- * counted, as a second opinion to the report. One of the planted bugs lives here, the others in property-plant.c.
+ * counted, as a second opinion to the report. One of the planted bugs lives here, the others in plant.c.
  */
 #include "property.h"
 #include "sys.h"

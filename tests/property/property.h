@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The property test. A case is a draft (property-draft.c), made from a seed: plain numbers that can be printed, and made
- * smaller while they still fail. A world is the draft built: descriptors, peers, wrappers (property-ends.c, property-made.c).
- * It is run in one or more phases (property-run.c) behind a seam that injects faults and counts (property-seam.c), and
- * judged after each phase against the oracle (property-judge.c, oracle.c).
+ * The property test. A case is a draft (draft.c), made from a seed: plain numbers that can be printed, and made smaller
+ * while they still fail. A world is the draft built: descriptors, peers, wrappers (ends.c, made.c). It is run in one or more
+ * phases (run.c) behind a seam that injects faults and counts (seam.c), and judged after each phase against the oracle
+ * (judge.c, oracle.c).
  */
 #ifndef PROPERTY_H
 #define PROPERTY_H
 
+#include "any-wrapper.h"
 #include "dice.h"
 #include "leat.h"
 #include "oracle.h"
@@ -106,20 +107,7 @@ struct coder_state {
 };
 
 struct made {
-	union {
-		struct leat_wrapper wrapper;
-		struct leat_limit limit;
-		struct leat_rate rate;
-		struct leat_deadline deadline;
-		struct leat_count count;
-		struct leat_log log;
-		struct leat_trace trace;
-		struct leat_progress progress;
-		struct leat_hash hash;
-		struct leat_xxh3 xxh3;
-		struct leat_tee tee;
-		struct leat_frame frame;
-	} as;
+	union any_wrapper as;
 	const struct made_draft *draft;
 	const struct leat_wrapper_ops *shipped;
 	struct stage stage;
@@ -205,7 +193,7 @@ __attribute__((format(printf, 1, 2))) _Noreturn void wrong(const char *format, .
 
 typedef unsigned long long ull;
 
-/* property-made.c, property-code.c */
+/* made.c, code.c */
 struct made *made_new(const struct made_draft *draft);
 void made_free(struct made *made);
 void made_event(struct leat_wrapper *wrapper, const struct leat_event *event);
@@ -215,14 +203,14 @@ extern const struct framing framings[];
 void coder_init(struct made *made);
 extern const struct leat_wrapper_ops coder_ops[CODERS];
 
-/* property-ends.c */
+/* ends.c */
 void world_build(struct world *w, const struct draft *draft);
 void world_free(struct world *w);
 bool world_add_part(struct world *w);	/* to an open queue that lacks some; false: nothing to add or end */
 void each_made(struct world *w, void (*look)(struct made *, void *), void *arg);
 void world_sink_bytes(struct world *w, struct bytes *ret);	/* what arrived at the sink */
 
-/* property-peers.c */
+/* peers.c */
 void peers_warm(void);		/* opens what stays open */
 void peers_make(int kind, int fds[2], unsigned buffer_class);
 uint64_t peers_pump(struct world *w);	/* feeds sources and drains the sink, a little of each; bytes moved */
@@ -231,11 +219,11 @@ void peers_drain(struct world *w);	/* everything that is on its way to the sink 
 extern const struct leat_source_ops given_ops;
 extern const struct leat_sink_ops taken_ops, second_ops;
 
-/* property-seam.c */
+/* seam.c */
 enum plant { PLANT_NOTHING, PLANT_LIMIT, PLANT_CHARGE, PLANT_PIPE };
 extern enum plant planted;
 
-/* property-run.c, property-drive.c */
+/* run.c, drive.c */
 void world_run(struct world *w);
 void drive(struct world *w, const struct phase_draft *phase);
 void world_close(struct world *w);
@@ -243,20 +231,20 @@ uint64_t world_clock(void *arg);
 /* Lets the peers go on until one of fds is ready, or the time has come. */
 void world_settle(struct world *w, struct pollfd *fds, unsigned count, uint64_t wake_at_ns);
 
-/* property-judge.c, property-final.c, property-report.c */
+/* judge.c, final.c, report.c */
 void judge(struct world *w);
 void judge_end(struct world *w);
 void judge_report_end(struct world *w);
 void judge_closed(struct world *w);
 
-/* property-bare.c */
+/* bare.c */
 void bare_compare(struct world *w);
 
-/* property.c, property-shrink.c */
+/* property.c, shrink.c */
 uint64_t draft_fails(const struct draft *draft);
 bool draft_shrink(struct draft *draft);	/* false: it could not */
 
-/* property-stats.c: what the cases did, over all processes */
+/* stats.c: what the cases did, over all processes */
 struct stats {
 	uint64_t cases, source_depth[DEPTH + 1], sink_depth[DEPTH + 1], queues, growing, views, sink_views, blocking, sparse;
 	uint64_t small_buffers, policy[3], level, helper, routes_off, way[PHASE_UNREAD + 1];
