@@ -117,6 +117,18 @@ static void go_type(const char *function, char name[static NAME_MOST])
 	snprintf(name, NAME_MOST, "%.*s", (int)(method - type < NAME_MOST ? method - type : NAME_MOST - 1), type);
 }
 
+/* "<app::Counting<R> as std::io::Read>::read" is app::Counting<R>. */
+static void rust_type(const char *function, char name[static NAME_MOST])
+{
+	const char *as = strstr(function, " as ");
+	int length = as ? (int)(as - function < NAME_MOST ? as - function : NAME_MOST) - 1 : 0;
+
+	if (*function == '<' && length > 0)
+		snprintf(name, NAME_MOST, "%.*s", length, function + 1);
+	else
+		snprintf(name, NAME_MOST, "%s", function);
+}
+
 static void name_of(const struct the_case *c, char name[static NAME_MOST])
 {
 	const struct culprit *culprit = &c->finding->culprit;
@@ -127,6 +139,8 @@ static void name_of(const struct the_case *c, char name[static NAME_MOST])
 		snprintf(name, NAME_MOST, "%s", wrapper ? "a wrapper" : "the program");
 	else if (wrapper && c->process && c->process->runtime == RUNTIME_GO)
 		go_type(frame->function, name);
+	else if (wrapper && c->process && c->process->runtime == RUNTIME_RUST)
+		rust_type(frame->function, name);
 	else
 		snprintf(name, NAME_MOST, "%s", frame->function);
 }

@@ -10,7 +10,7 @@
 
 #define BIT(value)	(1u << (value))
 #define LOSSES		(BIT(VERDICT_BOUNCE) | BIT(VERDICT_COPIED))
-#define NATIVE		(BIT(RUNTIME_C) | BIT(RUNTIME_CXX) | BIT(RUNTIME_UNKNOWN))
+#define NATIVE		(BIT(RUNTIME_C) | BIT(RUNTIME_CXX))
 #define GO		BIT(RUNTIME_GO)
 #define RUST		BIT(RUNTIME_RUST)
 #define PYTHON		BIT(RUNTIME_PYTHON)
@@ -147,6 +147,10 @@ static const struct advice rows[] = {
 	  .to = REGULAR,
 	  .why = "std::io::copy uses copy_file_range(2) between files of its own types only; @ hides one",
 	  .mend = "hand the inner File to std::io::copy, and count what that returns", .patients = "rust-wrapped-file file-file" },
+	{ .name = "rust-file-to-file", .verdicts = LOSSES, .runtimes = RUST, .from = REGULAR, .to = REGULAR,
+	  .why = "std::io::copy uses copy_file_range(2) between two files of its own types: a loop of the program's own stands here, or a "
+		 "wrapper that nothing is left of without debug information",
+	  .mend = "hand the two Files themselves to std::io::copy", .patients = "rust-wrapped-file file-file" },
 	{ .name = "rust-sockets", .verdicts = LOSSES, .runtimes = RUST, .from = SOCKETS, .to = SOCKETS,
 	  .why = "std::io::copy splices only where one end is a pipe, and makes none between two sockets" },
 

@@ -202,6 +202,8 @@ static const struct example {
 	{ "rust-wrapped-file", RUNTIME_RUST, FILE_REGULAR, FILE_REGULAR,
 	  "S read -|P Just::read r.rs:2|R std::io::copy -@1|P r::main r.rs:5",
 	  "S send -|R std::io::copy -@2|P r::main r.rs:5", NULL, 0 },
+	{ "rust-file-to-file", RUNTIME_RUST, FILE_REGULAR, FILE_REGULAR, "S read -|P r::main r.rs:5@1",
+	  "S write -|P r::main r.rs:5@2", NULL, 0 },
 	{ "rust-sockets", RUNTIME_RUST, FILE_TCP, FILE_TCP, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
 	{ "python-to-socket", RUNTIME_PYTHON, FILE_REGULAR, FILE_TCP, "R eval -@1|S start -", "R eval -@2|S start -", NULL, 0 },
 	{ "python-to-file", RUNTIME_PYTHON, FILE_REGULAR, FILE_REGULAR, NULL, NULL, NULL, 0 },
@@ -296,6 +298,11 @@ static void names_stand_in_sentences(void)
 	CHECK_EQ(advised()->reason, LEAT_OPAQUE_SOURCE);
 	fresh(RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, WRITEC "|P github.com/x/y.v2.(*lw[...]).Write m.go:4" OUTW);
 	CHECK(strstr(why_of(advised()), "; lw[...] has none"));
+	fresh(RUNTIME_RUST, FILE_REGULAR, FILE_REGULAR, "S read -|P Just::read r.rs:2|R std::io::copy -@1|P r::main r.rs:5",
+	      "S send -|R std::io::copy -@2|P r::main r.rs:5");
+	free(model.sites[0].frames[1].function);
+	model.sites[0].frames[1].function = made_text("<app::Counting<R> as std::io::Read>::read");
+	CHECK(strstr(why_of(advised()), "; app::Counting<R> hides one"));
 	fresh(RUNTIME_C, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE);
 	CHECK(strstr(why_of(advised()), "serve reads the file"));
 	fresh(RUNTIME_C, FILE_REGULAR, FILE_TCP, "P - -@1|P main -@9", "P - -@2|P main -@9");
@@ -310,6 +317,8 @@ static void silent_where_nothing_is_known(void)
 	fresh(RUNTIME_GO, FILE_PIPE, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE);
 	CHECK(!advised()->mend);
 	fresh(RUNTIME_RUST, FILE_TCP, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE);
+	CHECK(!advised()->mend);
+	fresh(RUNTIME_UNKNOWN, FILE_REGULAR, FILE_TCP, NULL, NULL);	/* it was gone before it could be looked at */
 	CHECK(!advised()->mend);
 	CHECK(why_of(advised()));
 	fresh(RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, MADE_C_WRITE);

@@ -4,12 +4,16 @@
 # after the remedy, and strace adds up what its calls moved: before it must carry the bytes through user space, after it the
 # kernel must have moved them (a header or the first piece may still go by itself). Patients whose language or program is not
 # here are skipped by name. Programs and flags that are elsewhere: CC, NGINX, HAPROXY, UV_FLAGS.
+# mend.sh --doctor [NAME...]: instead, leat doctor (LEAT) watches each patient before its remedy, and must print that remedy, of which
+# mend/remedies has the first words. What takes less than a moment may be over before its stacks are looked at, so that a patient
+# moves more, is held up on its way, and has three tries.
 set -euo pipefail
 source=$(cd "$(dirname "$0")/mend" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/leat-mend.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 bytes=$((16 << 20))
-failed=0 passed=0 skipped=0
+failed=0 passed=0 skipped=0 doctor=
+[ "${1-}" != --doctor ] || { doctor=${LEAT:?names the program leat} bytes=$((128 << 20)); export MEND_PAUSE_MS=400; shift; }
 
 command -v strace >/dev/null || { echo 'SKIP: strace is not installed'; exit 77; }
 strace -o /dev/null true 2>/dev/null || { echo 'SKIP: tracing is not permitted here'; exit 77; }
@@ -62,8 +66,33 @@ kernel='sendfile|sendfile64|copy_file_range|splice'
 user='write|writev|pwrite64|pwritev|pwritev2|sendto|sendmsg'
 trace=(strace -f -qq -o "$work/log" -e "trace=sendfile,copy_file_range,splice,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg")
 
+has_remedy() { [ -n "$1" ] && grep -qF "\"mend\": \"$1" "$work/report"; }
+
+remedy_of() { # NAME ENDS
+	local pattern words
+	while IFS=$'\t' read -r pattern words; do
+		# shellcheck disable=SC2053 # it is a pattern
+		[[ "$1 $2" != $pattern ]] || { echo "$words"; return; }
+	done <"$source/remedies"
+}
+
+# The report of a patient that was watched has its remedy.
+diagnosed() { # NAME ENDS
+	local words
+	words=$(remedy_of "$1" "$2")
+	if has_remedy "$words"; then
+		echo "ok   $1 $2: $words..."
+		passed=$((passed + 1))
+	else
+		echo "FAIL $1 $2: no \"$words\" in the report, but:"
+		grep -E '^.{3,4}"(verdict|bytes|function|why|mend)": ' "$work/report" || cat "$work/out"
+		failed=$((failed + 1))
+	fi
+}
+
 judge() { # NAME ENDS MODE
 	local by_kernel by_user
+	[ -z "$doctor" ] || { diagnosed "$1" "$2"; return; }
 	by_kernel=$(moved "$work/log" "$kernel") by_user=$(moved "$work/log" "$user")
 	if case $3 in
 		before) [ "$by_user" -ge "$bytes" ] && [ "$by_kernel" -lt $((bytes / 16)) ] ;;
@@ -78,12 +107,22 @@ judge() { # NAME ENDS MODE
 	fi
 }
 
-program() { # NAME ENDS MODE: command[@] under strace, with the ends of a patient around it
+program() { # NAME ENDS MODE: command[@] under strace, or watched, with the ends of a patient around it
 	local status=0
 	rm -f "$work/copy"
-	MEND_FILE=$work/file MEND_COPY=$work/copy timeout 120 "$work/peer" "$work/file" \
-		"${trace[@]}" "${command[@]}" "$3" "$2" >"$work/out" 2>&1 || status=$?
-	if [ $status = 77 ]; then
+	export MEND_FILE=$work/file MEND_COPY=$work/copy
+	if [ -n "$doctor" ]; then
+		for _ in 1 2 3; do
+			status=0
+			timeout 120 "$doctor" doctor --json -- "$work/peer" "$work/file" "${command[@]}" "$3" "$2" >"$work/report" 2>"$work/out" ||
+				status=$?
+			! has_remedy "$(remedy_of "$1" "$2")" || break
+		done
+		[ $status != 1 ] || status=0	# something was found, that is
+	else
+		timeout 120 "$work/peer" "$work/file" "${trace[@]}" "${command[@]}" "$3" "$2" >"$work/out" 2>&1 || status=$?
+	fi
+	if [ $status = 77 ] || [ $status = 3 ]; then
 		echo "skip $1 $2: $(head -1 "$work/out")"
 		skipped=$((skipped + 1))
 	elif [ $status != 0 ] || { [ -e "$work/copy" ] && ! cmp -s "$work/file" "$work/copy"; }; then
@@ -100,7 +139,11 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 server() { # NAME ENDS MODE HOW PATH COMMAND...: a server under strace, asked once
 	local name=$1 kinds=$2 mode=$3 how=$4 path=$5 pid status=0
 	shift 5
-	"${trace[@]}" "$@" >"$work/out" 2>&1 &
+	if [ -n "$doctor" ]; then
+		"$doctor" doctor --json -- "$@" >"$work/report" 2>"$work/out" &
+	else
+		"${trace[@]}" "$@" >"$work/out" 2>&1 &
+	fi
 	pid=$!
 	timeout 60 "$work/peer" "$work/file" "$how" "$port" "$path" || status=$?
 	kill -TERM "$(pgrep -P "$pid" | head -1)" 2>/dev/null || kill -TERM "$pid" 2>/dev/null || true
@@ -157,6 +200,7 @@ while read -r name language file kinds; do
 	esac
 	for pair in $kinds; do
 		for mode in before after; do
+			[ -z "$doctor" ] || [ $mode = before ] || continue
 			case $language in
 			nginx | haproxy) "run_$language" "$name" "$pair" "$mode" ;;
 			*) program "$name" "$pair" "$mode" ;;

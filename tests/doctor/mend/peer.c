@@ -3,7 +3,8 @@
  * peer FILE COMMAND...: the world around a patient, outside of what is counted. Sends FILE to whoever connects to port
  * MEND_SOURCE, and into the descriptors MEND_PIPE_SOURCE and MEND_UNIX_SOURCE; takes what comes to port MEND_SINK, and out of
  * MEND_PIPE_SINK and MEND_UNIX_SINK, and compares it with FILE. Succeeds when COMMAND does and every sink got FILE, whole, or
- * nothing (MEND_COPY, a file, is the script's to compare).
+ * nothing (MEND_COPY, a file, is the script's to compare). MEND_PAUSE_MS: so long nothing is taken at first, and nothing sent
+ * in the middle, so that a patient lives long enough to be looked at.
  * peer FILE --get PORT PATH: asks an HTTP server for PATH ("": takes what comes), and compares the body with FILE.
  * peer FILE --put PORT "": sends FILE there, and waits for the end. Both wait until the port is there.
  */
@@ -55,6 +56,14 @@ static int listen_as(const char *name)
 	return fd;
 }
 
+static void pause_a_while(void)
+{
+	const char *ms = getenv("MEND_PAUSE_MS");
+
+	if (ms)
+		usleep((useconds_t)atoi(ms) * 1000);
+}
+
 static void send_all(int fd, const char *bytes, size_t length)
 {
 	while (length) {
@@ -67,10 +76,17 @@ static void send_all(int fd, const char *bytes, size_t length)
 	}
 }
 
+static void send_file(int fd)
+{
+	send_all(fd, file, file_bytes / 2);
+	pause_a_while();
+	send_all(fd, file + file_bytes / 2, file_bytes - file_bytes / 2);
+}
+
 static void *give(void *arg)
 {
 	for (int fd; (fd = accept(source, NULL, NULL)) >= 0; close(fd))
-		send_all(fd, file, file_bytes);
+		send_file(fd);
 	return NULL;
 }
 
@@ -92,6 +108,7 @@ static void *take(void *arg)
 	struct sink *sink = arg;
 	int fd = sink->listens ? accept(sink->fd, NULL, NULL) : sink->fd;
 
+	pause_a_while();
 	if (fd >= 0)
 		take_from(fd, &sink->bytes, &sink->bad);
 	return NULL;
@@ -101,7 +118,7 @@ static void *fill(void *arg)
 {
 	int fd = *(int *)arg;
 
-	send_all(fd, file, file_bytes);
+	send_file(fd);
 	close(fd);
 	return NULL;
 }
