@@ -116,6 +116,7 @@ struct event_bell {
 	uint32_t kind, tgid;	/* tgid: as the first pid namespace numbers it, as everywhere here */
 	uint32_t value;		/* BEGUN: number in the doctor's namespace. EXITED: status as of waitpid. SNAPSHOT: its place */
 	uint32_t more;		/* BEGUN: tgid of the parent. EXEC: how many programs ran before, in all that led to this */
+	char name[16];		/* BEGUN, EXEC: comm */
 };
 
 struct event_number {	/* of a process that is there: in the first pid namespace, and in the doctor's */

@@ -126,7 +126,7 @@ static void ask_pidfds(struct feed_bpf *feed)
 	}
 }
 
-/* One that was forked, or met. What /proc does not know any more is noted by its number alone. */
+/* One that was forked, or met. Of what /proc does not know any more, number and name are known. */
 static void process_begun(struct feed_bpf *feed, const struct event_bell *bell)
 {
 	const struct watched *parent = find_watched(feed, bell->more);
@@ -139,6 +139,7 @@ static void process_begun(struct feed_bpf *feed, const struct event_bell *bell)
 		memset(&process, 0, sizeof process);
 		process.pid = bell->value;
 		process.exit_status = -1;
+		process.name = strndup(bell->name, sizeof bell->name);
 		if (parent)
 			process.parent = parent->pid;
 	}
@@ -147,19 +148,15 @@ static void process_begun(struct feed_bpf *feed, const struct event_bell *bell)
 }
 
 /* It runs another program now, of another name. */
-static void process_changed(struct feed_bpf *feed, struct watched *w, uint32_t exec_id)
+static void process_changed(struct feed_bpf *feed, struct watched *w, const struct event_bell *bell)
 {
-	struct process process, *is = &w->process;
+	struct process process = { 0 }, *is = w->known ? process_in(feed->model, w->pid) : &w->process;
 
-	w->exec_id = exec_id;
+	w->exec_id = bell->more;
+	if (!is)
+		return;
 	if (process_look((pid_t)w->pid, &process))
-		return;
-	if (w->known)
-		is = process_in(feed->model, w->pid);
-	if (!is) {
-		forget_process(&process);
-		return;
-	}
+		process.name = strndup(bell->name, sizeof bell->name);
 	free(is->name);
 	free(is->executable);
 	is->name = process.name;
@@ -235,7 +232,7 @@ static int on_bell(void *context, void *data, size_t size)
 		break;
 	case EVENT_EXEC:
 		if (w)
-			process_changed(feed, w, bell->more);
+			process_changed(feed, w, bell);
 		break;
 	case EVENT_EXITED:
 		if (w)

@@ -275,17 +275,19 @@ static __always_inline void move_call(struct scratch *s, struct task_struct *tas
 	pairing_pair(p, p->again ? 0 : s->result);
 }
 
-/* Which looks this call gets: at the first uses of a site at all, later at some. */
+/*
+ * Which looks this call gets: at the first uses of a site all, later some. Multiples of the golden ratio are spread evenly over
+ * any pattern of calls, as chance is, and need no helper.
+ */
 static __always_inline void choose_looks(void *ctx, struct pt_regs *regs, struct pairing *p, uint32_t kind, int64_t bytes)
 {
 	uint8_t *uses = &site_uses[p->site >> 1 & 65535];
-	uint32_t chance = bpf_get_prandom_u32();
+	uint32_t chance = ++p->stamp * 0x9e3779b1u;
 
-	p->look = !(chance & sampled_mask);
-	p->whole = !(chance >> 16 & 1023);
-	p->look |= p->whole;
+	p->look = !(chance >> 28 & sampled_mask);
+	p->whole = !(chance >> 22);
+	p->now_ns = chance >> 28 ? 0 : bpf_ktime_get_ns();
 	p->first = 0;
-	p->now_ns = 0;
 	if (copy_credit) {
 		copy_credit--;
 		p->first = 1;
@@ -295,8 +297,6 @@ static __always_inline void choose_looks(void *ctx, struct pt_regs *regs, struct
 		if (!want_stacks || ((kind & READS) && bytes < STACK_LEAST && *uses) || !take_site(ctx, regs, p))
 			++*uses;
 	}
-	if (p->look)
-		p->now_ns = bpf_ktime_get_ns();
 }
 
 #if defined(__TARGET_ARCH_x86)
@@ -351,7 +351,6 @@ static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 	p->again = result == EAGAIN_IS;
 	p->uring = 0;
 	p->secret = secret;
-	p->stamp++;
 	p->site = pairing_site(CALLER(regs), regs->sp, task->self_exec_id);
 	s->result = result;
 	TAKE_ARGUMENTS(s->arguments, regs);

@@ -163,6 +163,9 @@ static __always_inline void ring(uint32_t kind, uint32_t tgid, uint32_t value, u
 {
 	struct event_bell bell = { .kind = kind, .tgid = tgid, .value = value, .more = more };
 
+	/* Of a fork the child's, too: it is its parent's, who is the current task. */
+	if (kind == EVENT_BEGUN || kind == EVENT_EXEC)
+		bpf_get_current_comm(bell.name, sizeof bell.name);
 	bpf_ringbuf_output(&bells, &bell, sizeof bell, 0);
 }
 

@@ -122,6 +122,7 @@ static void children_are_followed(void)
 		const struct process *p = &w.model.processes[i];
 
 		CHECK(p->exited);
+		CHECK_STR(p->name, "doctor-life");
 		if (p->pid == (uint32_t)w.patient)
 			continue;
 		CHECK_EQ(p->parent, w.patient);

@@ -207,12 +207,22 @@ static inline void watching_open(struct watching *w, const struct feed_options *
 	check_fail(__FILE__, __LINE__, "open: %d: %s", result, error.text);
 }
 
+/* Lets the patient go, if that was not done before. */
+static inline void watching_go(struct watching *w)
+{
+	if (w->go < 0)
+		return;
+	CHECK_EQ(write(w->go, "", 1), 1);
+	close(w->go);
+	w->go = -1;
+}
+
+/* To the patient's end. */
 static inline void watching_run(struct watching *w, int most_s)
 {
 	int status, state = FEED_GOES_ON;
 
-	CHECK_EQ(write(w->go, "", 1), 1);
-	close(w->go);
+	watching_go(w);
 	for (int i = 0; i < most_s * 5 && state == FEED_GOES_ON; i++)
 		state = w->feed->ops->poll(w->feed, &w->model, 200);
 	if (state != FEED_OVER)
