@@ -106,7 +106,9 @@ struct feed_ptrace {
 	uint32_t taken;		/* processes it has attached to, before traced_burst_begin returns */
 	uint32_t refused_pid;
 	int refused;		/* errno of the last that could not be; 0: there was none */
-	uint32_t bursts, bursts_seen;
+	uint32_t burst;		/* its number */
+	uint32_t bursts, bursts_seen;	/* of all that had somebody to follow; with transfers */
+	sigset_t signals_before;
 	uint64_t burst_begin_ns, next_ns, gap_ns;
 	uint64_t charged, charged_before;	/* calls that were charged to a flow, of all bursts; before the last one */
 };
@@ -119,6 +121,7 @@ void traced_ask_ends(struct feed_ptrace *feed);
 uint32_t traced_process_of(struct feed_ptrace *feed, pid_t pid);
 void traced_process_ended(struct feed_ptrace *feed, uint32_t place, int status);
 void traced_new_program(struct feed_ptrace *feed, uint32_t place);
+bool traced_is_new_program(const struct feed_ptrace *feed, uint32_t place);	/* that was not told yet */
 /* Why the process could not be traced, when the kernel said `refused`: -errno, and a sentence. */
 int traced_explain(uint32_t pid, int refused, struct feed_error *error);
 void traced_forget_all(struct feed_ptrace *feed);

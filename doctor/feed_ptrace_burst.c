@@ -12,9 +12,14 @@
  */
 #include "feed_ptrace.h"
 
+#include "call.h"
+#include "privilege.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,11 +38,15 @@
 #define OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
 #define WAIT_FOR (WEXITED | WSTOPPED | __WALL | __WNOTHREAD)
 #define SYSCALL_STOP (SIGTRAP | 0x80)
+#define ATTACH_MOST_NS 2000000000	/* 500 threads take some 10 ms */
+#define EXEC_LOOKS 100		/* at whether an exec is done; one takes about a millisecond */
+#define EXEC_LOOK_NS 200000
 
 struct burst {
 	struct feed_ptrace *feed;
 	unsigned stops, turns;
 	bool over;
+	bool may_follow;	/* through an exec: what is begun so has the rights its file gives it */
 };
 
 /* ---- Attaching ------------------------------------------------------------------------------------------------------------- */
@@ -54,42 +63,72 @@ static struct traced_thread *add_thread(struct feed_ptrace *feed, uint32_t tid, 
 	return t;
 }
 
+/*
+ * The kernel lets nobody seize a thread of a process that is about to run another program. If that waits in turn for the end of a
+ * thread we have seized already, both would wait for ever: so this, too, can be cut short by who waits for the burst.
+ */
+static int attach_to(uint32_t tid)
+{
+	int result;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	result = ptrace(PTRACE_SEIZE, (pid_t)tid, 0, OPTIONS) ? -errno : 0;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
+	return result;
+}
+
 /* 1: a new one; 0: one that is there, or has gone; -errno: it was refused. */
 static int seize(struct feed_ptrace *feed, uint32_t tid, uint32_t process)
 {
 	const struct traced_thread *known = table_find(&feed->threads, &tid);
+	int result;
 
 	if ((known && !known->gone) || feed->threads.count >= THREADS_MOST)
 		return 0;
-	if (ptrace(PTRACE_SEIZE, (pid_t)tid, 0, OPTIONS))
-		return errno == ESRCH ? 0 : -errno;
+	result = attach_to(tid);
+	if (result)
+		return result == -ESRCH ? 0 : result;
 	if (!add_thread(feed, tid, process))
 		return 0;	/* it runs on, untraced; the burst's end lets go of it */
 	ptrace(PTRACE_INTERRUPT, (pid_t)tid, 0, 0);
 	return 1;
 }
 
+static unsigned list_threads(uint32_t pid, uint32_t tids[THREADS_MOST])
+{
+	const struct dirent *entry;
+	unsigned count = 0;
+	char path[64];
+	DIR *tasks;
+
+	snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", pid);
+	tasks = opendir(path);
+	while (tasks && count < THREADS_MOST && (entry = readdir(tasks))) {
+		tids[count] = (uint32_t)strtoul(entry->d_name, NULL, 10);
+		count += tids[count] != 0;
+	}
+	if (tasks)
+		closedir(tasks);
+	return count;
+}
+
 /* One listing of its threads. *ret_refused: what the kernel said of one. */
 static int seize_listed(struct feed_ptrace *feed, uint32_t process, int *ret_refused)
 {
-	const struct dirent *entry;
-	char path[64];
-	DIR *tasks;
+	uint32_t tids[THREADS_MOST];
+	unsigned count = list_threads(feed->processes[process].pid, tids);
 	int news = 0;
 
-	snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", feed->processes[process].pid);
-	tasks = opendir(path);
-	while (tasks && (entry = readdir(tasks))) {
-		unsigned long tid = strtoul(entry->d_name, NULL, 10);
-		int result = tid ? seize(feed, (uint32_t)tid, process) : 0;
+	for (unsigned i = 0; i < count; i++) {
+		int result = seize(feed, tids[i], process);
 
 		if (result < 0)
 			*ret_refused = -result;
 		else
 			news += result;
 	}
-	if (tasks)
-		closedir(tasks);
 	return news;
 }
 
@@ -134,6 +173,11 @@ static void attach_all(struct feed_ptrace *feed)
 	}
 }
 
+static bool has_ended(const siginfo_t *info)
+{
+	return info->si_code == CLD_EXITED || info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED;
+}
+
 /* ---- Stops ----------------------------------------------------------------------------------------------------------------- */
 
 /* Of a thread that was met: one that began meanwhile, perhaps in a process that did. */
@@ -150,14 +194,74 @@ static struct traced_thread *thread_of(struct feed_ptrace *feed, uint32_t tid)
 	return process == MODEL_NONE ? NULL : add_thread(feed, tid, process);
 }
 
-static void at_call(struct burst *b, struct traced_thread *t)
+/* The ends of a process's other threads, for which its exec waits. */
+static void take_ends(struct feed_ptrace *feed, uint32_t process)
+{
+	struct traced_thread *t;
+	siginfo_t taken;
+	uint32_t at = 0;
+
+	while ((t = table_next(&feed->threads, &at))) {
+		taken.si_pid = 0;
+		if (t->process == process && !t->gone && t->tid != feed->processes[process].pid &&
+		    waitid(P_PID, t->tid, &taken, WEXITED | __WALL | __WNOTHREAD | WNOHANG | WNOWAIT) == 0 && taken.si_pid &&
+		    has_ended(&taken)) {
+			waitid(P_PID, t->tid, &taken, WEXITED | __WALL | __WNOTHREAD | WNOHANG);
+			t->gone = true;
+		}
+	}
+}
+
+static bool is_exec(const struct traced_thread *t)
+{
+	switch (t->architecture) {
+	case AUDIT_ARCH_I386: return t->number == 11 || t->number == 358;
+	case AUDIT_ARCH_ARM: return t->number == 11 || t->number == 387;
+#ifdef __x86_64__
+	case AUDIT_ARCH_X86_64:	/* x32 too */
+		return t->number == __NR_execve || t->number == __NR_execveat || t->number == (0x40000000 | 520) ||
+		       t->number == (0x40000000 | 545);
+#endif
+	default: return t->number == __NR_execve || t->number == __NR_execveat;
+	}
+}
+
+/*
+ * A program that is begun while somebody without rights traces it gets none by its set-user-ID bit: sudo would fail. So it is let
+ * go of, and seized anew when it runs; the kernel refuses that if it has more rights than we.
+ */
+static void over_exec(struct burst *b, struct traced_thread *t)
+{
+	uint32_t tid = t->tid, process = t->process;
+	struct traced_process *p = &b->feed->processes[process];
+	int refused = 0;
+
+	t->gone = true;
+	if (ptrace(PTRACE_DETACH, (pid_t)tid, 0, 0))
+		return;
+	for (int i = 0; i < EXEC_LOOKS; i++) {
+		nanosleep(&(struct timespec){ .tv_nsec = EXEC_LOOK_NS }, NULL);
+		take_ends(b->feed, process);
+		if (!traced_is_new_program(b->feed, process))
+			continue;
+		traced_new_program(b->feed, process);
+		seize_listed(b->feed, process, &refused);
+		if (refused)
+			p->refused = refused;
+		return;
+	}
+	seize(b->feed, tid, process);	/* it failed, or takes its time */
+}
+
+/* True: it goes on without us. */
+static bool at_call(struct burst *b, struct traced_thread *t)
 {
 	struct __ptrace_syscall_info info;
 	long bytes = ptrace(PTRACE_GET_SYSCALL_INFO, (pid_t)t->tid, sizeof info, &info);
 
 	b->stops++;
 	if (bytes <= 0)
-		return;
+		return false;
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
 		t->in_call = true;
 		t->architecture = info.arch;
@@ -166,10 +270,15 @@ static void at_call(struct burst *b, struct traced_thread *t)
 		t->number = info.entry.nr;
 		for (int i = 0; i < 6; i++)
 			t->arguments[i] = info.entry.args[i];
+		if (!b->may_follow && is_exec(t)) {
+			over_exec(b, t);
+			return true;
+		}
 	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && t->in_call) {
 		t->in_call = false;
 		traced_call(b->feed, t, info.exit.rval);
 	}
+	return false;
 }
 
 /* All other threads of it are gone, and the one that did it has the number of the first now. */
@@ -201,9 +310,9 @@ static void at_stop(struct burst *b, pid_t tid, int status)
 		ptrace(PTRACE_LISTEN, tid, 0, 0);
 		return;
 	}
-	if (t && status == SYSCALL_STOP)
-		at_call(b, t);
-	else if (event == PTRACE_EVENT_EXEC)
+	if (t && status == SYSCALL_STOP && at_call(b, t))
+		return;
+	if (event == PTRACE_EVENT_EXEC)
 		at_exec(b->feed, (uint32_t)tid);
 	/* Without room for it, it is not followed. */
 	ptrace(t ? PTRACE_SYSCALL : PTRACE_CONT, tid, 0, event || signal == SYSCALL_STOP ? 0 : signal);
@@ -234,7 +343,7 @@ static void at_end(struct burst *b, const siginfo_t *info)
 
 static void at_any(struct burst *b, const siginfo_t *info)
 {
-	if (info->si_code == CLD_EXITED || info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED)
+	if (has_ended(info))
 		at_end(b, info);
 	else
 		at_stop(b, info->si_pid, info->si_status);
@@ -274,7 +383,7 @@ static int wait_for_any(siginfo_t *info)
 static void *run_burst(void *context)
 {
 	struct feed_ptrace *feed = context;
-	struct burst burst = { .feed = feed };
+	struct burst burst = { .feed = feed, .may_follow = privilege_has(CAP_SYS_PTRACE) };
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	feed->tid = (int)syscall(SYS_gettid);
@@ -294,29 +403,6 @@ static void *run_burst(void *context)
 	return NULL;
 }
 
-int traced_burst_begin(struct feed_ptrace *feed)
-{
-	sigset_t all, before;
-	int result;
-
-	table_clear(&feed->threads);
-	traced_calls_forget(feed);
-	feed->bursts++;
-	feed->charged_before = feed->charged;
-	feed->burst_begin_ns = traced_now_ns();
-	/* Signals are for who has begun this. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	result = pthread_create(&feed->thread, NULL, run_burst, feed);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (result)
-		return -result;
-	feed->running = true;
-	while (sem_wait(&feed->attached) && errno == EINTR)
-		;
-	return 0;
-}
-
 static struct timespec time_of(uint64_t ns)
 {
 	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
@@ -329,6 +415,59 @@ static void until_gone(int tid)
 
 	for (int i = 0; i < 100000 && syscall(SYS_tgkill, getpid(), tid, 0) == 0; i++)
 		nanosleep(&moment, NULL);
+}
+
+static void end_thread(struct feed_ptrace *feed)
+{
+	pthread_cancel(feed->thread);
+	pthread_join(feed->thread, NULL);
+	until_gone(feed->tid);
+}
+
+/* In a moment; or it waits for what waits for it. Then there is no burst, this time. */
+static void wait_attached(struct feed_ptrace *feed)
+{
+	struct timespec most = time_of(traced_now_ns() + ATTACH_MOST_NS);
+
+	while (sem_clockwait(&feed->attached, CLOCK_MONOTONIC, &most)) {
+		if (errno == EINTR)
+			continue;
+		end_thread(feed);
+		while (sem_trywait(&feed->attached) == 0)
+			;
+		feed->running = false;
+		pthread_sigmask(SIG_SETMASK, &feed->signals_before, NULL);
+		return;
+	}
+}
+
+int traced_burst_begin(struct feed_ptrace *feed)
+{
+	sigset_t all, before, stops;
+	int result;
+
+	table_clear(&feed->threads);
+	traced_calls_forget(feed);
+	feed->burst++;
+	feed->charged_before = feed->charged;
+	feed->burst_begin_ns = traced_now_ns();
+	/* Signals are for who has begun this. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	result = pthread_create(&feed->thread, NULL, run_burst, feed);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (result)
+		return -result;
+	/* Whoever is stopped for us must not stay so because we are stopped by Ctrl-Z. */
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTSTP);
+	sigaddset(&stops, SIGTTIN);
+	sigaddset(&stops, SIGTTOU);
+	pthread_sigmask(SIG_BLOCK, &stops, &feed->signals_before);
+	feed->running = true;
+	wait_attached(feed);
+	feed->bursts += feed->taken > 0;
+	return 0;
 }
 
 #define LOOK_EVERY_NS 5000000	/* for a stop that was asked for */
@@ -347,11 +486,11 @@ void traced_burst_end(struct feed_ptrace *feed, uint64_t until_ns)
 			break;
 		result = pthread_clockjoin_np(feed->thread, NULL, CLOCK_MONOTONIC, &at);
 	}
-	if (result) {
-		pthread_cancel(feed->thread);
-		pthread_join(feed->thread, NULL);
-	}
-	until_gone(feed->tid);
+	if (result)
+		end_thread(feed);
+	else
+		until_gone(feed->tid);
 	feed->running = false;
+	pthread_sigmask(SIG_SETMASK, &feed->signals_before, NULL);
 	feed->bursts_seen += feed->charged != feed->charged_before;
 }

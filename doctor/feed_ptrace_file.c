@@ -165,9 +165,9 @@ int traced_file(struct feed_ptrace *feed, const struct traced_thread *t, uint32_
 	*ret_inode = st.stx_ino;
 	*ret_device = device_of(st.stx_dev_major, st.stx_dev_minor);
 	file = file_of(feed, *ret_inode, *ret_device, sink);
-	if (!file || file->burst == feed->bursts)
+	if (!file || file->burst == feed->burst)
 		return 0;
-	file->burst = feed->bursts;
+	file->burst = feed->burst;
 	facts.facts = open_flags(t->tid, fd);
 	facts_of_type(feed, t->tid, &st, &facts);
 	if (S_ISSOCK(st.stx_mode))
@@ -277,9 +277,9 @@ int traced_mapping(struct feed_ptrace *feed, const struct traced_thread *t, uint
 	*ret_device = device_of(st.stx_dev_major, st.stx_dev_minor);
 	*ret_bytes = m.end - at;
 	file = file_of(feed, *ret_inode, *ret_device, false);
-	if (!file || file->burst == feed->bursts)
+	if (!file || file->burst == feed->burst)
 		return 0;
-	file->burst = feed->bursts;
+	file->burst = feed->burst;
 	facts_of_type(feed, t->tid, &st, &facts);
 	file->facts = facts;
 	if (!st.stx_nlink)

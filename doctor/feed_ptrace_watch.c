@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "escape.h"
+#include "privilege.h"
 #include "process.h"
 
 #include <dirent.h>
@@ -38,7 +39,7 @@ __attribute__((format(printf, 4, 5))) static int fail(struct feed_error *error, 
 /* ---- What /proc says ------------------------------------------------------------------------------------------------------- */
 
 /* The number behind a word at the beginning of a line of /proc/PID/status; -1: there is none. */
-static long status_of(uint32_t pid, const char *word, int base)
+static long status_of(uint32_t pid, const char *word)
 {
 	char path[64], line[512];
 	long value = -1;
@@ -48,7 +49,7 @@ static long status_of(uint32_t pid, const char *word, int base)
 	status = fopen(path, "re");
 	while (status && value < 0 && fgets(line, sizeof line, status))
 		if (strncmp(line, word, strlen(word)) == 0)
-			value = strtol(line + strlen(word), NULL, base);
+			value = strtol(line + strlen(word), NULL, 10);
 	if (status)
 		fclose(status);
 	return value;
@@ -56,7 +57,7 @@ static long status_of(uint32_t pid, const char *word, int base)
 
 pid_t traced_group_of(pid_t tid)
 {
-	long group = status_of((uint32_t)tid, "Tgid:", 10);
+	long group = status_of((uint32_t)tid, "Tgid:");
 
 	return group > 0 ? (pid_t)group : 0;
 }
@@ -108,6 +109,11 @@ void traced_new_program(struct feed_ptrace *feed, uint32_t place)
 {
 	feed->processes[place].program = ++feed->programs;
 	feed->processes[place].stack_start = stack_start(feed->processes[place].pid);
+}
+
+bool traced_is_new_program(const struct feed_ptrace *feed, uint32_t place)
+{
+	return stack_start(feed->processes[place].pid) != feed->processes[place].stack_start;
 }
 
 static void forget(struct process *process)
@@ -193,7 +199,7 @@ void traced_ask_ends(struct feed_ptrace *feed)
 			continue;
 		if (p->pidfd >= 0 ? poll(&one, 1, 0) > 0 : !process_is_same(&p->process))
 			traced_process_ended(feed, i, -1);
-		else if (stack_start(p->pid) != p->stack_start)
+		else if (traced_is_new_program(feed, i))
 			traced_new_program(feed, i);
 	}
 }
@@ -338,11 +344,6 @@ static int yama_scope(void)
 	return scope;
 }
 
-static bool may_trace_all(void)
-{
-	return status_of((uint32_t)getpid(), "CapEff:", 16) >> CAP_SYS_PTRACE & 1;
-}
-
 /* /proc/PID belongs to root as long as the process does not let itself be looked into. */
 static bool is_closed(uint32_t pid, long user)
 {
@@ -356,8 +357,8 @@ static bool is_closed(uint32_t pid, long user)
 int traced_explain(uint32_t number, int refused, struct feed_error *error)
 {
 	int pid = (int)number, scope = yama_scope(), result = -refused;
-	long tracer = status_of(number, "TracerPid:", 10), user = status_of(number, "Uid:", 10);
-	bool all = may_trace_all();
+	long tracer = status_of(number, "TracerPid:"), user = status_of(number, "Uid:");
+	bool all = privilege_has(CAP_SYS_PTRACE);
 
 	if (user < 0 || result == -ESRCH)
 		return fail(error, EXIT_GONE, -ESRCH, "there is no process %d", pid);

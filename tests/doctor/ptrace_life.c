@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ptrace engine at its edges: nothing stays attached, whatever ends the doctor; who may not be traced is told why, in one
- * sentence; an ordinary user without any capability has it for his own processes; and what it says of files is what the kernel
- * does with them.
+ * sentence; an ordinary user without any capability has it for his own processes, and loses none of his programs' rights by it.
  */
 #include "bursts.h"
 
-#include "feed_ptrace.h"
-
-#include <arpa/inet.h>
 #include <dirent.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/ptrace.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
 
 #define NOBODY 65534
 
@@ -368,165 +360,112 @@ static void ends_between_bursts(void)
 	waitpid(p.pid, NULL, 0);
 }
 
-/* ---- What files are -------------------------------------------------------------------------------------------------------- */
+/* ---- Programs with rights of their own -------------------------------------------------------------------------------------- */
 
-/* What the engine says of a descriptor of this very process. */
-static void facts_of(int fd, struct event_file *ret)
+static char privileged[] = "/tmp/leat-setuid-XXXXXX/id";
+
+/* Begins the set-user-ID program again and again, as a shell does, and reads what it says. */
+static void begins_privileged(void)
 {
-	struct feed_ptrace feed = { .bursts = 1 };
-	struct traced_process process = { .pid = (uint32_t)getpid(), .pidfd = -1 };
-	struct traced_thread thread = { .tid = (uint32_t)getpid() };
-	const struct traced_file *file;
-	struct event_file_key key = { 0 };
+	for (int i = 0; i < 150; i++) {
+		char said[16] = "";
+		int out[2], status;
+		pid_t pid;
 
-	feed.processes = &process;
-	feed.process_count = 1;
-	table_init(&feed.files, sizeof(struct traced_file), sizeof key, 16);
-	CHECK_EQ(traced_file(&feed, &thread, (uint32_t)fd, false, &key.inode, &key.device), 0);
-	file = table_find(&feed.files, &key);
-	CHECK(file);
-	*ret = file->facts;
-	traced_files_free(&feed);
-}
-
-/* Where it claims to know, sendfile(2) must agree; it may say that it does not. */
-static void as_sendfile_says(void)
-{
-	static const char *const paths[] = { "/proc/self/exe", "/dev/zero", "/dev/urandom", "/dev/null", "/sys/kernel/uevent_seqnum",
-					     "/proc/cpuinfo", "/proc/kallsyms", "/proc/self/maps", "/dev/full" };
-	int pair[2];
-
-	CHECK_CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-		int fd = open(paths[i], O_RDONLY);
-		struct event_file facts;
-		bool can;
-
-		if (fd < 0)
-			continue;
-		test_note(paths[i]);
-		facts_of(fd, &facts);
-		can = sendfile(pair[0], fd, NULL, 16) >= 0;
-		printf("%-28s kind %2u: %s; sendfile: %s\n", paths[i], facts.kind,
-		       facts.facts & EVENT_CAN_SPLICE_FROM	? "can" :
-		       facts.facts & EVENT_SPLICE_UNKNOWN ? "unknown" :
-							    "cannot",
-		       can ? "can" : "cannot");
-		CHECK(facts.facts & EVENT_SPLICE_UNKNOWN || can == !!(facts.facts & EVENT_CAN_SPLICE_FROM));
-		close(fd);
+		MUST(pipe(out) == 0);
+		pid = fork();
+		MUST(pid >= 0);
+		if (pid == 0) {
+			dup2(out[1], 1);
+			execl(privileged, "id", "-u", (char *)NULL);
+			_exit(97);
+		}
+		close(out[1]);
+		MUST(read(out[0], said, sizeof said - 1) > 0);
+		MUST(waitpid(pid, &status, 0) == pid && status == 0);
+		MUST(strcmp(said, "0\n") == 0);
+		close(out[0]);
 	}
-	test_note("");
+	carry(sources[0], sinks[0]);
 }
 
-static void flags_of_a_descriptor(void)
+static void watched_by_nobody(void)
 {
-	char name[] = "append-XXXXXX";
-	int fd = CHECK_CALL(mkstemp(name)), again;
-	struct event_file facts;
+	struct patient p;
 
-	facts_of(fd, &facts);
-	CHECK_EQ(facts.kind, FILE_REGULAR);
-	CHECK_EQ(facts.facts, EVENT_CAN_SPLICE_FROM | EVENT_CAN_SPLICE_TO);
-	again = CHECK_CALL(open(name, O_RDWR | O_APPEND | O_NONBLOCK));
-	CHECK_CALL(unlink(name));
-	facts_of(again, &facts);
-	CHECK_EQ(facts.facts, EVENT_CAN_SPLICE_FROM | EVENT_CAN_SPLICE_TO | EVENT_APPEND | EVENT_NONBLOCKING | EVENT_DELETED);
-	close(fd);
-	close(again);
+	patient_begin(&p, begins_privileged, 1, false);
+	patient_watch(&p);
+	patient_go(&p);
+	CHECK(patient_poll(&p, 60000));
+	printf("%u processes were seen, in %u bursts\n", p.model.process_count, p.model.coverage.bursts);
+	patient_check(&p);
+	CHECK(p.model.process_count > 1);
+	patient_end(&p);
 }
 
-static void connect_pair(int family, int pair[2], struct file_address *ret_local)
+/* What is begun during a burst keeps the rights that its file gives it, also if the tracer has none. */
+static void set_user_id_programs(void)
 {
-	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-	struct sockaddr_in four = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct sockaddr *address = family == AF_INET ? (struct sockaddr *)&four : (struct sockaddr *)&six;
-	socklen_t length = family == AF_INET ? sizeof four : sizeof six;
-	int listener = CHECK_CALL(socket(family, SOCK_STREAM, 0));
+	char command[128];
 
-	if (bind(listener, address, length))
-		test_skip("no loopback of that family");
-	CHECK_CALL(listen(listener, 1));
-	CHECK_CALL(getsockname(listener, address, &length));
-	pair[0] = CHECK_CALL(socket(family, SOCK_STREAM, 0));
-	CHECK_CALL(connect(pair[0], address, length));
-	pair[1] = CHECK_CALL(accept(listener, NULL, NULL));
-	close(listener);
-	memset(ret_local, 0, sizeof *ret_local);
-	ret_local->family = (uint16_t)family;
-	ret_local->port = ntohs(family == AF_INET ? four.sin_port : six.sin6_port);
-	memcpy(ret_local->ip, family == AF_INET ? (void *)&four.sin_addr : (void *)&six.sin6_addr, family == AF_INET ? 4 : 16);
+	if (geteuid())
+		test_skip("only root can make a set-user-ID program");
+	privileged[strlen(privileged) - 3] = 0;
+	CHECK(mkdtemp(privileged));
+	CHECK_CALL(chmod(privileged, 0755));
+	snprintf(command, sizeof command, "cp \"$(command -v id)\" %s/id && chmod 4755 %s/id", privileged, privileged);
+	CHECK_EQ(system(command), 0);	/* NOLINT(cert-env33-c) */
+	privileged[strlen(privileged)] = '/';
+	as_nobody(watched_by_nobody);
+	CHECK_CALL(unlink(privileged));
+	privileged[strlen(privileged) - 3] = 0;
+	CHECK_CALL(rmdir(privileged));
 }
 
-/* A duplicate of the socket and the tables of its namespace say the same. */
-static void both_ways(int fd, struct event_file *ret)
+static _Noreturn void *waits(void *unused)
 {
-	struct feed_ptrace feed = { .bursts = 1 };
-	struct traced_process process = { .pidfd = -1 };	/* of no process: no duplicate is to be had */
-	struct traced_thread thread = { .tid = (uint32_t)getpid() };
-	struct event_file looked_up = { .facts = EVENT_CAN_SPLICE_FROM | EVENT_CAN_SPLICE_TO };
-	struct stat st;
-
-	feed.processes = &process;
-	feed.process_count = 1;
-	CHECK_CALL(fstat(fd, &st));
-	traced_socket(&feed, &thread, (uint32_t)fd, st.st_ino, &looked_up);
-	facts_of(fd, ret);
-	CHECK_EQ(ret->kind, looked_up.kind);
-	CHECK_BYTES(&ret->local, &looked_up.local, sizeof ret->local);
-	CHECK_BYTES(&ret->peer, &looked_up.peer, sizeof ret->peer);
-	CHECK_EQ(strncmp((char *)ret->name + !ret->name[0], (char *)looked_up.name + !looked_up.name[0], EVENT_NAME_BYTES - 1), 0);
+	(void)unused;
+	for (;;)
+		pause();
 }
 
-static void sockets_of(int family)
+static void *becomes_cat(void *unused)
 {
-	struct file_address address;
-	struct event_file facts;
-	int pair[2];
-
-	connect_pair(family, pair, &address);
-	both_ways(pair[1], &facts);
-	CHECK_EQ(facts.kind, FILE_TCP);
-	CHECK_BYTES(&facts.local, &address, sizeof address);
-	both_ways(pair[0], &facts);
-	CHECK_BYTES(&facts.peer, &address, sizeof address);
-	close(pair[0]);
-	close(pair[1]);
+	(void)unused;
+	MUST(dup2(sources[0], 0) == 0 && dup2(sinks[0], 1) == 1);
+	execlp("cat", "cat", (char *)NULL);
+	_exit(97);
 }
 
-static void internet_sockets(void)
+static void execs(void)
 {
-	sockets_of(AF_INET);
-	sockets_of(AF_INET6);
+	pthread_t threads[4];
+
+	for (unsigned i = 0; i < 3; i++)
+		MUST(pthread_create(&threads[i], NULL, waits, NULL) == 0);
+	MUST(pthread_create(&threads[3], NULL, becomes_cat, NULL) == 0);
+	waits(NULL);
 }
 
-static void unix_sockets(void)
+static void another_program_of_ones_own(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "a socket" };
-	int listener = CHECK_CALL(socket(AF_UNIX, SOCK_STREAM, 0)), client = CHECK_CALL(socket(AF_UNIX, SOCK_STREAM, 0)), server;
-	struct event_file facts;
-	int pair[2];
+	struct patient p;
 
-	CHECK_CALL(bind(listener, (struct sockaddr *)&address, sizeof address));
-	CHECK_CALL(listen(listener, 1));
-	CHECK_CALL(connect(client, (struct sockaddr *)&address, sizeof address));
-	server = CHECK_CALL(accept(listener, NULL, NULL));
-	both_ways(server, &facts);
-	CHECK_EQ(facts.kind, FILE_UNIX_STREAM);
-	CHECK_STR((char *)facts.name, "a socket");
-	facts_of(client, &facts);
-	CHECK_STR((char *)facts.name, "a socket");
-	CHECK_CALL(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
-	both_ways(pair[0], &facts);
-	CHECK_EQ(facts.kind, FILE_DATAGRAM);
-	for (int fd = listener; fd <= pair[1]; fd++)
-		close(fd);
-	unlink("a socket");
+	patient_run(&p, execs, 1, false);
+	CHECK(patient_bytes(&p) > 0);
+	CHECK_EQ(p.model.process_count, 1);
+	patient_end(&p);
+}
+
+/* Let go of, and seized anew; its other threads have to end for it. */
+static void exec_without_any_right(void)
+{
+	as_nobody(another_program_of_ones_own);
 }
 
 static const struct test tests[] = {
 	TEST(interrupted), TEST(terminated), TEST(killed), TEST(closed_at_once), TEST(no_signal_dies_with_the_doctor),
 	TEST(without_any_right), TEST(another_user), TEST(not_dumpable), TEST(traced_by_another), TEST(not_there), TEST(a_zombie),
-	TEST(a_thread_of_the_kernel), TEST(ends_between_bursts), TEST(as_sendfile_says), TEST(flags_of_a_descriptor),
-	TEST(internet_sockets), TEST(unix_sockets),
+	TEST(a_thread_of_the_kernel), TEST(ends_between_bursts), TEST(set_user_id_programs), TEST(exec_without_any_right),
 };
 TEST_MAIN(tests)
