@@ -244,7 +244,7 @@ static bool load_inlined(const struct gosym *gosym, uint64_t base, uint32_t tree
 unsigned gosym_lookup(const struct gosym *gosym, uint64_t pc, struct gosym_frame frames[GOSYM_INLINED])
 {
 	unsigned count = 0;
-	uint32_t tree, indexes;
+	uint32_t tree = 0, indexes = 0;
 	struct function f;
 	bool inlining;
 
@@ -254,7 +254,7 @@ unsigned gosym_lookup(const struct gosym *gosym, uint64_t pc, struct gosym_frame
 	while (count < GOSYM_INLINED) {
 		struct gosym_frame *frame = &frames[count++];
 		int32_t index = inlining ? value_at(gosym, &f, indexes, pc) : -1, line = value_at(gosym, &f, f.line, pc);
-		struct inlined call;
+		struct inlined call = { .name = 0 };
 
 		frame->file = file_at(gosym, &f, pc);
 		frame->line = line > 0 ? (uint32_t)line : 0;

@@ -40,8 +40,8 @@ static bool parse(char *text, struct golden *golden)
 	}
 	if (n != 3)
 		return false;
-	snprintf(golden->function, sizeof golden->function, "%s", fields[0]);
-	snprintf(golden->file, sizeof golden->file, "%s", fields[1]);
+	snprintf(golden->function, sizeof golden->function, "%.511s", fields[0]);
+	snprintf(golden->file, sizeof golden->file, "%.511s", fields[1]);
 	golden->line = (unsigned)strtoul(fields[2], NULL, 10);
 	return true;
 }
