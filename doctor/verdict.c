@@ -18,6 +18,7 @@
 #define WHOLE_CHANGED_LEAST 2
 #define WHOLE_CHANGED_ONE_IN 256
 #define SAMPLES_CHANGED_ONE_IN 10
+#define COPIED_WHOLE_LEAST 2
 
 const char *verdict_name(enum verdict verdict)
 {
@@ -98,8 +99,10 @@ static enum confidence how_sure(const struct flow *flow)
 		return flow->how != HOW_MAPPED && !sampled(flow) && !flow->whole_equal ? CONFIDENCE_LOW : CONFIDENCE_MEDIUM;
 	if (differs)
 		return CONFIDENCE_MEDIUM;
-	if (flow->how == HOW_COPIED)	/* another buffer: only every byte of one proves it the same data */
-		return flow->whole_equal ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM;
+	/* Another buffer: only every byte of it proves it the same data; and once may be chance, as where a download is compared with a
+	 * file that is sent elsewhere. */
+	if (flow->how == HOW_COPIED)
+		return flow->whole_equal >= COPIED_WHOLE_LEAST ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM;
 	return flow->whole_equal ? CONFIDENCE_CERTAIN : CONFIDENCE_HIGH;
 }
 

@@ -46,6 +46,8 @@ static void copied_by_its_evidence(void)
 	fresh(FILE_REGULAR, FILE_TCP);
 	flow->how = HOW_COPIED;
 	is(VERDICT_COPIED, CONFIDENCE_HIGH, LEAT_OK);
+	flow->whole_equal = 1;	/* equal bytes of two sources */
+	is(VERDICT_COPIED, CONFIDENCE_MEDIUM, LEAT_OK);
 	flow->whole_equal = 0;
 	is(VERDICT_COPIED, CONFIDENCE_MEDIUM, LEAT_OK);
 }
