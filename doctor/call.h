@@ -3,8 +3,9 @@
 #ifndef DOCTOR_CALL_H
 #define DOCTOR_CALL_H
 
+#include "event.h"
+
 #include <asm/unistd.h>
-#include <stdint.h>
 
 #define CALL_VECTORS 1024	/* the most the kernel takes */
 #define CALL_MESSAGES 64	/* of one recvmmsg or sendmmsg; of more, the rest is counted as cut */
@@ -41,6 +42,17 @@ static const uint8_t call_kinds[CALL_NUMBERS] = {
 	[__NR_copy_file_range] = CALL_MOVES,
 	[__NR_io_uring_enter] = CALL_ENTERS_RING,
 };
+
+static inline enum flow_how call_how(uint32_t number)
+{
+	switch (number) {
+	case __NR_sendfile: return HOW_SENDFILE;
+	case __NR_splice: return HOW_SPLICE;
+	case __NR_tee: return HOW_TEE;
+	case __NR_copy_file_range: return HOW_COPY_FILE_RANGE;
+	default: return HOW_VMSPLICE;
+	}
+}
 
 /* Which argument names the file a moving call takes bytes from, and to which it gives them; from -1: memory. */
 static inline void call_ends(uint32_t number, int *ret_from, int *ret_to)

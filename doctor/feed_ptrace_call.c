@@ -24,9 +24,8 @@
 	} while (0)
 #define PAIRING_ADD(to, n) (*(to) += (n))
 
-struct pairing;
-struct pairing_set;
-struct pairing_recent;
+#include "pairing_types.h"
+
 static int pairing_user(void *to, uint32_t bytes, uint64_t from);
 static struct pairing_set *pairing_set(struct pairing *p, uint32_t number);
 static struct pairing_set *pairing_copies(struct pairing *p, uint32_t number);
@@ -241,17 +240,6 @@ static void write_call(struct traced_calls *c, uint32_t kind, const uint64_t *ar
 		p->counts.tls_records++;
 }
 
-static enum flow_how how_of(uint32_t number)
-{
-	switch (number) {
-	case __NR_sendfile: return HOW_SENDFILE;
-	case __NR_splice: return HOW_SPLICE;
-	case __NR_tee: return HOW_TEE;
-	case __NR_copy_file_range: return HOW_COPY_FILE_RANGE;
-	default: return HOW_VMSPLICE;
-	}
-}
-
 /* The kernel moved the bytes itself. */
 static void move_call(struct traced_calls *c, uint64_t bytes)
 {
@@ -260,7 +248,7 @@ static void move_call(struct traced_calls *c, uint64_t bytes)
 	int from, to;
 
 	call_ends((uint32_t)t->number, &from, &to);
-	p->how = how_of((uint32_t)t->number);
+	p->how = call_how((uint32_t)t->number);
 	memset(&p->slot, 0, sizeof p->slot);
 	p->slot.used = 1;
 	p->slot.tid = p->tid;
@@ -292,11 +280,14 @@ static void paired_call(struct traced_calls *c, uint32_t kind, uint64_t bytes)
 
 #if defined(__x86_64__)
 #define ARCHITECTURE AUDIT_ARCH_X86_64
-#define X32_BIT 0x40000000
 #else
 #define ARCHITECTURE AUDIT_ARCH_AARCH64
-#define X32_BIT 0
 #endif
+
+static bool is_x32(uint64_t number)
+{
+	return ARCHITECTURE == AUDIT_ARCH_X86_64 && number >> 30 == 1;
+}
 
 static struct traced_site *begin_call(struct traced_calls *c, const struct traced_thread *t, int64_t result)
 {
@@ -336,7 +327,7 @@ void traced_call(struct feed_ptrace *feed, const struct traced_thread *t, int64_
 	struct event_site_key key;
 
 	c->p.counts.watched_calls++;
-	if (t->architecture != ARCHITECTURE || t->number & X32_BIT) {
+	if (t->architecture != ARCHITECTURE || is_x32(t->number)) {
 		c->p.counts.calls_32_bit++;
 		return;
 	}

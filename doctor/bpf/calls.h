@@ -5,43 +5,9 @@
 
 #include "tables.h"
 
-#include <asm/unistd.h>
+#include "../call.h"
 
-#define VECTORS 1024		/* the most the kernel takes */
-#define MESSAGES 64		/* of one recvmmsg or sendmmsg; of more, the rest is counted as cut */
 #define COPY_CREDIT 1024	/* calls, from a write on that makes one think of copies */
-#define PEEK 2			/* MSG_PEEK: the same bytes will be read once more */
-
-enum {
-	READS = 1, WRITES = 2, MOVES = 4, ENTERS_RING = 8,
-	VECTOR = 16, MESSAGE = 32, MANY = 64,
-};
-
-/* By number. 0: of no interest. */
-static const uint8_t kinds_of_call[512] = {
-	[__NR_read] = READS,
-	[__NR_pread64] = READS,
-	[__NR_readv] = READS | VECTOR,
-	[__NR_preadv] = READS | VECTOR,
-	[__NR_preadv2] = READS | VECTOR,
-	[__NR_recvfrom] = READS,
-	[__NR_recvmsg] = READS | MESSAGE,
-	[__NR_recvmmsg] = READS | MANY,
-	[__NR_write] = WRITES,
-	[__NR_pwrite64] = WRITES,
-	[__NR_writev] = WRITES | VECTOR,
-	[__NR_pwritev] = WRITES | VECTOR,
-	[__NR_pwritev2] = WRITES | VECTOR,
-	[__NR_sendto] = WRITES,
-	[__NR_sendmsg] = WRITES | MESSAGE,
-	[__NR_sendmmsg] = WRITES | MANY,
-	[__NR_sendfile] = MOVES,
-	[__NR_splice] = MOVES,
-	[__NR_tee] = MOVES,
-	[__NR_vmsplice] = MOVES,
-	[__NR_copy_file_range] = MOVES,
-	[__NR_io_uring_enter] = ENTERS_RING,
-};
 
 struct buffer_of_user {		/* struct iovec */
 	uint64_t base, bytes;
@@ -93,7 +59,7 @@ static __always_inline void all_buffers(struct pairing *p, uint64_t at, uint64_t
 {
 	struct buffers b = { .p = p, .at = at, .count = count, .left = bytes, .writes = writes };
 
-	bpf_loop(VECTORS, each_buffer, &b, 0);
+	bpf_loop(CALL_VECTORS, each_buffer, &b, 0);
 	if (b.failed)
 		p->counts.cut_vectors++;
 }
@@ -135,9 +101,9 @@ static __always_inline uint64_t many_messages(struct pairing *p, uint64_t at, ui
 {
 	struct messages m = { .p = p, .at = at, .count = count, .writes = writes };
 
-	if (count > MESSAGES)
+	if (count > CALL_MESSAGES)
 		p->counts.cut_vectors++;
-	bpf_loop(MESSAGES, add_message, &m, 0);
+	bpf_loop(CALL_MESSAGES, add_message, &m, 0);
 	return m.moved;
 }
 
@@ -194,13 +160,13 @@ static __always_inline void read_call(struct scratch *s, uint32_t kind)
 	struct pairing *p = &s->p;
 	uint64_t bytes = s->result;
 
-	p->vector = kind & (VECTOR | MESSAGE | MANY) ? 1 : 0;
+	p->vector = kind & (CALL_VECTOR | CALL_MESSAGE | CALL_MANY) ? 1 : 0;
 	p->head = 0;
-	if (kind & VECTOR)
+	if (kind & CALL_VECTOR)
 		all_buffers(p, s->arguments[1], s->arguments[2], bytes, 0);
-	else if (kind & MESSAGE)
+	else if (kind & CALL_MESSAGE)
 		one_message(p, s->arguments[1], bytes, 0);
-	else if (kind & MANY)
+	else if (kind & CALL_MANY)
 		bytes = many_messages(p, s->arguments[1], bytes, 0);
 	else	/* recv with MSG_TRUNC says more than came */
 		pairing_read(p, s->arguments[1], bytes < s->arguments[2] ? bytes : s->arguments[2]);
@@ -215,11 +181,11 @@ static __always_inline void write_call(struct scratch *s, uint32_t kind)
 
 	p->total = bytes;
 	p->charged = p->paired = p->copies = 0;
-	if (kind & VECTOR)
+	if (kind & CALL_VECTOR)
 		all_buffers(p, s->arguments[1], s->arguments[2], bytes, 1);
-	else if (kind & MESSAGE)
+	else if (kind & CALL_MESSAGE)
 		one_message(p, s->arguments[1], bytes, 1);
-	else if (kind & MANY)
+	else if (kind & CALL_MANY)
 		bytes = p->again ? 0 : many_messages(p, s->arguments[1], bytes, 1);
 	else
 		pairing_write(p, s->arguments[1], s->arguments[2], bytes);
@@ -231,7 +197,7 @@ static __always_inline void write_call(struct scratch *s, uint32_t kind)
 		copy_credit = COPY_CREDIT;
 	if (p->counts.unpaired_write_bytes - unpaired >= PAIRING_COPY_LEAST) {
 		copy_credit = COPY_CREDIT;
-		if (!(kind & (VECTOR | MESSAGE | MANY)) && pairing_is_tls(s->arguments[1]))
+		if (!(kind & (CALL_VECTOR | CALL_MESSAGE | CALL_MANY)) && pairing_is_tls(s->arguments[1]))
 			p->counts.tls_records++;
 	}
 }
@@ -240,33 +206,14 @@ static __always_inline void write_call(struct scratch *s, uint32_t kind)
 static __always_inline void move_call(struct scratch *s, struct task_struct *task, uint32_t nr)
 {
 	struct pairing *p = &s->p;
-	uint32_t from = 0, to = 1;
+	int from, to;
 
-	switch (nr) {
-	case __NR_sendfile:
-		from = 1;
-		to = 0;
-		p->how = HOW_SENDFILE;
-		break;
-	case __NR_splice:
-		to = 2;
-		p->how = HOW_SPLICE;
-		break;
-	case __NR_tee:
-		p->how = HOW_TEE;
-		break;
-	case __NR_copy_file_range:
-		to = 2;
-		p->how = HOW_COPY_FILE_RANGE;
-		break;
-	default:
-		to = 0;
-		p->how = HOW_VMSPLICE;
-	}
+	call_ends(nr, &from, &to);
+	p->how = call_how(nr);
 	__builtin_memset(&p->slot, 0, sizeof p->slot);
 	p->slot.used = 1;
 	p->slot.tid = p->tid;
-	if (p->how != HOW_VMSPLICE && identify(s, task, s->arguments[from & 3], 0, &p->slot.inode, &p->slot.device))
+	if (from >= 0 && identify(s, task, s->arguments[from & 3], 0, &p->slot.inode, &p->slot.device))
 		return;
 	if (identify(s, task, s->arguments[to & 3], 1, &p->inode, &p->device))
 		return;
@@ -294,7 +241,7 @@ static __always_inline void choose_looks(void *ctx, struct pt_regs *regs, struct
 	}
 	if (*uses < LOOKED_AT) {
 		p->look = p->whole = 1;
-		if (!want_stacks || ((kind & READS) && bytes < STACK_LEAST && *uses) || !take_site(ctx, regs, p))
+		if (!want_stacks || ((kind & CALL_READS) && bytes < STACK_LEAST && *uses) || !take_site(ctx, regs, p))
 			++*uses;
 	}
 }
@@ -315,12 +262,6 @@ static __always_inline void choose_looks(void *ctx, struct pt_regs *regs, struct
 #define CALLER(regs) (regs)->pc
 #endif
 
-static __always_inline int is_peek(struct scratch *s, uint32_t nr)
-{
-	return (nr == __NR_recvmsg && s->arguments[2] & PEEK) ||
-	       ((nr == __NR_recvfrom || nr == __NR_recvmmsg) && s->arguments[3] & PEEK);
-}
-
 /* Not inlined: what stands before it is run for every call of every process, and is not to carry this one's stack. */
 static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 {
@@ -339,11 +280,11 @@ static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 		p->counts.calls_32_bit++;
 		return 0;
 	}
-	kind = nr < 512 ? kinds_of_call[nr] : 0;
+	kind = nr < 512 ? call_kinds[nr] : 0;
 	if (!kind)
 		return 0;
-	p->counts.uring_calls += kind == ENTERS_RING;
-	if (kind == ENTERS_RING || (result <= 0 && (kind & READS || result != EAGAIN_IS)))
+	p->counts.uring_calls += kind == CALL_ENTERS_RING;
+	if (kind == CALL_ENTERS_RING || (result <= 0 && (kind & CALL_READS || result != EAGAIN_IS)))
 		return 0;
 	p->tgid = task->tgid;
 	p->tid = task->pid;
@@ -355,15 +296,15 @@ static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 	s->result = result;
 	TAKE_ARGUMENTS(s->arguments, regs);
 	choose_looks(ctx, regs, p, kind, result);
-	if (kind == MOVES) {
+	if (kind == CALL_MOVES) {
 		move_call(s, task, nr);
 		return 0;
 	}
-	if (identify(s, task, s->arguments[0], kind & WRITES ? 1 : 0, &p->inode, &p->device))
+	if (identify(s, task, s->arguments[0], kind & CALL_WRITES ? 1 : 0, &p->inode, &p->device))
 		return 0;
-	if (kind & WRITES)
+	if (kind & CALL_WRITES)
 		write_call(s, kind);
-	else if (!is_peek(s, nr))
+	else if (!call_is_peek(nr, s->arguments))
 		read_call(s, kind);
 	return 0;
 }

@@ -18,21 +18,21 @@ enum {
 #define RING_MORE 2			/* IORING_CQE_F_MORE: the request goes on */
 #define RING_CHOSEN_BUFFER (1u << 5)	/* REQ_F_BUFFER_SELECT */
 
-enum { RING_SOCKET = 128 };	/* beside READS, WRITES, VECTOR, MESSAGE of calls.h */
+enum { RING_SOCKET = 128 };	/* beside CALL_READS, CALL_WRITES, CALL_VECTOR, CALL_MESSAGE of call.h */
 
 static const uint8_t kinds_of_request[RING_OPCODES] = {
-	[RING_READV] = READS | VECTOR,
-	[RING_WRITEV] = WRITES | VECTOR,
-	[RING_READ_FIXED] = READS,
-	[RING_WRITE_FIXED] = WRITES,
-	[RING_SENDMSG] = WRITES | MESSAGE | RING_SOCKET,
-	[RING_RECVMSG] = READS | MESSAGE | RING_SOCKET,
-	[RING_READ] = READS,
-	[RING_WRITE] = WRITES,
-	[RING_SEND] = WRITES | RING_SOCKET,
-	[RING_RECV] = READS | RING_SOCKET,
-	[RING_SEND_ZC] = WRITES | RING_SOCKET,
-	[RING_SENDMSG_ZC] = WRITES | MESSAGE | RING_SOCKET,
+	[RING_READV] = CALL_READS | CALL_VECTOR,
+	[RING_WRITEV] = CALL_WRITES | CALL_VECTOR,
+	[RING_READ_FIXED] = CALL_READS,
+	[RING_WRITE_FIXED] = CALL_WRITES,
+	[RING_SENDMSG] = CALL_WRITES | CALL_MESSAGE | RING_SOCKET,
+	[RING_RECVMSG] = CALL_READS | CALL_MESSAGE | RING_SOCKET,
+	[RING_READ] = CALL_READS,
+	[RING_WRITE] = CALL_WRITES,
+	[RING_SEND] = CALL_WRITES | RING_SOCKET,
+	[RING_RECV] = CALL_READS | RING_SOCKET,
+	[RING_SEND_ZC] = CALL_WRITES | RING_SOCKET,
+	[RING_SENDMSG_ZC] = CALL_WRITES | CALL_MESSAGE | RING_SOCKET,
 };
 
 /* ---- Submitting ------------------------------------------------------------------------------------------------------------ */
@@ -81,10 +81,10 @@ BOTH int take_buffers(struct scratch *s, uint64_t address, uint32_t kind)
 		at = BPF_CORE_READ(rw, addr);
 		bytes = BPF_CORE_READ(rw, len);
 	}
-	if (kind & MESSAGE) {
+	if (kind & CALL_MESSAGE) {
 		if (!bpf_probe_read_user(&message, sizeof message, (void *)at))
 			copy_vector(s, message.buffers, message.buffer_count);
-	} else if (kind & VECTOR) {
+	} else if (kind & CALL_VECTOR) {
 		copy_vector(s, at, bytes);
 	} else {
 		s->request.buffers[0].base = at;
@@ -163,7 +163,7 @@ BOTH int pair_request(struct scratch *s, uint64_t file, uint64_t bytes)
 	if (!s)
 		return 0;
 	p = &s->p;
-	b.writes = kinds_of_request[s->request.opcode & (RING_OPCODES - 1)] & WRITES;
+	b.writes = kinds_of_request[s->request.opcode & (RING_OPCODES - 1)] & CALL_WRITES;
 	inode = BPF_CORE_READ((struct file *)file, f_inode);
 	p->inode = BPF_CORE_READ(inode, i_ino);
 	p->device = BPF_CORE_READ(inode, i_sb, s_dev);
