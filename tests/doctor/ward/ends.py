@@ -15,16 +15,17 @@ DEADLINE_S = 60
 
 
 class Sink:
-    """Takes what comes on one socket or pipe until its end."""
+    """Takes what comes on one socket or pipe until its end. tls: (certificate, key) of a socket that speaks TLS."""
 
-    def __init__(self, kind, where, number):
+    def __init__(self, kind, where, number, tls=None):
         self.bytes = self.crc = 0
+        self.tls = tls
         self.fd = None
         if kind == 'pipe':
             ours, self.fd = os.pipe()
             self.name = f'fd:{self.fd}'
             self.take = lambda: os.read(ours, PIECE)
-            self.accept = lambda: None
+            self.accept = self.close = lambda: None
         else:
             self.listener = listening(kind, where, f'sink-{number}')
             self.name = named(kind, self.listener)
@@ -36,7 +37,13 @@ class Sink:
         self.listener.settimeout(DEADLINE_S)
         connection, _ = self.listener.accept()
         connection.settimeout(DEADLINE_S)
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.tls)
+            context.num_tickets = 0      # who never reads them sends a reset when it closes
+            connection = context.wrap_socket(connection, server_side=True)
         self.take = lambda: connection.recv(PIECE)
+        self.close = connection.close
 
     def run(self):
         try:
@@ -44,6 +51,7 @@ class Sink:
             while piece := self.take():
                 self.bytes += len(piece)
                 self.crc = zlib.crc32(piece, self.crc)
+            self.close()
         except OSError:
             pass
 

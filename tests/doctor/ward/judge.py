@@ -101,7 +101,8 @@ def judge(row, report, truth, lines, names_from):
     if set(row.verdict.split('+')) & LOSSES:
         judge_loss(judgement, row, report, flows, truth, lines, names_from)
         return judgement
-    judgement.hold('verdict', not loud, 'false alarm:', *(f"{flow['verdict']} of {flow['bytes']}" for flow in loud))
+    rest = sum(flow['bytes'] for flow in loud)
+    judgement.hold('verdict', rest <= row.rest, 'false alarm:', *(f"{flow['verdict']} of {flow['bytes']}" for flow in loud))
     if row.verdict in ('none', 'tls'):
         if row.verdict == 'tls':
             judgement.hold('words', report['coverage']['tls_records'] > 0, 'no TLS records were seen')

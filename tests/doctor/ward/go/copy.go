@@ -16,7 +16,7 @@ import (
 type justReader struct{ r io.Reader }
 
 func (j justReader) Read(p []byte) (int, error) {
-	return j.r.Read(p) // CULPRIT: reader; CULPRIT: both
+	return j.r.Read(p) // CULPRIT: reader; CULPRIT: both; CULPRIT: serve-reader
 }
 
 type justWriter struct{ w io.Writer }

@@ -43,9 +43,7 @@ def by_tls(source, sink):
     context = ssl.create_default_context(cafile=os.environ['WARD_CERTIFICATE'])
     context.check_hostname = False
     with context.wrap_socket(sink) as secured:
-        moved = by_loop(source, secured)
-        secured.unwrap()
-    return moved
+        return by_loop(source, secured)
 
 
 def by_translate(source, sink):
@@ -61,13 +59,15 @@ def by_threads(source, sink):
     """Several copies at a time, each in a thread and from a file of its own."""
     def one(i):
         with open(source.name, 'rb', buffering=0) as mine:
-            moved[i] = by_loop(mine, sink if i == 0 else ward.sink())
-    moved = [0] * 4
+            moved[i] = by_loop(mine, sinks[i])
+    sinks = [sink, *map(ward.sink, range(1, 4))]
+    moved = [0] * len(sinks)
     threads = [threading.Thread(target=one, args=(i,)) for i in range(len(moved))]
     for thread in threads:
         thread.start()
-    for thread in threads:
+    for thread, one_sink in zip(threads, sinks):
         thread.join()
+        one_sink.close()
     return sum(moved)
 
 

@@ -17,8 +17,8 @@ def source():
     return opened(os.environ['WARD_FROM'], False)
 
 
-def sink():
-    return opened(os.environ['WARD_TO'], True)
+def sink(number=0):
+    return opened(os.environ['WARD_TO'].split()[number], True)
 
 
 def ready(number=0):
