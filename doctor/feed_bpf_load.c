@@ -94,7 +94,7 @@ static int find_cgroup(struct feed_bpf *feed, struct feed_error *error)
 		snprintf(path, sizeof path, "%s", name);
 	else
 		snprintf(path, sizeof path, "%s/%s", top, name + (*name == '/'));
-	escape_text(shown, sizeof shown, ESCAPE_TERMINAL, path, 0);
+	escape_text(shown, sizeof shown, ESCAPE_TERMINAL, path, 400);
 	if (statfs(path, &fs) || stat(path, &st))
 		return fail(error, EXIT_USAGE, -errno, "there is no cgroup %s: %s", shown, strerror(errno));
 	if (fs.f_type != CGROUP2_SUPER_MAGIC)

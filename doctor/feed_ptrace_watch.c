@@ -12,12 +12,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -293,40 +295,55 @@ void traced_discover(struct feed_ptrace *feed)
 		discover_in(feed, open_cgroup(target->cgroup), 0);
 }
 
+static int check_cgroup(const char *name, struct feed_error *error)
+{
+	int fd = open_cgroup(name), result = fd < 0 ? -errno : 0;
+	struct statfs fs;
+	char shown[256];
+
+	escape_text(shown, sizeof shown, ESCAPE_TERMINAL, name, 200);
+	if (fd < 0)
+		return fail(error, EXIT_USAGE, result, "there is no cgroup %s: %s", shown, strerror(-result));
+	if (fstatfs(fd, &fs) || (fs.f_type != CGROUP2_SUPER_MAGIC && fs.f_type != CGROUP_SUPER_MAGIC))
+		result = fail(error, EXIT_USAGE, -EINVAL, "%s is no cgroup", shown);
+	close(fd);
+	return result;
+}
+
+/* One that was asked for by its number. */
+static int begin_with(struct feed_ptrace *feed, pid_t pid, struct feed_error *error)
+{
+	struct process process;
+	int result = process_look(pid, &process);
+
+	if (result == -ENOEXEC)
+		return fail(error, EXIT_USAGE, result, "process %d is a thread of the kernel's: it has no memory to carry bytes through",
+			    (int)pid);
+	if (result)
+		return fail(error, EXIT_GONE, -ESRCH, "there is no process %d", (int)pid);
+	if (process.pid == (uint32_t)getpid())
+		result = fail(error, EXIT_USAGE, -EINVAL, "process %d is this one: nobody can trace himself", (int)pid);
+	if (!result && find(feed, process.pid) == MODEL_NONE) {
+		if (add(feed, &process) != MODEL_NONE)
+			return 0;
+		result = -ENOMEM;
+	}
+	forget(&process);
+	return result;
+}
+
 int traced_begin(struct feed_ptrace *feed, struct feed_error *error)
 {
 	const struct feed_target *target = &feed->options.target;
-	char shown[256];
-	int fd;
+	int result = 0;
 
-	for (unsigned i = 0; i < target->pid_count; i++) {
-		struct process process;
-		int result = process_look(target->pids[i], &process);
-
-		if (result == -ENOEXEC)
-			return fail(error, EXIT_USAGE, result, "process %d is a thread of the kernel's: it has no memory to carry bytes "
-				    "through", (int)target->pids[i]);
-		if (!result && process.pid == (uint32_t)getpid())
-			result = -EINVAL;
-		if (!result && find(feed, process.pid) == MODEL_NONE && add(feed, &process) != MODEL_NONE)
-			continue;
-		if (!result)
-			forget(&process);
-		if (result == -EINVAL)
-			return fail(error, EXIT_USAGE, result, "process %d is this one: nobody can trace himself", (int)target->pids[i]);
-		if (result)
-			return fail(error, EXIT_GONE, -ESRCH, "there is no process %d", (int)target->pids[i]);
-	}
-	if (target->cgroup) {
-		fd = open_cgroup(target->cgroup);
-		escape_text(shown, sizeof shown, ESCAPE_TERMINAL, target->cgroup, 0);
-		if (fd < 0)
-			return fail(error, EXIT_USAGE, -errno, "there is no cgroup %s: %s", shown, strerror(errno));
-		close(fd);
-	}
-	if (target->all || target->name || target->cgroup)
+	for (unsigned i = 0; i < target->pid_count && !result; i++)
+		result = begin_with(feed, target->pids[i], error);
+	if (!result && target->cgroup)
+		result = check_cgroup(target->cgroup, error);
+	if (!result && (target->all || target->name || target->cgroup))
 		traced_discover(feed);
-	return 0;
+	return result;
 }
 
 /* ---- Why not --------------------------------------------------------------------------------------------------------------- */
