@@ -94,8 +94,8 @@ def make(name, mode, at, where, origin):
     if name == 'caddy':
         environment.update(HOME=where, XDG_DATA_HOME=where, XDG_CONFIG_HOME=where)
         if mode == 'proxy':
-            return Server([found, 'reverse-proxy', '--from', f'http://127.0.0.1:{port}', '--to', f'127.0.0.1:{origin.port}'],
-                          port, **options)
+            return Server([found, 'run', '--adapter', 'caddyfile', '--config', configured('Caddyfile', where, **values)], port,
+                          **options)
         return Server([found, 'file-server', '--root', where, '--listen', f'127.0.0.1:{port}'], port, **options)
     if name == 'busybox':
         return Server([found, 'httpd', '-f', '-p', f'127.0.0.1:{port}', '-h', where], port, **options)
