@@ -26,7 +26,8 @@ help:
 
 configured:
 	@command -v $(MESON) >/dev/null || { echo 'meson is missing: run ci/install-deps.sh, or make demo' >&2; exit 1; }
-	@[ -f $(BUILD)/build.ninja ] || { out=$$($(MESON) setup --prefix $(PREFIX) $(BUILD) .) || { echo "$$out"; exit 1; }; }
+	@[ -f $(BUILD)/build.ninja ] || { out=$$($(MESON) setup --prefix $(PREFIX) $(BUILD) .) || { echo "$$out"; exit 1; }; \
+		echo "$$out" | sed -n 's/^Message: //p'; }
 
 demo:
 	@ci/install-deps.sh demo
