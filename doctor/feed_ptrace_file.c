@@ -133,7 +133,7 @@ static char *path_at(uint32_t tid, const char *link, bool deleted)
 	path[length] = 0;
 	if (deleted && (size_t)length > strlen(DELETED) && strcmp(path + length - strlen(DELETED), DELETED) == 0)
 		path[(size_t)length - strlen(DELETED)] = 0;
-	snprintf(root_link, sizeof root_link, "/proc/%" PRIu32 "/root", tid);
+	snprintf(root_link, sizeof root_link, "/proc/%u/root", tid);
 	root_length = readlink(root_link, root, sizeof root - 1);
 	if (root_length > 1 && strncmp(path, root, (size_t)root_length) == 0 && path[root_length] == '/')
 		from += root_length;
@@ -247,7 +247,7 @@ static int facts_of_mapping(uint32_t tid, const struct mapping *m, struct statx 
 	if (strchr(m->access, 'x') || !m->inode || m->path[0] != '/')
 		return -ENOENT;
 	snprintf(exe, sizeof exe, "/proc/%" PRIu32 "/exe", tid);
-	snprintf(path, sizeof path, "/proc/%" PRIu32 "/root%s", tid, m->path);
+	snprintf(path, sizeof path, "/proc/%u/root%s", tid, m->path);
 	if (ends_with(m->path, DELETED)) {
 		if (!m->major)
 			return -ENOENT;

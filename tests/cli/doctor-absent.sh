@@ -3,8 +3,8 @@
 # leat without the doctor: switched off it is built, and says so in a sentence. Where a tool of the doctor's is missing, setting
 # up names it, and goes on without the doctor, unless that was asked for.
 set -uo pipefail
-. "$LEAT_SOURCE/tests/cli/lib.sh"
-failed=0
+. "$(dirname "$0")/lib.sh"
+export failed=0
 command -v meson >/dev/null && command -v ninja >/dev/null || skip 'meson and ninja build it'
 
 switched_off() {

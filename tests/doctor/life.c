@@ -259,13 +259,13 @@ static void other_places(void)
 	static uint8_t buffer[PIECE];
 	int from, to = open("/dev/null", O_WRONLY);
 
-	NEED(mkdir("root", 0700) == 0 && mkdir("root/deep", 0700) == 0);
+	NEED(mkdir("other", 0700) == 0 && mkdir("other/deep", 0700) == 0);
 	NEED(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-	NEED(mount("none", "root/deep", "tmpfs", 0, NULL) == 0);
-	NEED(mkdir("root/deep/er", 0700) == 0);
-	from = source_file("root/deep/er/in-a-mount", 5);
+	NEED(mount("none", "other/deep", "tmpfs", 0, NULL) == 0);
+	NEED(mkdir("other/deep/er", 0700) == 0);
+	from = source_file("other/deep/er/in-a-mount", 5);
 	note_did(from, to, carry(from, to, buffer));
-	NEED(chroot("root") == 0 && chdir("/") == 0);
+	NEED(chroot("other") == 0 && chdir("/") == 0);
 	from = source_file("/deep/in-a-root", 5);
 	note_did(from, to, carry(from, to, buffer));
 	from = source_file("/deep/gone", 5);
@@ -278,7 +278,7 @@ static void other_places(void)
 
 static void paths(void)
 {
-	static const char *const ends[] = { "/root/deep/er/in-a-mount", "/deep/in-a-root", "/deep/gone", "memfd:of-memory" };
+	static const char *const ends[] = { "/other/deep/er/in-a-mount", "/deep/in-a-root", "/deep/gone", "memfd:of-memory" };
 	char here[1024], want[1200];
 	struct watching w;
 
@@ -298,8 +298,8 @@ static void paths(void)
 		CHECK_EQ(w.model.files[sum.from].deleted, i >= 2);
 	}
 	watching_end(&w);
-	rmdir("root/deep");
-	rmdir("root");
+	rmdir("other/deep");
+	rmdir("other");
 }
 
 /* ---- Too much -------------------------------------------------------------------------------------------------------------- */
