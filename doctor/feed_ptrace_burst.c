@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A burst: all threads of the targets are seized and followed from call to call, some hundred stops long.
+ * A burst: all threads of the targets are seized and followed from call to call, for some hundred calls.
  *
  * It runs in a thread of its own, and that thread's end is how it detaches: the kernel lets go of all that a thread has seized
  * when it ends, whatever they are doing, be it asleep, and nobody has to be stopped once more for that. It is the same when
@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STOPS_MOST 400		/* two for each call: with them a busy target is held up for some 10 ms, once in a second */
+#define CALLS_MOST 200		/* that are seen from begin to end: a busy target is held up for some 10 ms by them, once in a second */
 #define PROCESSES_MOST 64	/* in one burst; of more, the next takes others */
 #define THREADS_MOST 1024
 #define LISTINGS_MOST 16	/* of a process's threads, until no new one is found */
@@ -44,7 +44,7 @@
 
 struct burst {
 	struct feed_ptrace *feed;
-	unsigned stops, turns;
+	unsigned calls, turns;
 	bool over;
 	bool may_follow;	/* through an exec: what is begun so has the rights its file gives it */
 };
@@ -259,7 +259,6 @@ static bool at_call(struct burst *b, struct traced_thread *t)
 	struct __ptrace_syscall_info info;
 	long bytes = ptrace(PTRACE_GET_SYSCALL_INFO, (pid_t)t->tid, sizeof info, &info);
 
-	b->stops++;
 	if (bytes <= 0)
 		return false;
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
@@ -276,6 +275,7 @@ static bool at_call(struct burst *b, struct traced_thread *t)
 		}
 	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && t->in_call) {
 		t->in_call = false;
+		b->calls++;
 		traced_call(b->feed, t, info.exit.rval);
 	}
 	return false;
@@ -389,7 +389,7 @@ static void *run_burst(void *context)
 	feed->tid = (int)syscall(SYS_gettid);
 	attach_all(feed);
 	sem_post(&feed->attached);
-	while (!burst.over && burst.stops < STOPS_MOST) {
+	while (!burst.over && burst.calls < CALLS_MOST) {
 		siginfo_t info;
 		int result = wait_for_any(&info);
 
@@ -397,7 +397,7 @@ static void *run_burst(void *context)
 			break;	/* nobody is left */
 		if (!result && info.si_pid)
 			at_any(&burst, &info);
-		if (!burst.over && ++burst.turns % SCAN_EVERY == 0)
+		if (++burst.turns % SCAN_EVERY == 0)
 			scan(&burst);
 	}
 	return NULL;

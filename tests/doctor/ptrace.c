@@ -197,6 +197,39 @@ static void threads_that_come_and_go(void)
 	patient_end(&p);
 }
 
+#define SLEEPERS 500
+
+static _Noreturn void *sleeps(void *unused)
+{
+	(void)unused;
+	for (;;)
+		pause();
+}
+
+static void carries_among_sleepers(void)
+{
+	pthread_attr_t small;
+	pthread_t thread;
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 262144);
+	for (int i = 0; i < SLEEPERS; i++)
+		MUST(pthread_create(&thread, &small, sleeps, NULL) == 0);
+	carry(sources[0], sinks[0]);
+}
+
+static void five_hundred_threads(void)
+{
+	struct patient p;
+
+	patient_run(&p, carries_among_sleepers, 1, false);
+	printf("%u bursts, %u with transfers, %llu bytes\n", p.model.coverage.bursts, p.model.coverage.bursts_seen,
+	       (unsigned long long)patient_bytes(&p));
+	CHECK(p.model.coverage.bursts_seen >= 2);
+	CHECK(patient_bytes(&p) > 20 * PIECE);
+	patient_end(&p);
+}
+
 /* ---- Signals --------------------------------------------------------------------------------------------------------------- */
 
 #define SIGNALS 3000
@@ -260,6 +293,14 @@ static void signals_during_bursts(void)
 
 /* ---- Job control ----------------------------------------------------------------------------------------------------------- */
 
+/* What is let go of has to run for a moment, in the kernel, to stop again. */
+static bool is_stopped(pid_t pid)
+{
+	for (int i = 0; i < 1000 && state_of(pid) != 'T'; i++)
+		moment(1000000);
+	return state_of(pid) == 'T';
+}
+
 static void stopped_by_job_control(void)
 {
 	struct patient p;
@@ -271,7 +312,7 @@ static void stopped_by_job_control(void)
 	for (int i = 0; i < 3; i++) {
 		CHECK_CALL(kill(p.pid, SIGSTOP));
 		CHECK(!patient_poll(&p, 600));
-		CHECK_SAY(state_of(p.pid) == 'T', "it is in state %c", state_of(p.pid));
+		CHECK_SAY(is_stopped(p.pid), "it is in state %c", state_of(p.pid));
 		CHECK_EQ(traced_by(p.pid), 0);
 		CHECK_CALL(kill(p.pid, SIGCONT));
 		CHECK(!patient_poll(&p, 100));
@@ -297,7 +338,7 @@ static void stopped_and_continued_in_a_burst(void)
 	moment(30000000);
 	CHECK(!patient_poll(&p, 400));
 	CHECK_EQ(traced_by(p.pid), 0);
-	CHECK_SAY(state_of(p.pid) == 'T', "it is in state %c", state_of(p.pid));
+	CHECK_SAY(is_stopped(p.pid), "it is in state %c", state_of(p.pid));
 	CHECK_CALL(kill(p.pid, SIGCONT));
 	patient_go(&p);
 	CHECK(patient_poll(&p, 30000));
@@ -353,22 +394,15 @@ static void *becomes_cat(void *unused)
 	_exit(97);
 }
 
-static _Noreturn void *waits(void *unused)
-{
-	(void)unused;
-	for (;;)
-		pause();
-}
-
 /* Not by its first thread, and with others that have to go for it. */
 static void execs(void)
 {
 	pthread_t threads[4];
 
 	for (unsigned i = 0; i < 3; i++)
-		MUST(pthread_create(&threads[i], NULL, waits, NULL) == 0);
+		MUST(pthread_create(&threads[i], NULL, sleeps, NULL) == 0);
 	MUST(pthread_create(&threads[3], NULL, becomes_cat, NULL) == 0);
-	waits(NULL);
+	sleeps(NULL);
 }
 
 static void another_program(void)
@@ -379,6 +413,37 @@ static void another_program(void)
 	CHECK(patient_bytes(&p) > 0);
 	CHECK_EQ(p.model.process_count, 1);
 	CHECK_EQ(p.model.coverage.calls_32_bit, 0);
+	patient_end(&p);
+}
+
+/* A fork, threads in it, and an exec by one of them, as fast as it goes. */
+static void execs_often(void)
+{
+	for (int i = 0; i < 400; i++) {
+		pid_t pid = fork();
+		int status;
+
+		MUST(pid >= 0);
+		if (pid == 0) {
+			pthread_t threads[3];
+
+			for (unsigned k = 0; k < 3; k++)
+				MUST(pthread_create(&threads[k], NULL, sleeps, NULL) == 0);
+			execlp(i & 1 ? "true" : "/nowhere/false", "true", (char *)NULL);
+			_exit(i & 1 ? 97 : 0);
+		}
+		MUST(waitpid(pid, &status, 0) == pid && status == 0);
+	}
+	carry(sources[0], sinks[0]);
+}
+
+static void many_execs(void)
+{
+	struct patient p;
+
+	patient_run(&p, execs_often, 1, false);
+	printf("%u processes were seen in %u bursts\n", p.model.process_count, p.model.coverage.bursts);
+	CHECK(p.model.process_count > 5);
 	patient_end(&p);
 }
 
@@ -441,8 +506,8 @@ static void kernel_routes(void)
 }
 
 static const struct test tests[] = {
-	TEST(one_loop), TEST(changed_in_place), TEST(calls_that_would_block), TEST(many_threads), TEST(threads_that_come_and_go),
+	TEST(one_loop), TEST(changed_in_place), TEST(calls_that_would_block), TEST(many_threads), TEST(threads_that_come_and_go), TEST(five_hundred_threads),
 	TEST(signals_during_bursts), TEST(stopped_by_job_control), TEST(stopped_and_continued_in_a_burst), TEST(children_are_followed),
-	TEST(another_program), TEST(calls_of_32_bits_are_counted), TEST(kernel_routes),
+	TEST(another_program), TEST(many_execs), TEST(calls_of_32_bits_are_counted), TEST(kernel_routes),
 };
 TEST_MAIN(tests)

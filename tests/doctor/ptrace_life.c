@@ -447,6 +447,26 @@ static void execs(void)
 	waits(NULL);
 }
 
+static void execs_often(void)
+{
+	for (int i = 0; i < 300; i++) {
+		pid_t pid = fork();
+		int status;
+
+		MUST(pid >= 0);
+		if (pid == 0) {
+			pthread_t threads[3];
+
+			for (unsigned k = 0; k < 3; k++)
+				MUST(pthread_create(&threads[k], NULL, waits, NULL) == 0);
+			execlp("true", "true", (char *)NULL);
+			_exit(97);
+		}
+		MUST(waitpid(pid, &status, 0) == pid && status == 0);
+	}
+	carry(sources[0], sinks[0]);
+}
+
 static void another_program_of_ones_own(void)
 {
 	struct patient p;
@@ -454,6 +474,10 @@ static void another_program_of_ones_own(void)
 	patient_run(&p, execs, 1, false);
 	CHECK(patient_bytes(&p) > 0);
 	CHECK_EQ(p.model.process_count, 1);
+	patient_end(&p);
+	patient_run(&p, execs_often, 1, false);
+	printf("%u processes were seen in %u bursts\n", p.model.process_count, p.model.coverage.bursts);
+	CHECK(p.model.process_count > 5);
 	patient_end(&p);
 }
 
