@@ -7,7 +7,7 @@ DESTDIR ?=
 MESON ?= meson
 SOAK ?= 600
 
-.PHONY: all configured help demo test gates install asan tsan valgrind soak vm clean
+.PHONY: all configured help demo test ward gates install asan tsan valgrind soak vm clean
 
 all: configured
 	@echo 'Building in $(BUILD), with all tests: about 3 minutes on two CPUs the first time'
@@ -17,6 +17,7 @@ help:
 	@echo 'make            configure and build into $(BUILD)/'
 	@echo 'make demo       install what is missing (apt), build, run leat bench; leaves $(BUILD)/leat-bench.html'
 	@echo 'make test       install what is missing (apt), build, run all tests; the last line counts them'
+	@echo 'make ward       doctor on all its patients, and on real servers, which apt fetches and nothing starts'
 	@echo 'make gates      what ci/gates/ checks besides the tests'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
 	@echo 'make asan       the tests under address and undefined sanitizers; also: make tsan, make valgrind'
@@ -41,6 +42,12 @@ test:
 	@ci/install-deps.sh test
 	@$(MAKE) --no-print-directory all
 	@ci/test.sh $(BUILD)
+
+ward:
+	@ci/install-deps.sh ward
+	@$(MAKE) --no-print-directory configured
+	@ninja -C $(BUILD) --quiet cli/leat
+	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/ward/run --fetch
 
 gates:
 	@ci/install-deps.sh gates

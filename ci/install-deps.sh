@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# install-deps.sh [demo|test|gates]: installs by apt what is missing to build and run that, and says so. When all is
+# install-deps.sh [demo|test|ward|gates]: installs by apt what is missing to build and run that, and says so. When all is
 # there it does nothing. Without apt or without root it says in a sentence what to install by hand, and fails; but leat is
 # built without the doctor where only the doctor's packages cannot be had.
 set -eu
@@ -14,15 +14,19 @@ doctor='bpftool=/usr/sbin/bpftool libbpf-dev=/usr/include/bpf/libbpf.h libelf-de
 doctor="$doctor libdw-dev=/usr/include/elfutils/libdwfl.h libiberty-dev=/usr/include/libiberty/demangle.h"
 # clang's libFuzzer is for tests/fuzz
 tests='g++=g++ python3=python3 procps=pgrep clang=clang libclang-rt-14-dev=/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux'
+# what the doctor is tried on: Go in make test as well, the others in make ward
+tests="$tests golang-go=go"
+ward='rustc=rustc nodejs=node default-jdk-headless=javac openssl=openssl socat=socat'
 gates='git=git clang-format=clang-format clang-tidy=clang-tidy mandoc=mandoc'
 gates="$gates universal-ctags=ctags-universal shellcheck=shellcheck abigail-tools=abidiff valgrind=valgrind"
 gates="$gates xfsprogs=/usr/sbin/mkfs.xfs btrfs-progs=/usr/sbin/mkfs.btrfs"
 case ${1:-demo} in
 demo) doctor="clang=clang $doctor" ;;
 test) needed="$needed $tests" ;;
+ward) needed="$needed $tests $ward" ;;
 gates) needed="$needed $tests $gates" ;;
 *)
-	echo "usage: $0 [demo|test|gates]" >&2
+	echo "usage: $0 [demo|test|ward|gates]" >&2
 	exit 2
 	;;
 esac

@@ -22,7 +22,14 @@ class Server:
 
 
 def fetch(where):
-    """Lays the packages out below where; what of them stands there already is kept."""
+    """Lays the packages out below where; what of them stands there already is kept. Without apt the patients are skipped."""
+    try:
+        laid_out(where)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f'no packages of servers could be fetched: {error}')
+
+
+def laid_out(where):
     archives = os.path.join(where, 'archives')
     if os.path.exists(os.path.join(where, 'complete')):
         return
