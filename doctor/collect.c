@@ -93,7 +93,11 @@ uint32_t collect_file(struct collect *collect, struct model *model, const struct
 	bool is_new;
 	uint32_t place = place_of(&collect->files, key, sizeof *key, model, model_add_file, &is_new);
 
-	if (is_new) {
+	if (is_new && key->inode & EVENT_SUMMARY) {
+		const struct event_file facts = { .kind = key->inode & 0xff, .facts = (uint32_t)(key->inode >> 8) };
+
+		collect_facts(model, place, &facts, NULL);
+	} else if (is_new) {
 		model->files[place].inode = key->inode;
 		model->files[place].device = makedev(key->device >> 20, key->device & 0xfffff);
 		if (!key->inode && !key->device)	/* the program's own memory: vmsplice */

@@ -46,6 +46,10 @@ struct event_path {
 
 /* ---- Flows ----------------------------------------------------------------------------------------------------------------- */
 
+/* When the table of flows is three quarters full, further ones are not told apart by their files any more, but by what kind
+ * of files those are: so the inodes' numbers are then made. */
+#define EVENT_SUMMARY (UINT64_C(1) << 63)	/* | facts << 8 | kind */
+
 struct event_flow_key {
 	uint64_t from_inode, to_inode;
 	uint32_t from_device, to_device;

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define PIDFDS_MOST 512		/* of further processes the kernel side tells the end */
+#define WATCHED_MOST 65536	/* processes, with those that have ended */
 #define TICK_MS 200		/* how often files are looked at anew, and the pidfds asked */
 
 static uint64_t monotonic_ns(void)
@@ -57,11 +58,32 @@ static struct process *process_in(struct model *model, uint32_t pid)
 	return NULL;
 }
 
+/* A watch of days on a whole machine: who has ended gives up the place. */
+static int replace_watched(struct feed_bpf *feed, uint32_t tgid, const struct process *process)
+{
+	for (uint32_t i = 0; i < WATCHED_MOST; i++) {
+		struct watched *w = &feed->watched[feed->replaced++ % WATCHED_MOST];
+
+		if (!w->exited)
+			continue;
+		if (w->pidfd >= 0)
+			close(w->pidfd);
+		if (!w->known)
+			forget_process(&w->process);
+		*w = (struct watched){ .tgid = tgid, .pid = process->pid, .pidfd = -1, .process = *process };
+		feed->alive++;
+		return 0;
+	}
+	return -ENOMEM;
+}
+
 /* Takes process. */
 static int add_watched(struct feed_bpf *feed, uint32_t tgid, const struct process *process)
 {
 	struct watched *bigger = feed->watched, *w;
 
+	if (feed->watched_count >= WATCHED_MOST)
+		return replace_watched(feed, tgid, process);
 	if (!(feed->watched_count & (feed->watched_count - 1)))
 		bigger = reallocarray(feed->watched, feed->watched_count ? feed->watched_count * 2 : 1, sizeof *bigger);
 	if (!bigger)
@@ -366,7 +388,7 @@ static void collect_facts_of(struct feed_bpf *feed, struct model *model, const s
 	struct event_file facts;
 	struct event_path path;
 
-	if (place == MODEL_NONE || (model->files[place].kind && (model->files[place].path || model->files[place].peer.family)) ||
+	if (place == MODEL_NONE || key->inode & EVENT_SUMMARY || (model->files[place].kind && (model->files[place].path || model->files[place].peer.family)) ||
 	    bpf_map_lookup_elem(bpf_map__fd(feed->skeleton->maps.files), key, &facts))
 		return;
 	if (bpf_map_lookup_elem(bpf_map__fd(feed->skeleton->maps.paths), key, &path))

@@ -29,6 +29,7 @@ struct feed_bpf {
 	struct collect collect;
 	struct watched *watched;
 	uint32_t watched_count, alive;
+	uint32_t replaced;		/* where to look next for one to be replaced */
 	bool sees_ring;			/* io_uring's requests */
 	struct model *model;		/* while bells ring */
 	uint64_t until_ns;		/* then poll is to return, with bells still unanswered if there are many */

@@ -122,6 +122,7 @@ static int tell(struct feed_bpf *feed, struct feed_error *error)
 		snprintf((char *)set->watch_name, sizeof set->watch_name, "%s", options->target.name);
 	if (options->most_flows)
 		bpf_map__set_max_entries(feed->skeleton->maps.flows, options->most_flows);
+	set->exact_flows = bpf_map__max_entries(feed->skeleton->maps.flows) / 4 * 3;
 	return options->target.cgroup ? find_cgroup(feed, error) : 0;
 }
 

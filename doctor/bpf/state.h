@@ -30,6 +30,7 @@ const volatile uint32_t watch_cgroup_level;
 const volatile char watch_name[16];	/* comm of programs to be watched from their exec on; "": none */
 const volatile uint32_t want_stacks;
 const volatile uint64_t secret;
+const volatile uint32_t exact_flows;	/* so many; then summaries */
 
 /* Found out by doctor_tasks: the doctor itself, and its pid namespace; level 0: the first one. */
 uint32_t own_tgid;
@@ -39,6 +40,7 @@ uint32_t namespace_level, namespace_inode;
 uint64_t watched[TGIDS / 64];		/* a bit for each process */
 uint8_t site_uses[65536];			/* by site number: how often it was looked at closely; user space sets 0 for more */
 uint64_t files_known[8192];		/* bits by hash: facts have been taken lately; user space clears all at times */
+uint32_t flow_count;
 uint32_t snapshot_state[EVENT_SNAPSHOTS];	/* 0 free, 1 being written, 2 to be taken */
 uint64_t strangers[8192];		/* threads that are not watched, by the place of their registers: see is_stranger */
 uint32_t watch_epoch = 1;		/* another one as soon as somebody more is watched */
@@ -87,7 +89,7 @@ struct {
 } paths SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);	/* one that is forgotten has its stack taken once more */
 	__uint(max_entries, SITES);
 	__type(key, struct event_site_key);
 	__type(value, struct event_site);

@@ -44,14 +44,31 @@ static __always_inline void want_site(struct pairing *p, uint64_t site)
 		site_uses[site >> 1 & 65535] = 0;
 }
 
+/* A number that stands for all files of that kind. */
+static __always_inline uint64_t summary_of(uint64_t inode, uint32_t device, uint32_t sink)
+{
+	struct event_file_key key = { .inode = inode, .device = device, .sink = sink };
+	const struct event_file *file = bpf_map_lookup_elem(&files, &key);
+
+	return EVENT_SUMMARY | (file ? (uint64_t)file->facts << 8 | file->kind : 0);
+}
+
 static inline struct event_flow *pairing_flow(struct pairing *p)
 {
 	struct event_flow *flow = bpf_map_lookup_elem(&flows, &p->key);
 
 	if (flow)
 		return flow;
+	if (flow_count >= exact_flows) {
+		p->key.from_inode = summary_of(p->key.from_inode, p->key.from_device, 0);
+		p->key.to_inode = summary_of(p->key.to_inode, p->key.to_device, 1);
+		flow = bpf_map_lookup_elem(&flows, &p->key);
+		if (flow)
+			return flow;
+	}
 	p->fresh.first_ns = p->fresh.last_ns = bpf_ktime_get_ns();
-	bpf_map_update_elem(&flows, &p->key, &p->fresh, BPF_NOEXIST);
+	if (bpf_map_update_elem(&flows, &p->key, &p->fresh, BPF_NOEXIST) == 0)
+		__sync_fetch_and_add(&flow_count, 1);
 	want_site(p, p->key.site_read);
 	want_site(p, p->key.site_write);
 	return bpf_map_lookup_elem(&flows, &p->key);
