@@ -385,10 +385,11 @@ static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)
 static void collect_facts_of(struct feed_bpf *feed, struct model *model, const struct event_file_key *key)
 {
 	uint32_t place = collect_file(&feed->collect, model, key);
+	const struct file *file = place == MODEL_NONE ? NULL : &model->files[place];
 	struct event_file facts;
 	struct event_path path;
 
-	if (place == MODEL_NONE || key->inode & EVENT_SUMMARY || (model->files[place].kind && (model->files[place].path || model->files[place].peer.family)) ||
+	if (!file || key->inode & EVENT_SUMMARY || (file->kind && (file->path || file->peer.family)) ||
 	    bpf_map_lookup_elem(bpf_map__fd(feed->skeleton->maps.files), key, &facts))
 		return;
 	if (bpf_map_lookup_elem(bpf_map__fd(feed->skeleton->maps.paths), key, &path))
