@@ -72,7 +72,7 @@ struct device_class {
 enum { PROBE_TERMINAL, PROBE_SYSFS, PROBE_NULL, PROBE_ZERO, PROBE_FULL, PROBE_RANDOM, PROBE_URANDOM, PROBES };
 struct probe {
 	bool done;
-	uint32_t facts;		/* EVENT_CAN_..., EVENT_SPLICE_UNKNOWN */
+	uint32_t from, to;	/* EVENT_CAN_SPLICE_FROM or _TO, or EVENT_SPLICE_UNKNOWN, or 0: it cannot */
 };
 
 struct traced_calls;		/* feed_ptrace_call.c */
@@ -148,7 +148,7 @@ int traced_mapping(struct feed_ptrace *feed, const struct traced_thread *thread,
 void traced_files_free(struct feed_ptrace *feed);
 /* feed_ptrace_mount.c */
 enum file_class traced_class(struct feed_ptrace *feed, pid_t tid, uint32_t device);
-uint32_t traced_probe(struct feed_ptrace *feed, unsigned which);
+uint32_t traced_probe(struct feed_ptrace *feed, unsigned which, bool sink);
 /* feed_ptrace_socket.c */
 void traced_socket(const struct feed_ptrace *feed, const struct traced_thread *thread, uint32_t fd, uint64_t inode,
 		   struct event_file *facts);

@@ -334,7 +334,7 @@ static void at_end(struct burst *b, const siginfo_t *info)
 		b->over = true;
 	else
 		waitid(P_PID, (id_t)info->si_pid, &taken, WEXITED | __WALL | __WNOTHREAD | WNOHANG);
-	if (!t)
+	if (!t || !p)
 		return;
 	t->gone = true;
 	if (p->pid == tid)

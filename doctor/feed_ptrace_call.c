@@ -284,9 +284,13 @@ static void paired_call(struct traced_calls *c, uint32_t kind, uint64_t bytes)
 #define ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
 
-static bool is_x32(uint64_t number)
+static bool is_narrow(const struct traced_thread *t)
 {
-	return ARCHITECTURE == AUDIT_ARCH_X86_64 && number >> 30 == 1;
+#ifdef __x86_64__
+	if (t->number >> 30 == 1)	/* x32 */
+		return true;
+#endif
+	return t->architecture != ARCHITECTURE;
 }
 
 static struct traced_site *begin_call(struct traced_calls *c, const struct traced_thread *t, int64_t result)
@@ -327,7 +331,7 @@ void traced_call(struct feed_ptrace *feed, const struct traced_thread *t, int64_
 	struct event_site_key key;
 
 	c->p.counts.watched_calls++;
-	if (t->architecture != ARCHITECTURE || is_x32(t->number)) {
+	if (is_narrow(t)) {
 		c->p.counts.calls_32_bit++;
 		return;
 	}

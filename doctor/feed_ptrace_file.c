@@ -55,7 +55,7 @@ static uint32_t open_flags(uint32_t tid, uint32_t fd)
 #define BOTH_WAYS (EVENT_CAN_SPLICE_FROM | EVENT_CAN_SPLICE_TO)
 
 /* Of a file that lies in a file system: what can be told from which one that is. */
-static void stored_facts(struct feed_ptrace *feed, uint32_t tid, uint32_t device, struct event_file *facts)
+static void stored_facts(struct feed_ptrace *feed, uint32_t tid, uint32_t device, bool sink, struct event_file *facts)
 {
 	facts->kind = FILE_REGULAR;
 	switch (traced_class(feed, (pid_t)tid, device)) {
@@ -65,7 +65,7 @@ static void stored_facts(struct feed_ptrace *feed, uint32_t tid, uint32_t device
 		break;
 	case CLASS_SYSFS:
 		facts->kind = FILE_GENERATED;
-		facts->facts |= traced_probe(feed, PROBE_SYSFS);
+		facts->facts |= traced_probe(feed, PROBE_SYSFS, sink);
 		break;
 	case CLASS_ODD:
 		facts->facts |= EVENT_SPLICE_UNKNOWN;
@@ -75,7 +75,7 @@ static void stored_facts(struct feed_ptrace *feed, uint32_t tid, uint32_t device
 	}
 }
 
-static void character_facts(struct feed_ptrace *feed, uint32_t major, uint32_t minor, struct event_file *facts)
+static void character_facts(struct feed_ptrace *feed, uint32_t major, uint32_t minor, bool sink, struct event_file *facts)
 {
 	static const uint8_t memory[] = { [3] = PROBE_NULL, [5] = PROBE_ZERO, [7] = PROBE_FULL, [8] = PROBE_RANDOM,
 					  [9] = PROBE_URANDOM };
@@ -84,21 +84,21 @@ static void character_facts(struct feed_ptrace *feed, uint32_t major, uint32_t m
 	/* 4 and 5: consoles and serial lines; 136 to 143: pseudo-terminals */
 	if (major == 4 || major == 5 || (major >= 136 && major <= 143)) {
 		facts->kind = FILE_TERMINAL;
-		facts->facts |= traced_probe(feed, PROBE_TERMINAL);
+		facts->facts |= traced_probe(feed, PROBE_TERMINAL, sink);
 	} else if (major == 1 && minor < sizeof memory && memory[minor]) {
-		facts->facts |= traced_probe(feed, memory[minor]);
+		facts->facts |= traced_probe(feed, memory[minor], sink);
 	} else {
 		facts->facts |= EVENT_SPLICE_UNKNOWN;
 	}
 }
 
-static void facts_of_type(struct feed_ptrace *feed, uint32_t tid, const struct statx *st, struct event_file *facts)
+static void facts_of_type(struct feed_ptrace *feed, uint32_t tid, const struct statx *st, bool sink, struct event_file *facts)
 {
 	if (!st->stx_nlink)
 		facts->facts |= EVENT_DELETED;
 	switch (st->stx_mode & S_IFMT) {
 	case S_IFREG:
-		stored_facts(feed, tid, device_of(st->stx_dev_major, st->stx_dev_minor), facts);
+		stored_facts(feed, tid, device_of(st->stx_dev_major, st->stx_dev_minor), sink, facts);
 		break;
 	case S_IFIFO:
 		facts->kind = FILE_PIPE;
@@ -109,7 +109,7 @@ static void facts_of_type(struct feed_ptrace *feed, uint32_t tid, const struct s
 		facts->facts |= BOTH_WAYS;
 		break;
 	case S_IFCHR:
-		character_facts(feed, st->stx_rdev_major, st->stx_rdev_minor, facts);
+		character_facts(feed, st->stx_rdev_major, st->stx_rdev_minor, sink, facts);
 		break;
 	case S_IFSOCK:
 		facts->facts |= BOTH_WAYS;
@@ -169,7 +169,7 @@ int traced_file(struct feed_ptrace *feed, const struct traced_thread *t, uint32_
 		return 0;
 	file->burst = feed->burst;
 	facts.facts = open_flags(t->tid, fd);
-	facts_of_type(feed, t->tid, &st, &facts);
+	facts_of_type(feed, t->tid, &st, sink, &facts);
 	if (S_ISSOCK(st.stx_mode))
 		traced_socket(feed, t, fd, st.stx_ino, &facts);
 	file->facts = facts;
@@ -268,7 +268,7 @@ int traced_mapping(struct feed_ptrace *feed, const struct traced_thread *t, uint
 	char line[PATH_MAX + 256];
 	struct traced_file *file;
 	struct event_file facts = { 0 };
-	struct mapping m;
+	struct mapping m = { 0 };
 	struct statx st;
 
 	if (find_mapping(t->tid, at, line, sizeof line, &m) || facts_of_mapping(t->tid, &m, &st))
@@ -280,7 +280,7 @@ int traced_mapping(struct feed_ptrace *feed, const struct traced_thread *t, uint
 	if (!file || file->burst == feed->burst)
 		return 0;
 	file->burst = feed->burst;
-	facts_of_type(feed, t->tid, &st, &facts);
+	facts_of_type(feed, t->tid, &st, false, &facts);
 	file->facts = facts;
 	if (!st.stx_nlink)
 		m.path[strlen(m.path) - strlen(DELETED)] = 0;

@@ -117,35 +117,32 @@ static int own_terminal(int *ret_master)
 	return open(name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 }
 
-static uint32_t try_terminal(void)
+static void try_terminal(struct probe *probe)
 {
 	int master, fd = own_terminal(&master);
-	uint32_t facts = try_from(fd) | try_to(fd);
 
+	probe->from = try_from(fd);
+	probe->to = try_to(fd);
 	if (fd >= 0)
 		close(fd);
 	if (master >= 0)
 		close(master);
-	return facts;
 }
 
-static uint32_t try_path(const char *path, bool writes)
+static void try_path(struct probe *probe, const char *path, bool writes)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	uint32_t facts = try_from(fd);
 
+	probe->from = try_from(fd);
 	if (fd >= 0)
 		close(fd);
-	if (!writes)
-		return facts;
-	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	facts |= try_to(fd);
+	fd = writes ? open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY) : -1;
+	probe->to = try_to(fd);
 	if (fd >= 0)
 		close(fd);
-	return facts;
 }
 
-uint32_t traced_probe(struct feed_ptrace *feed, unsigned which)
+uint32_t traced_probe(struct feed_ptrace *feed, unsigned which, bool sink)
 {
 	/* written to are only those that throw it away */
 	static const struct { const char *path; bool writes; } tried[PROBES] = {
@@ -155,9 +152,10 @@ uint32_t traced_probe(struct feed_ptrace *feed, unsigned which)
 	};
 	struct probe *probe = &feed->probes[which];
 
-	if (!probe->done) {
-		probe->done = true;
-		probe->facts = which == PROBE_TERMINAL ? try_terminal() : try_path(tried[which].path, tried[which].writes);
-	}
-	return probe->facts;
+	if (!probe->done && tried[which].path)
+		try_path(probe, tried[which].path, tried[which].writes);
+	else if (!probe->done)
+		try_terminal(probe);
+	probe->done = true;
+	return sink ? probe->to : probe->from;
 }

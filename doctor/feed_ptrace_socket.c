@@ -78,7 +78,7 @@ static void take_name(struct event_file *facts, const union any_address *from, s
 
 static void ask_addresses(int fd, int family, struct event_file *facts)
 {
-	union any_address address;
+	union any_address address = { .storage = { 0 } };
 	socklen_t length = sizeof address;
 
 	facts->local.family = facts->peer.family = (uint16_t)family;

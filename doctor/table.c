@@ -45,7 +45,7 @@ static uint32_t place_of(const struct table *table, const void *key)
 
 static int grow(struct table *table)
 {
-	struct table bigger = *table;
+	struct table bigger = *table, before = *table;
 
 	bigger.room = table->room ? table->room * 2 : 64;
 	bigger.entries = calloc(bigger.room, table->entry_bytes);
@@ -64,9 +64,9 @@ static int grow(struct table *table)
 		memcpy(entry_at(&bigger, at), entry_at(table, i), table->entry_bytes);
 		bigger.used[at] = 1;
 	}
-	free(table->entries);
-	free(table->used);
 	*table = bigger;
+	free(before.entries);
+	free(before.used);
 	return 0;
 }
 

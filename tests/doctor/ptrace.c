@@ -506,8 +506,9 @@ static void kernel_routes(void)
 }
 
 static const struct test tests[] = {
-	TEST(one_loop), TEST(changed_in_place), TEST(calls_that_would_block), TEST(many_threads), TEST(threads_that_come_and_go), TEST(five_hundred_threads),
-	TEST(signals_during_bursts), TEST(stopped_by_job_control), TEST(stopped_and_continued_in_a_burst), TEST(children_are_followed),
+	TEST(one_loop), TEST(changed_in_place), TEST(calls_that_would_block), TEST(many_threads),
+	TEST(threads_that_come_and_go), TEST(five_hundred_threads), TEST(signals_during_bursts),
+	TEST(stopped_by_job_control), TEST(stopped_and_continued_in_a_burst), TEST(children_are_followed),
 	TEST(another_program), TEST(many_execs), TEST(calls_of_32_bits_are_counted), TEST(kernel_routes),
 };
 TEST_MAIN(tests)
