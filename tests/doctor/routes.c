@@ -255,5 +255,48 @@ static void what_sendfile_says(void)
 	watching_end(&w);
 }
 
-static const struct test tests[] = { TEST(kernel_routes), TEST(what_sendfile_says) };
+/* ---- Copies ---------------------------------------------------------------------------------------------------------------- */
+
+static void by_copies(void)
+{
+	static uint8_t read_here[4096], written_there[4096];
+	int from = full_file(), to = temporary();
+	struct did *did = begin(from, to, HOW_COPIED, SYS_write);
+
+	for (unsigned round = 0; round < 40; round++) {
+		ssize_t n;
+
+		NEED(lseek(from, 0, SEEK_SET) == 0);
+		while ((n = read(from, read_here, sizeof read_here)) > 0) {
+			memcpy(written_there, read_here, (size_t)n);
+			NEED(pwrite(to, written_there, (size_t)n, 0) == n);
+			did->reads++;
+			did->writes++;
+			did->bytes += (uint64_t)n;
+		}
+	}
+	did->call_write = SYS_pwrite64;
+}
+
+/* A copy can be found by its bytes only, and these are not looked at in every call. */
+static void copies_are_found_sampled(void)
+{
+	struct watching w;
+	struct flow sum;
+	const struct did *did;
+
+	watch(&w, by_copies, false, 30);
+	did = &w.shared->did[0];
+	CHECK(sum_flows(&w, did->from, did->to, &sum) > 0);
+	CHECK_EQ(sum.how, HOW_COPIED);
+	printf("%llu of %llu bytes, %llu of %llu writes\n", (unsigned long long)sum.bytes, (unsigned long long)did->bytes,
+	       (unsigned long long)sum.writes, (unsigned long long)did->writes);
+	CHECK(sum.bytes <= did->bytes);
+	CHECK(sum.bytes * 100 >= did->bytes * 98);
+	CHECK_EQ(sum.samples_changed + sum.whole_changed, 0);
+	CHECK(sum.whole_equal > 0);
+	watching_end(&w);
+}
+
+static const struct test tests[] = { TEST(kernel_routes), TEST(what_sendfile_says), TEST(copies_are_found_sampled) };
 TEST_MAIN(tests)
