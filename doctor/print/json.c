@@ -15,6 +15,15 @@
 
 #define FORMAT 1
 
+/* null: nobody could tell. */
+static void can_splice(struct json *json, const char *key, const struct file *file, bool can)
+{
+	if (!can && file->splice_unknown)
+		json_null(json, key);
+	else
+		json_boolean(json, key, can);
+}
+
 static void end_of_flow(struct json *json, const char *key, const struct file *file)
 {
 	char address[WORDS_ADDRESS];
@@ -30,8 +39,8 @@ static void end_of_flow(struct json *json, const char *key, const struct file *f
 	json_text(json, "local_address", *words_address(&file->local, address) ? address : NULL);
 	json_integer(json, "device", file->device);
 	json_integer(json, "inode", file->inode);
-	json_boolean(json, "splice_from", file->can_splice_from);
-	json_boolean(json, "splice_to", file->can_splice_to);
+	can_splice(json, "splice_from", file, file->can_splice_from);
+	can_splice(json, "splice_to", file, file->can_splice_to);
 	json_boolean(json, "append", file->append);
 	json_boolean(json, "direct", file->direct);
 	json_boolean(json, "nonblocking", file->nonblocking);

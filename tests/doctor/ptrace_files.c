@@ -13,22 +13,27 @@
 #include <sys/un.h>
 
 /* What the engine says of a descriptor of this very process. */
-static void facts_of(int fd, struct event_file *ret)
+static void facts_as(int fd, bool sink, struct event_file *ret)
 {
 	struct feed_ptrace feed = { .burst = 1 };
 	struct traced_process process = { .pid = (uint32_t)getpid(), .pidfd = -1 };
 	struct traced_thread thread = { .tid = (uint32_t)getpid() };
 	const struct traced_file *file;
-	struct event_file_key key = { 0 };
+	struct event_file_key key = { .sink = sink };
 
 	feed.processes = &process;
 	feed.process_count = 1;
 	table_init(&feed.files, sizeof(struct traced_file), sizeof key, 16);
-	CHECK_EQ(traced_file(&feed, &thread, (uint32_t)fd, false, &key.inode, &key.device), 0);
+	CHECK_EQ(traced_file(&feed, &thread, (uint32_t)fd, sink, &key.inode, &key.device), 0);
 	file = table_find(&feed.files, &key);
 	CHECK(file);
 	*ret = file->facts;
 	traced_files_free(&feed);
+}
+
+static void facts_of(int fd, struct event_file *ret)
+{
+	facts_as(fd, false, ret);
 }
 
 /* Where it claims to know, sendfile(2) must agree; it may say that it does not. */
@@ -55,6 +60,44 @@ static void as_sendfile_says(void)
 							    "cannot",
 		       can ? "can" : "cannot");
 		CHECK(facts.facts & EVENT_SPLICE_UNKNOWN || can == !!(facts.facts & EVENT_CAN_SPLICE_FROM));
+		close(fd);
+	}
+	test_note("");
+}
+
+static int own_terminal(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY);
+
+	if (master < 0 || grantpt(master) || unlockpt(master))
+		return -1;
+	return open(ptsname(master), O_RDWR | O_NOCTTY | O_NONBLOCK);	/* NOLINT(concurrency-mt-unsafe) */
+}
+
+static void as_splice_says(void)
+{
+	static const char *const paths[] = { "/dev/null", "/dev/zero", "/dev/full", "a terminal", "/dev/urandom", "/proc/self/comm" };
+	int pipes[2];
+
+	CHECK_CALL(pipe(pipes));
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		int fd = *paths[i] == 'a' ? own_terminal() : open(paths[i], O_WRONLY);
+		struct event_file facts;
+		bool can;
+
+		if (fd < 0)
+			continue;
+		test_note(paths[i]);
+		facts_as(fd, true, &facts);
+		CHECK_EQ(write(pipes[1], "x", 1), 1);
+		can = splice(pipes[0], NULL, fd, NULL, 1, 0) >= 0 || errno == ENOSPC;
+		printf("%-28s kind %2u: %s; splice: %s\n", paths[i], facts.kind,
+		       facts.facts & EVENT_CAN_SPLICE_TO	? "can" :
+		       facts.facts & EVENT_SPLICE_UNKNOWN ? "unknown" :
+							    "cannot",
+		       can ? "can" : "cannot");
+		CHECK(facts.facts & EVENT_SPLICE_UNKNOWN || can == !!(facts.facts & EVENT_CAN_SPLICE_TO));
+		CHECK(i > 3 || !(facts.facts & EVENT_SPLICE_UNKNOWN));
 		close(fd);
 	}
 	test_note("");
@@ -166,6 +209,6 @@ static void unix_sockets(void)
 }
 
 static const struct test tests[] = {
-	TEST(as_sendfile_says), TEST(flags_of_a_descriptor), TEST(internet_sockets), TEST(unix_sockets),
+	TEST(as_sendfile_says), TEST(as_splice_says), TEST(flags_of_a_descriptor), TEST(internet_sockets), TEST(unix_sockets),
 };
 TEST_MAIN(tests)
