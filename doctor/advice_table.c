@@ -32,6 +32,11 @@ static bool is_direct(const struct file *from, const struct file *to)
 	return from->direct;
 }
 
+static bool nobody_knows(const struct file *from, const struct file *to)
+{
+	return from->splice_unknown || to->splice_unknown;
+}
+
 static const struct advice rows[] = {
 	/* ---- Ends that cannot, and flows that are none ------------------------------------------------------------------- */
 	{ .name = "append-native", .verdicts = BIT(VERDICT_CANNOT), .runtimes = NATIVE, .from = REGULAR, .to = REGULAR,
@@ -53,6 +58,8 @@ static const struct advice rows[] = {
 	{ .name = "datagram-to", .verdicts = BIT(VERDICT_CANNOT), .to = BIT(FILE_DATAGRAM),
 	  .why = "messages have to go whole, and no route of the kernel keeps their boundaries" },
 	{ .name = "no-splice", .verdicts = BIT(VERDICT_CANNOT), .why = "one of the two ends has no splice in this kernel" },
+	{ .name = "splice-unknown", .verdicts = BIT(VERDICT_UNKNOWN), .also = nobody_knows,
+	  .why = "whether the kernel can splice one of the two ends, ptrace cannot see; the bpf engine can" },
 	{ .name = "changed", .verdicts = BIT(VERDICT_CHANGED), .why = "the program changes the bytes between the read and the write" },
 	{ .name = "small", .verdicts = BIT(VERDICT_SMALL),
 	  .why = "less than 4 KiB are moved at a time: the calls cost more than the copy" },

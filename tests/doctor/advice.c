@@ -152,7 +152,7 @@ static void sentences_are_plain(void)
 #define READF	"R os.(*File).Read f.go:1"
 #define WRITEC	"R net.(*conn).Write n.go:1"
 
-enum { APPEND = 1, DIRECT = 2, CHANGED = 4, SMALL = 8, MAPPED = 16, NO_SPLICE = 32 };
+enum { APPEND = 1, DIRECT = 2, CHANGED = 4, SMALL = 8, MAPPED = 16, NO_SPLICE = 32, UNKNOWN = 64 };
 
 static const struct example {
 	const char *row;
@@ -169,6 +169,7 @@ static const struct example {
 	{ "datagram-from", RUNTIME_C, FILE_DATAGRAM, FILE_REGULAR, NULL, NULL, NULL, 0 },
 	{ "datagram-to", RUNTIME_C, FILE_REGULAR, FILE_DATAGRAM, NULL, NULL, NULL, 0 },
 	{ "no-splice", RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, NO_SPLICE },
+	{ "splice-unknown", RUNTIME_C, FILE_REGULAR, FILE_DEVICE, NULL, NULL, NULL, NO_SPLICE | UNKNOWN },
 	{ "changed", RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, CHANGED },
 	{ "small", RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, SMALL },
 	{ "nginx-stream", RUNTIME_C, FILE_TCP, FILE_TCP, "P ngx_unix_recv -|P ngx_stream_proxy_process -@1",
@@ -234,6 +235,8 @@ static void set(int flags)
 	model.files[0].direct = flags & DIRECT;
 	if (flags & NO_SPLICE)
 		model.files[1].can_splice_to = false;
+	if (flags & UNKNOWN)
+		model.files[1].splice_unknown = true;
 	if (flags & CHANGED)
 		flow->whole_changed = 10;
 	if (flags & SMALL)

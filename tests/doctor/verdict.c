@@ -104,6 +104,23 @@ static void ends_that_cannot(void)
 	is(VERDICT_CHANGED, CONFIDENCE_CERTAIN, LEAT_CHANGES_BYTES);
 }
 
+/* Unknown is no "cannot", and matters only where the other word is not said. */
+static void ends_that_nobody_knows(void)
+{
+	fresh(FILE_GENERATED, FILE_TCP);
+	model.files[0].splice_unknown = true;
+	is(VERDICT_UNKNOWN, CONFIDENCE_NONE, LEAT_NOT_APPLICABLE);
+	model.files[0].can_splice_from = true;
+	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
+	fresh(FILE_REGULAR, FILE_TCP);
+	model.files[1].splice_unknown = true;
+	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
+	model.files[1].can_splice_to = false;
+	is(VERDICT_UNKNOWN, CONFIDENCE_NONE, LEAT_NOT_APPLICABLE);
+	flow->whole_changed = 7;
+	is(VERDICT_CHANGED, CONFIDENCE_CERTAIN, LEAT_CHANGES_BYTES);
+}
+
 static void small_and_empty(void)
 {
 	fresh(FILE_TCP, FILE_TCP);
@@ -241,7 +258,7 @@ static const struct test tests[] = {
 	TEST(copied_by_its_evidence),
 	TEST(mapped_file),
 	TEST(changed_bytes),
-	TEST(ends_that_cannot),
+	TEST(ends_that_cannot), TEST(ends_that_nobody_knows),
 	TEST(small_and_empty),
 	TEST(kernel_routes),
 	TEST(reason_names_the_hidden_end),
