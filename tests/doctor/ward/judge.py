@@ -111,6 +111,9 @@ def judge(row, report, truth, lines, names_from):
         if row.verdict == 'tls':
             judgement.hold('words', report['coverage']['tls_records'] > 0, 'no TLS records were seen')
         return judgement
+    if row.verdict == 'unseen':
+        judgement.hold('words', not report['coverage']['complete'] and not report['summary']['clean'], 'it says all was seen')
+        return judgement
     mine = [flow for flow in flows if flow['verdict'] == row.verdict]
     judgement.hold('verdict', bool(mine), 'no', row.verdict)
     if not mine:

@@ -226,6 +226,45 @@ static uint64_t copy_vectors(struct ward *ward)
 	return moved;
 }
 
+/* As many buffers in a call as the kernel takes. */
+static uint64_t copy_many_vectors(struct ward *ward)
+{
+	static struct iovec parts[1024];
+	uint8_t *buffers = malloc(sizeof first * 32);
+	uint64_t moved = 0;
+	ssize_t n;
+
+	MUST(buffers);
+	for (int i = 0; i < 1024; i++)
+		parts[i] = (struct iovec){ buffers + i * 4096, 4096 };
+	while ((n = readv(ward->from, parts, 1024)) > 0) {	/* CULPRIT: many */
+		MUST(n == (ssize_t)sizeof first * 32 && writev(ward->to, parts, 1024) == n);
+		moved += (uint64_t)n;
+	}
+	free(buffers);
+	return moved;
+}
+
+/* 8 KiB to each of two thousand files: as many flows, and one place that makes them. */
+static uint64_t copy_files(struct ward *ward)
+{
+	uint64_t moved = 0;
+	ssize_t n;
+
+	for (int i = 0; i < 2000 && (n = fetch_block(ward->from, first, 8192)) > 0; i++) {	/* CULPRIT: files */
+		char name[32];
+		int fd;
+
+		snprintf(name, sizeof name, "part-%d", i);
+		fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		MUST(fd >= 0);
+		send_all(fd, first, (size_t)n);
+		close(fd);
+		moved += (uint64_t)n;
+	}
+	return moved;
+}
+
 static uint64_t copy_messages(struct ward *ward)
 {
 	uint64_t moved = 0;
@@ -303,7 +342,7 @@ int main(int argc, char **argv)
 		{ "late", copy_late }, { "ring", copy_ring }, { "split", copy_split }, { "fan", copy_fan },
 		{ "chunks", copy_chunks }, { "inside", copy_inside }, { "mmap", copy_mmap }, { "stdio", copy_stdio },
 		{ "vectors", copy_vectors }, { "recv", copy_messages }, { "nonblock", copy_nonblock },
-		{ "wrapped", copy_wrapped }, { NULL, NULL },
+		{ "wrapped", copy_wrapped }, { "many", copy_many_vectors }, { "files", copy_files }, { NULL, NULL },
 	};
 
 	return ward_main(argc, argv, modes);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What every patient in C and C++ begins and ends with. The runner opens the other side of its ends and names them in the
- * environment: WARD_FROM and WARD_TO (several, with blanks between them), each "file:PATH", "tcp:PORT", "unix:PATH" or "fd:N".
+ * environment: WARD_FROM and WARD_TO (several, with blanks between them), each "file:PATH", "append:PATH" (for a sink),
+ * "tcp:PORT", "unix:PATH" or "fd:N".
  * The patient opens them, says "ready", waits for a line, moves the bytes, says "moved N", and ends when its input does.
  */
 #ifndef WARD_H
@@ -56,6 +57,10 @@ static inline int ward_open(const char *end, int flags)
 		snprintf(unix_at.sun_path, sizeof unix_at.sun_path, "%s", name);
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		MUST(fd >= 0 && !connect(fd, (struct sockaddr *)&unix_at, sizeof unix_at));
+		break;
+	case 'a':
+		fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+		MUST(fd >= 0);
 		break;
 	case 'f':
 		fd = end[1] == 'd' ? atoi(name) : open(name, flags | O_CLOEXEC, 0600);
