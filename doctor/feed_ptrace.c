@@ -53,6 +53,7 @@ static void end_burst(struct feed_ptrace *feed, uint64_t until_ns)
 	if (!feed->running)
 		return;
 	traced_burst_end(feed, until_ns < most ? until_ns : most);
+	traced_ask_programs(feed);
 	feed->gap_ns = !feed->gap_ns ? GAP_FIRST_NS : feed->gap_ns * 2 < GAP_MOST_NS ? feed->gap_ns * 2 : GAP_MOST_NS;
 	feed->next_ns = traced_now_ns() + feed->gap_ns;
 }
@@ -173,6 +174,7 @@ static void take_burst(struct feed_ptrace *feed, struct model *model, uint64_t u
 
 static int next_burst(struct feed_ptrace *feed)
 {
+	traced_ask_programs(feed);
 	traced_discover(feed);
 	return feed->alive ? traced_burst_begin(feed) : 0;
 }

@@ -23,7 +23,7 @@ struct traced_process {
 	uint32_t program;	/* of what it runs: a number no other program has had */
 	uint64_t stack_start;	/* where its first thread's stack begins: another one after an exec */
 	int pidfd;		/* -1: none was to be had */
-	int refused;		/* errno of an attach that failed; it is not tried again */
+	int refused;		/* errno of an attach that failed; it is tried again some bursts later */
 	bool exited, known;
 	bool serves_files;	/* a burst takes it alone */
 	int status;		/* as of waitpid; -1: unknown */
@@ -117,6 +117,7 @@ struct feed_ptrace {
 int traced_begin(struct feed_ptrace *feed, struct feed_error *error);	/* finds the targets; 0 or -errno with a sentence */
 void traced_discover(struct feed_ptrace *feed);	/* who came since: children, and others that the target names */
 void traced_ask_ends(struct feed_ptrace *feed);
+void traced_ask_programs(struct feed_ptrace *feed);	/* which of them run another one now */
 /* The place of a process; it is added when it is new. MODEL_NONE: gone, or no memory. */
 uint32_t traced_process_of(struct feed_ptrace *feed, pid_t pid);
 void traced_process_ended(struct feed_ptrace *feed, uint32_t place, int status);

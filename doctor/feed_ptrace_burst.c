@@ -33,6 +33,7 @@
 #define CALLS_MOST 200		/* that are seen from begin to end: a busy target is held up for some 10 ms by them, once in a second */
 #define PROCESSES_MOST 64	/* in one burst; of more, the next takes others */
 #define THREADS_MOST 1024
+#define RETRY_EVERY 16	/* bursts, of who would not be traced: a debugger may have let go of it */
 #define LISTINGS_MOST 16	/* of a process's threads, until no new one is found */
 #define SCAN_EVERY 4		/* the kernel shows the first thread that is stopped: others must have their turn as well */
 #define OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
@@ -133,7 +134,7 @@ static int seize_listed(struct feed_ptrace *feed, uint32_t process, int *ret_ref
 }
 
 /* Threads that begin meanwhile are seized by the kernel where their maker is; the others by a further look. */
-static void attach(struct feed_ptrace *feed, uint32_t process)
+static bool attach(struct feed_ptrace *feed, uint32_t process)
 {
 	struct traced_process *p = &feed->processes[process];
 	int refused = 0, news, all = 0;
@@ -146,10 +147,12 @@ static void attach(struct feed_ptrace *feed, uint32_t process)
 	}
 	if (all) {
 		feed->taken++;
+		p->refused = 0;
 	} else if (refused) {
 		p->refused = feed->refused = refused;
 		feed->refused_pid = p->pid;
 	}
+	return all > 0;
 }
 
 static void attach_all(struct feed_ptrace *feed)
@@ -162,9 +165,10 @@ static void attach_all(struct feed_ptrace *feed)
 		uint32_t place = (feed->turn + i) % count;
 		const struct traced_process *p = &feed->processes[place];
 
-		if (p->exited || p->refused || (p->serves_files && taken))
+		if (p->exited || (p->refused && feed->burst % RETRY_EVERY) || (p->serves_files && taken))
 			continue;
-		attach(feed, place);
+		if (!attach(feed, place))
+			continue;
 		taken++;
 		if (taken == PROCESSES_MOST || p->serves_files) {
 			feed->turn = place + 1;

@@ -201,9 +201,14 @@ void traced_ask_ends(struct feed_ptrace *feed)
 			continue;
 		if (p->pidfd >= 0 ? poll(&one, 1, 0) > 0 : !process_is_same(&p->process))
 			traced_process_ended(feed, i, -1);
-		else if (traced_is_new_program(feed, i))
-			traced_new_program(feed, i);
 	}
+}
+
+void traced_ask_programs(struct feed_ptrace *feed)
+{
+	for (uint32_t i = 0; i < feed->process_count; i++)
+		if (!feed->processes[i].exited && traced_is_new_program(feed, i))
+			traced_new_program(feed, i);
 }
 
 void traced_forget_all(struct feed_ptrace *feed)
