@@ -22,6 +22,7 @@
 
 #define PIDFDS_MOST 512		/* of further processes the kernel side tells the end */
 #define WATCHED_MOST 65536	/* processes, with those that have ended */
+#define GRACE_NS UINT64_C(1000000000)	/* for stacks that wait when the watch is over */
 #define TICK_MS 200		/* how often files are looked at anew, and the pidfds asked */
 
 static uint64_t monotonic_ns(void)
@@ -445,8 +446,13 @@ static int bpf_collect(struct feed *base, struct model *model)
 {
 	struct feed_bpf *feed = (struct feed_bpf *)base;
 	struct event_counts counts = { 0 };
-	int result = sum_counts(feed, &counts);
+	int result;
 
+	/* On a busy machine stacks still wait that nobody came to yet, of processes that are still there. */
+	feed->model = model;
+	feed->until_ns = monotonic_ns() + GRACE_NS;
+	ring_buffer__consume(feed->bells);
+	result = sum_counts(feed, &counts);
 	model->engine = ENGINE_BPF;
 	model->begin_ns = feed->begin_ns;
 	model->end_ns = monotonic_ns();
