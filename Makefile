@@ -17,7 +17,7 @@ help:
 	@echo 'make            configure and build into $(BUILD)/'
 	@echo 'make demo       install what is missing (apt), build, run leat bench; leaves $(BUILD)/leat-bench.html'
 	@echo 'make test       install what is missing (apt), build, run all tests; the last line counts them'
-	@echo 'make ward       doctor on all its patients, and on real servers, which apt fetches and nothing starts'
+	@echo 'make ward       doctor on all its patients, before and after each remedy, and on real servers that apt fetches'
 	@echo 'make gates      what ci/gates/ checks besides the tests'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
 	@echo 'make asan       the tests under address and undefined sanitizers; also: make tsan, make valgrind'
@@ -41,13 +41,15 @@ demo:
 test:
 	@ci/install-deps.sh test
 	@$(MAKE) --no-print-directory all
-	@ci/test.sh $(BUILD)
+	@ci/test.sh $(BUILD) --no-suite ward
 
 ward:
 	@ci/install-deps.sh ward
 	@$(MAKE) --no-print-directory configured
-	@ninja -C $(BUILD) --quiet cli/leat
+	@ninja -C $(BUILD) --quiet cli/leat src/libleat.a
 	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/ward/run --fetch
+	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/mend.sh
+	@LEAT_BUILD=$(abspath $(BUILD)) LEAT=$(abspath $(BUILD))/cli/leat tests/doctor/remedy.sh
 
 gates:
 	@ci/install-deps.sh gates
