@@ -17,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BURST_NS 250000000	/* that it may last, if the target makes few calls */
-#define BURST_LEAST_NS 20000000	/* that must be left of a poll, or there is none */
-#define GAP_FIRST_NS 30000000
+#define BURST_NS 900000000	/* that it may last, if the target makes few calls */
+#define GAP_IDLE_NS 100000000	/* after that */
+#define GAP_FIRST_NS 30000000	/* after one that saw all it was to */
 #define GAP_MOST_NS 1000000000
 #define FLOWS_MOST 16384
 #define SITES_MOST 16384
@@ -46,16 +46,39 @@ static uint64_t ticks_since_boot(void)
 
 /* ---- Bursts ---------------------------------------------------------------------------------------------------------------- */
 
-static void end_burst(struct feed_ptrace *feed, uint64_t until_ns)
+/* After one that saw little the next comes soon: whoever makes few calls is not held up by it. */
+static void after_burst(struct feed_ptrace *feed)
+{
+	uint64_t gap = GAP_IDLE_NS;
+
+	if (feed->used_up) {
+		feed->gap_ns = !feed->gap_ns ? GAP_FIRST_NS : feed->gap_ns * 2 < GAP_MOST_NS ? feed->gap_ns * 2 : GAP_MOST_NS;
+		gap = feed->gap_ns;
+	}
+	feed->next_ns = traced_now_ns() + gap;
+	traced_ask_programs(feed);
+}
+
+static void end_burst(struct feed_ptrace *feed)
+{
+	if (!feed->running)
+		return;
+	traced_burst_end(feed);
+	after_burst(feed);
+}
+
+/* False: it goes on, behind this poll. */
+static bool await_burst(struct feed_ptrace *feed, uint64_t until_ns)
 {
 	uint64_t most = feed->burst_begin_ns + BURST_NS;
 
 	if (!feed->running)
-		return;
-	traced_burst_end(feed, until_ns < most ? until_ns : most);
-	traced_ask_programs(feed);
-	feed->gap_ns = !feed->gap_ns ? GAP_FIRST_NS : feed->gap_ns * 2 < GAP_MOST_NS ? feed->gap_ns * 2 : GAP_MOST_NS;
-	feed->next_ns = traced_now_ns() + feed->gap_ns;
+		return true;
+	if (traced_burst_wait(feed, until_ns < most ? until_ns : most))
+		after_burst(feed);
+	else if (traced_now_ns() >= most || traced_is_to_stop())
+		end_burst(feed);
+	return !feed->running;
 }
 
 /* What was seen of processes goes into the model. */
@@ -103,7 +126,7 @@ static void ptrace_close(struct feed *base)
 
 	if (!feed)
 		return;
-	traced_burst_end(feed, 0);
+	traced_burst_end(feed);
 	sem_destroy(&feed->attached);
 	traced_stacks_free(feed);
 	traced_files_free(feed);
@@ -163,10 +186,9 @@ static bool is_over(const struct feed_ptrace *feed)
 	return !feed->alive && !target->all && !target->cgroup && !target->name;
 }
 
-/* What the burst has seen, if there was one, goes where it belongs. */
-static void take_burst(struct feed_ptrace *feed, struct model *model, uint64_t until_ns)
+/* What bursts have seen goes where it belongs; none is under way. */
+static void take(struct feed_ptrace *feed, struct model *model)
 {
-	end_burst(feed, until_ns);
 	traced_ask_ends(feed);
 	traced_stacks_pass_on(feed, model);
 	know_processes(feed, model);
@@ -191,19 +213,20 @@ static int ptrace_poll(struct feed *base, struct model *model, int timeout_ms)
 	int result = 0;
 
 	do {
-		take_burst(feed, model, until);
+		if (!await_burst(feed, until))
+			return FEED_GOES_ON;
+		take(feed, model);
 		if (is_over(feed))
 			return FEED_OVER;
 		now = traced_now_ns();
-		if (now >= feed->next_ns && until >= now + BURST_LEAST_NS)
+		if (now >= feed->next_ns)
 			result = next_burst(feed);
 		else
-			sleep_until(feed, feed->next_ns > now && feed->next_ns < until ? feed->next_ns : until);
+			sleep_until(feed, feed->next_ns < until ? feed->next_ns : until);
 		if (!feed->running && now >= feed->next_ns)
-			feed->next_ns = now + GAP_FIRST_NS;	/* nobody is there yet */
+			feed->next_ns = now + GAP_IDLE_NS;	/* nobody is there yet */
 	} while (!result && !is_stopped(feed) && traced_now_ns() < until);
-	take_burst(feed, model, until);
-	return result ? result : is_over(feed) ? FEED_OVER : FEED_GOES_ON;
+	return result ? result : FEED_GOES_ON;
 }
 
 /* ---- Into the model -------------------------------------------------------------------------------------------------------- */
@@ -240,7 +263,8 @@ static int ptrace_collect(struct feed *base, struct model *model)
 {
 	struct feed_ptrace *feed = (struct feed_ptrace *)base;
 
-	take_burst(feed, model, traced_now_ns());
+	end_burst(feed);
+	take(feed, model);
 	model->engine = ENGINE_PTRACE;
 	model->begin_ns = feed->begin_ns;
 	model->end_ns = traced_now_ns();

@@ -103,6 +103,7 @@ struct feed_ptrace {
 	sem_t attached;
 	int tid;
 	bool running;
+	bool used_up;		/* it has seen as many calls as it was to */
 	uint32_t taken;		/* processes it has attached to, before traced_burst_begin returns */
 	uint32_t refused_pid;
 	int refused;		/* errno of the last that could not be; 0: there was none */
@@ -130,8 +131,11 @@ pid_t traced_group_of(pid_t tid);	/* 0: there is none */
 
 /* feed_ptrace_burst.c */
 int traced_burst_begin(struct feed_ptrace *feed);	/* returns when all are attached */
-/* Waits until it has seen enough, but not longer than that, nor when the watch is to stop. Nobody is attached any more then. */
-void traced_burst_end(struct feed_ptrace *feed, uint64_t until_ns);
+/* Waits until it has seen enough; false: the time is over, or the watch is to stop. */
+bool traced_burst_wait(struct feed_ptrace *feed, uint64_t until_ns);
+bool traced_is_to_stop(void);	/* by Ctrl-Z, which waits for the end of the burst */
+/* At once. Nobody is attached any more then, as when it has ended by itself. */
+void traced_burst_end(struct feed_ptrace *feed);
 
 /* feed_ptrace_call.c */
 int traced_calls_open(struct feed_ptrace *feed);

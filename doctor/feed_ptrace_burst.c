@@ -404,6 +404,7 @@ static void *run_burst(void *context)
 		if (++burst.turns % SCAN_EVERY == 0)
 			scan(&burst);
 	}
+	feed->used_up = burst.calls >= CALLS_MOST;
 	return NULL;
 }
 
@@ -419,6 +420,13 @@ static void until_gone(int tid)
 
 	for (int i = 0; i < 100000 && syscall(SYS_tgkill, getpid(), tid, 0) == 0; i++)
 		nanosleep(&moment, NULL);
+}
+
+static void ended(struct feed_ptrace *feed)
+{
+	feed->running = false;
+	pthread_sigmask(SIG_SETMASK, &feed->signals_before, NULL);
+	feed->bursts_seen += feed->charged != feed->charged_before;
 }
 
 static void end_thread(struct feed_ptrace *feed)
@@ -439,8 +447,7 @@ static void wait_attached(struct feed_ptrace *feed)
 		end_thread(feed);
 		while (sem_trywait(&feed->attached) == 0)
 			;
-		feed->running = false;
-		pthread_sigmask(SIG_SETMASK, &feed->signals_before, NULL);
+		ended(feed);
 		return;
 	}
 }
@@ -454,6 +461,7 @@ int traced_burst_begin(struct feed_ptrace *feed)
 	traced_calls_forget(feed);
 	feed->burst++;
 	feed->charged_before = feed->charged;
+	feed->used_up = false;
 	feed->burst_begin_ns = traced_now_ns();
 	/* Signals are for who has begun this. */
 	sigfillset(&all);
@@ -476,25 +484,35 @@ int traced_burst_begin(struct feed_ptrace *feed)
 
 #define LOOK_EVERY_NS 5000000	/* for a stop that was asked for */
 
-void traced_burst_end(struct feed_ptrace *feed, uint64_t until_ns)
+bool traced_is_to_stop(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGTSTP) || sigismember(&pending, SIGTTIN) || sigismember(&pending, SIGTTOU));
+}
+
+bool traced_burst_wait(struct feed_ptrace *feed, uint64_t until_ns)
 {
 	int result = ETIMEDOUT;
 
-	if (!feed->running)
-		return;
 	while (result == ETIMEDOUT) {
 		uint64_t now = traced_now_ns();
 		struct timespec at = time_of(now + LOOK_EVERY_NS < until_ns ? now + LOOK_EVERY_NS : until_ns);
 
-		if (now >= until_ns || (feed->options.stop && *feed->options.stop))
-			break;
+		if (now >= until_ns || traced_is_to_stop() || (feed->options.stop && *feed->options.stop))
+			return false;
 		result = pthread_clockjoin_np(feed->thread, NULL, CLOCK_MONOTONIC, &at);
 	}
-	if (result)
-		end_thread(feed);
-	else
-		until_gone(feed->tid);
-	feed->running = false;
-	pthread_sigmask(SIG_SETMASK, &feed->signals_before, NULL);
-	feed->bursts_seen += feed->charged != feed->charged_before;
+	until_gone(feed->tid);
+	ended(feed);
+	return true;
+}
+
+void traced_burst_end(struct feed_ptrace *feed)
+{
+	if (!feed->running)
+		return;
+	end_thread(feed);
+	ended(feed);
 }
