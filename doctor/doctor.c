@@ -10,6 +10,7 @@
 #include "outcome.h"
 #include "output.h"
 #include "privilege.h"
+#include "selftest.h"
 #include "symbol.h"
 #include "verdict.h"
 
@@ -27,6 +28,7 @@ static const char usage[] =
 	"usage: leat doctor -p PID [OPTION]...\n"
 	"       leat doctor [OPTION]... -- COMMAND [ARGUMENT]...\n"
 	"       leat doctor --replay FILE [OPTION]...\n"
+	"       leat doctor --self-test [--engine ENGINE]\n"
 	"\n"
 	"Watches running programs, finds the bytes that go through user space although the kernel could have moved them, and names "
 	"the source line that lost it. Nothing is restarted or changed, and nothing is left behind.\n"
@@ -41,7 +43,7 @@ struct settings {
 	struct feed_target target;
 	const char *duration;
 	double duration_s;	/* 0: until something else ends it */
-	int full, all, engine;
+	int full, all, engine, self_test;
 	uint64_t flows;
 	const char *replay;	/* a recording, instead of a watch; NULL: none */
 	struct output output;
@@ -97,7 +99,11 @@ static enum opt_result parse_values(struct settings *s)
 		out_error("--replay says what was seen already; nothing can be watched with it");
 		return OPT_WRONG;
 	}
-	if (!s->replay && !s->target.pid_count && !s->target.name && !s->target.cgroup && !s->all && !s->command) {
+	if (s->self_test && (s->replay || s->target.pid_count || s->target.name || s->target.cgroup || s->all || s->command)) {
+		out_error("--self-test watches programs of its own, and nothing else");
+		return OPT_WRONG;
+	}
+	if (!s->self_test && !s->replay && !s->target.pid_count && !s->target.name && !s->target.cgroup && !s->all && !s->command) {
 		out_error("what is to be watched? `leat doctor -p PID`, or `leat doctor -- COMMAND`; `leat doctor --help` says more");
 		return OPT_WRONG;
 	}
@@ -131,6 +137,8 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		{ "save-baseline", OPT_TEXT, &s->outcome.save_baseline, "FILE", "write the losses as a baseline" },
 		{ "record", OPT_TEXT, &s->outcome.record, "FILE", "write what was seen, with stacks as names, for --replay" },
 		{ "replay", OPT_TEXT, &s->replay, "FILE", "report a recording; needs no rights" },
+		{ "self-test", OPT_FLAG, &s->self_test, NULL, "run a program that loses zero copy and one that does not, and see whether "
+		  "they are told apart here" },
 		{ .name = NULL },
 	};
 	enum opt_result result;
@@ -346,6 +354,14 @@ static int run(struct settings *s, struct command *command, struct symbols *symb
 	return status;
 }
 
+static int self_test(const struct settings *s)
+{
+	static const struct feed_ops *const engines[] = { &feed_bpf, &feed_ptrace };
+
+	catch_signals();
+	return selftest(engines + (s->engine == ENGINE_WANT_PTRACE), s->engine == ENGINE_AUTO ? 2 : 1, &stop_signal);
+}
+
 int doctor_main(int argc, char **argv)
 {
 	struct settings s = { 0 };
@@ -358,6 +374,8 @@ int doctor_main(int argc, char **argv)
 	case OPT_WRONG: return EXIT_USAGE;
 	default: break;
 	}
+	if (s.self_test)
+		return self_test(&s);
 	status = output_open(&s.output);
 	if (status)
 		return status;
