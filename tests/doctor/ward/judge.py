@@ -101,8 +101,10 @@ def judge(row, report, truth, lines, names_from):
     judgement = Judgement()
     flows = report['flows']
     loud = [flow for flow in flows if flow['verdict'] in LOSSES]
-    judgement.said = '+'.join(sorted({flow['verdict'] for flow in flows if flow['bytes'] * 20 > truth})) or 'nothing'
-    if set(row.verdict.split('+')) & LOSSES:
+    judgement.said = '+'.join(sorted({flow['verdict'] for flow in flows
+                                     if flow['bytes'] * 20 > truth or report['engine'] == 'ptrace'})) or 'nothing'
+    blind = row.verdict == 'unseen' or ('uring' in row.flags and report['engine'] == 'ptrace')
+    if set(row.verdict.split('+')) & LOSSES and not blind:
         judge_loss(judgement, row, report, flows, truth, lines, names_from)
         return judgement
     rest = sum(flow['bytes'] for flow in loud)
@@ -111,7 +113,7 @@ def judge(row, report, truth, lines, names_from):
         if row.verdict == 'tls':
             judgement.hold('words', report['coverage']['tls_records'] > 0, 'no TLS records were seen')
         return judgement
-    if row.verdict == 'unseen':
+    if blind:
         judgement.hold('words', not report['coverage']['complete'] and not report['summary']['clean'], 'it says all was seen')
         return judgement
     mine = [flow for flow in flows if flow['verdict'] == row.verdict]
