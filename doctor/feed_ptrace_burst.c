@@ -198,21 +198,21 @@ static struct traced_thread *thread_of(struct feed_ptrace *feed, uint32_t tid)
 	return process == MODEL_NONE ? NULL : add_thread(feed, tid, process);
 }
 
-/* The ends of a process's other threads, for which its exec waits. */
+/* The ends of a process's other threads, for which its exec waits; also of those that have not been met yet. */
 static void take_ends(struct feed_ptrace *feed, uint32_t process)
 {
-	struct traced_thread *t;
-	siginfo_t taken;
-	uint32_t at = 0;
+	uint32_t pid = feed->processes[process].pid, tids[THREADS_MOST];
+	unsigned count = list_threads(pid, tids);
 
-	while ((t = table_next(&feed->threads, &at))) {
-		taken.si_pid = 0;
-		if (t->process == process && !t->gone && t->tid != feed->processes[process].pid &&
-		    waitid(P_PID, t->tid, &taken, WEXITED | __WALL | __WNOTHREAD | WNOHANG | WNOWAIT) == 0 && taken.si_pid &&
-		    has_ended(&taken)) {
-			waitid(P_PID, t->tid, &taken, WEXITED | __WALL | __WNOTHREAD | WNOHANG);
+	for (unsigned i = 0; i < count; i++) {
+		struct traced_thread *t = table_find(&feed->threads, &tids[i]);
+		siginfo_t info = { 0 };
+
+		if (tids[i] == pid || waitid(P_PID, tids[i], &info, WAIT_FOR | WNOHANG | WNOWAIT) || !info.si_pid || !has_ended(&info))
+			continue;
+		waitid(P_PID, tids[i], &info, WEXITED | __WALL | __WNOTHREAD | WNOHANG);
+		if (t)
 			t->gone = true;
-		}
 	}
 }
 
@@ -237,8 +237,7 @@ static bool is_exec(const struct traced_thread *t)
 static void over_exec(struct burst *b, struct traced_thread *t)
 {
 	uint32_t tid = t->tid, process = t->process;
-	struct traced_process *p = &b->feed->processes[process];
-	int refused = 0;
+	int ignored;
 
 	t->gone = true;
 	if (ptrace(PTRACE_DETACH, (pid_t)tid, 0, 0))
@@ -249,9 +248,7 @@ static void over_exec(struct burst *b, struct traced_thread *t)
 		if (!traced_is_new_program(b->feed, process))
 			continue;
 		traced_new_program(b->feed, process);
-		seize_listed(b->feed, process, &refused);
-		if (refused)
-			p->refused = refused;
+		seize_listed(b->feed, process, &ignored);
 		return;
 	}
 	seize(b->feed, tid, process);	/* it failed, or takes its time */
