@@ -159,7 +159,7 @@ static void both_ways(int fd, struct event_file *ret)
 	CHECK_EQ(ret->kind, looked_up.kind);
 	CHECK_BYTES(&ret->local, &looked_up.local, sizeof ret->local);
 	CHECK_BYTES(&ret->peer, &looked_up.peer, sizeof ret->peer);
-	CHECK_EQ(strncmp((char *)ret->name + !ret->name[0], (char *)looked_up.name + !looked_up.name[0], EVENT_NAME_BYTES - 1), 0);
+	CHECK_STR((char *)ret->name + (ret->name[0] == 0), (char *)looked_up.name + (looked_up.name[0] == 0));
 }
 
 static void sockets_of(int family)
