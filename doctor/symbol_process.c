@@ -12,6 +12,7 @@
 
 #define TEXT_MAX 65536u
 #define SECTION_MAX (256u << 20)	/* Node's .rodata has 60 MiB */
+#define RUST_PATH_MOST 160	/* behind the mark: a hash, a crate, modules */
 #define VERSION_BYTES 48u
 #define DELETED " (deleted)"
 
@@ -94,6 +95,23 @@ static bool section_has(const struct elf_image *image, const char *section, cons
 	return found;
 }
 
+/* A path to a Rust source with this mark in it: programs that know of Rust, as this one, may hold the mark alone. */
+static bool names_rust_source(const struct elf_image *image, const char *mark)
+{
+	size_t bytes, n = strlen(mark), rest;
+	char *text = elf_image_section_bytes(image, ".rodata", SECTION_MAX, &bytes), *at = text;
+	bool found = false;
+
+	while (!found && at && (at = memmem(at, bytes - (size_t)(at - text), mark, n))) {
+		at += n;
+		rest = bytes - (size_t)(at - text);
+		rest = strnlen(at, rest < RUST_PATH_MOST ? rest : RUST_PATH_MOST);
+		found = memmem(at, rest, ".rs", strlen(".rs"));
+	}
+	free(text);
+	return found;
+}
+
 /* JAVA_HOME/release, beside lib/server/libjvm.so, has a line JAVA_VERSION="17.0.15". */
 static char *java_version(const struct symbol *symbol)
 {
@@ -141,7 +159,7 @@ static bool as_rust(struct symbol *symbol, const struct elf_image *image)
 	static const char comment[] = "rustc version ";
 
 	if (!section_has(image, ".comment", comment) && !section_has(image, ".strtab", "rust_eh_personality") &&
-	    !section_has(image, ".rodata", "/rustc/") && !section_has(image, ".rodata", "library/std/src/"))
+	    !names_rust_source(image, "/rustc/") && !names_rust_source(image, "library/std/src/"))
 		return false;
 	symbol->runtime = RUNTIME_RUST;
 	symbol->version = version_in(image, ".comment", comment, "Rust");

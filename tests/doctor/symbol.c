@@ -479,8 +479,23 @@ static void nobody(void)
 	}
 }
 
+/* This program is in C, and knows by what a program in Rust is told. */
+static void itself(void)
+{
+	struct process process = { .pid = (uint32_t)getpid() };
+	struct symbol *symbol;
+
+	CHECK_EQ(symbol_open(&symbol, process.pid), 0);
+	CHECK_EQ(symbol_process(symbol, &process), 0);
+	CHECK_EQ(process.runtime, RUNTIME_C);
+	symbol_close(symbol);
+	free(process.version);
+	free(process.executable);
+	free(process.name);
+}
+
 static const struct test tests[] = {
-	TEST(c_programs), TEST(short_copy), TEST(stripped), TEST(split_debug), TEST(cut_while_read), TEST(deleted_and_replaced),
+	TEST(itself), TEST(c_programs), TEST(short_copy), TEST(stripped), TEST(split_debug), TEST(cut_while_read), TEST(deleted_and_replaced),
 	TEST(other_namespace), TEST(cxx), TEST(rust), TEST(nobody),
 };
 TEST_MAIN(tests)
