@@ -337,7 +337,8 @@ static void ten_thousand_flows(void)
 	CHECK_EQ(sum.bytes, w.shared->did[0].bytes);
 	CHECK_EQ(w.model.coverage.lost_flows, 0);
 	printf("%ld KiB before, %ld KiB at most\n", before.ru_maxrss, after.ru_maxrss);
-	CHECK(after.ru_maxrss < 64 * 1024);
+	if (!getenv("SANITIZER"))	/* whose shadows take more */
+		CHECK(after.ru_maxrss < 64 * 1024);
 	watching_end(&w);
 }
 
