@@ -495,7 +495,7 @@ static void itself(void)
 }
 
 static const struct test tests[] = {
-	TEST(itself), TEST(c_programs), TEST(short_copy), TEST(stripped), TEST(split_debug), TEST(cut_while_read), TEST(deleted_and_replaced),
-	TEST(other_namespace), TEST(cxx), TEST(rust), TEST(nobody),
+	TEST(itself), TEST(c_programs), TEST(short_copy), TEST(stripped), TEST(split_debug), TEST(cut_while_read),
+	TEST(deleted_and_replaced), TEST(other_namespace), TEST(cxx), TEST(rust), TEST(nobody),
 };
 TEST_MAIN(tests)
