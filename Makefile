@@ -15,7 +15,7 @@ all: configured
 
 help:
 	@echo 'make            configure and build into $(BUILD)/'
-	@echo 'make demo       install what is missing (apt), build, run leat bench; leaves $(BUILD)/leat-bench.html'
+	@echo 'make demo       install what is missing (apt), build, run leat bench and leat doctor; leaves $(BUILD)/leat-bench.html'
 	@echo 'make test       install what is missing (apt), build, run all tests; the last line counts them'
 	@echo 'make ward       doctor on all its patients, before and after each remedy, and on real servers that apt fetches'
 	@echo 'make gates      what ci/gates/ checks besides the tests'
@@ -35,8 +35,10 @@ demo:
 	@$(MAKE) --no-print-directory configured
 	@echo 'Building in $(BUILD): less than a minute the first time'
 	@ninja -C $(BUILD) --quiet cli/leat
-	@$(BUILD)/cli/leat bench --html $(BUILD)/leat-bench.html
+	@$(BUILD)/cli/leat bench --budget 50 --html $(BUILD)/leat-bench.html
 	@echo 'The same with charts and explanation: $(BUILD)/leat-bench.html'
+	@echo
+	@ci/demo-doctor.sh $(BUILD)/cli/leat
 
 test:
 	@ci/install-deps.sh test
