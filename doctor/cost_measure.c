@@ -392,7 +392,7 @@ static int64_t quantile(int64_t *values, unsigned count, unsigned quarter)
 
 static int rounds(struct bench *bench, struct calibration *calibration, uint64_t end_ns)
 {
-	int64_t user[ROUNDS_MOST], kernel[ROUNDS_MOST], saved[ROUNDS_MOST];
+	int64_t user[ROUNDS_MOST], saved[ROUNDS_MOST], middle;
 	unsigned n = 0;
 	uint64_t ns;
 
@@ -404,14 +404,15 @@ static int rounds(struct bench *bench, struct calibration *calibration, uint64_t
 		error = error ? error : timed(bench, by_kernel, &ns);
 		if (error)
 			return error;
-		kernel[n] = (int64_t)ns;
-		saved[n] = user[n] - kernel[n];
+		saved[n] = user[n] - (int64_t)ns;
 		n += r >= 0;
 		if (clock_ns(CLOCK_MONOTONIC) > end_ns && n >= ROUNDS_LEAST)
 			break;
 	}
+	/* A difference of two medians can lie outside the quartiles of the differences: what is saved is the median of these. */
+	middle = quantile(saved, n, 2);
 	calibration->user_ns = (uint64_t)quantile(user, n, 2);
-	calibration->kernel_ns = (uint64_t)quantile(kernel, n, 2);
+	calibration->kernel_ns = (int64_t)calibration->user_ns > middle ? calibration->user_ns - (uint64_t)middle : 0;
 	calibration->low_ns = quantile(saved, n, 1);
 	calibration->high_ns = quantile(saved, n, 3);
 	calibration->kernel_bytes = bench->kernel_bytes / bench->kernel_calls;

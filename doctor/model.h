@@ -168,8 +168,8 @@ struct calibration {
 	enum file_kind from, to;	/* REGULAR, PIPE, TCP or UNIX_STREAM */
 	uint32_t piece_bytes;		/* of the reads and writes; a power of two */
 	enum flow_how how;		/* SAME_BUFFER, COPIED or MAPPED */
-	uint64_t user_ns, kernel_ns;	/* what the program does, and the kernel's route: medians */
-	int64_t low_ns, high_ns;	/* of their difference, round by round: the quartiles */
+	uint64_t user_ns, kernel_ns;	/* what the program does: median; less the median of the differences, round by round */
+	int64_t low_ns, high_ns;	/* of the differences: the quartiles */
 	uint64_t kernel_bytes;		/* that one call of the kernel's route moved */
 };
 
