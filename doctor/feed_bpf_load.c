@@ -254,7 +254,7 @@ static void choose_ring(struct feed_bpf *feed)
 	btf__free(btf);
 }
 
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+static __attribute__((format(printf, 2, 0))) int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return level == LIBBPF_WARN && getenv("LEAT_DOCTOR_LIBBPF") ? vfprintf(stderr, format, args) : 0;
 }
