@@ -59,7 +59,7 @@ expect 4 'no process' "$LEAT" doctor -p $zombie -d 1
 expect 1 'sink0' "$LEAT" doctor --engine bpf -p "$patient" -d 1
 first=$patient
 patient 1
-expect 1 'sink1' "$LEAT" doctor --engine bpf -p "$first" -p "$patient" -d 1
+expect 1 'sink[01] and 1 more' "$LEAT" doctor --engine bpf -p "$first" -p "$patient" -d 1
 grep -q '2 flows' out || say "of two processes one was seen"
 expect 1 'sink' "$LEAT" doctor --engine bpf -n dd -d 1
 expect 1 'sink1' "$LEAT" doctor --engine bpf --flows 1 -p "$patient"
@@ -81,10 +81,10 @@ expect 2 'no cgroup' "$LEAT" doctor --cgroup not-there -d 1
 expect 1 'exited with 7' "$LEAT" doctor -- sh -c 'dd if=block of=copy bs=8k 2>/dev/null; exit 7'
 
 # The end of the process ends the watch.
-(sleep 1; kill "$patient") &
+(sleep 3; kill "$patient") &
 expect 1 'sink1' "$LEAT" doctor --engine bpf -p "$patient"
 # And Ctrl-C does.
-expect 1 'sink0' timeout --preserve-status --signal=INT 1 "$LEAT" doctor --engine bpf -p "$first"
+expect 1 'sink0' timeout --preserve-status --signal=INT 3 "$LEAT" doctor --engine bpf -p "$first"
 tidy
 
 # Another pid namespace.
