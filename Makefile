@@ -7,7 +7,7 @@ DESTDIR ?=
 MESON ?= meson
 SOAK ?= 600
 
-.PHONY: all configured help demo test gates install asan tsan valgrind soak vm clean
+.PHONY: all configured help demo test ward gates install asan tsan valgrind soak vm clean
 
 all: configured
 	@echo 'Building in $(BUILD), with all tests: about 3 minutes on two CPUs the first time'
@@ -15,8 +15,9 @@ all: configured
 
 help:
 	@echo 'make            configure and build into $(BUILD)/'
-	@echo 'make demo       install what is missing (apt), build, run leat bench; leaves $(BUILD)/leat-bench.html'
+	@echo 'make demo       install what is missing (apt), build, run leat bench and leat doctor; leaves $(BUILD)/leat-bench.html'
 	@echo 'make test       install what is missing (apt), build, run all tests; the last line counts them'
+	@echo 'make ward       doctor on all its patients, before and after each remedy, and on real servers that apt fetches'
 	@echo 'make gates      what ci/gates/ checks besides the tests'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
 	@echo 'make asan       the tests under address and undefined sanitizers; also: make tsan, make valgrind'
@@ -26,20 +27,31 @@ help:
 
 configured:
 	@command -v $(MESON) >/dev/null || { echo 'meson is missing: run ci/install-deps.sh, or make demo' >&2; exit 1; }
-	@[ -f $(BUILD)/build.ninja ] || { out=$$($(MESON) setup --prefix $(PREFIX) $(BUILD) .) || { echo "$$out"; exit 1; }; }
+	@[ -f $(BUILD)/build.ninja ] || { out=$$($(MESON) setup --prefix $(PREFIX) $(BUILD) .) || { echo "$$out"; exit 1; }; \
+		echo "$$out" | sed -n 's/^Message: //p'; }
 
 demo:
 	@ci/install-deps.sh demo
 	@$(MAKE) --no-print-directory configured
 	@echo 'Building in $(BUILD): less than a minute the first time'
 	@ninja -C $(BUILD) --quiet cli/leat
-	@$(BUILD)/cli/leat bench --html $(BUILD)/leat-bench.html
+	@$(BUILD)/cli/leat bench --budget 50 --html $(BUILD)/leat-bench.html
 	@echo 'The same with charts and explanation: $(BUILD)/leat-bench.html'
+	@echo
+	@ci/demo-doctor.sh $(BUILD)/cli/leat
 
 test:
 	@ci/install-deps.sh test
 	@$(MAKE) --no-print-directory all
-	@ci/test.sh $(BUILD)
+	@ci/test.sh $(BUILD) --no-suite ward
+
+ward:
+	@ci/install-deps.sh ward
+	@$(MAKE) --no-print-directory configured
+	@ninja -C $(BUILD) --quiet cli/leat src/libleat.a
+	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/ward/run --fetch
+	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/mend.sh
+	@LEAT_BUILD=$(abspath $(BUILD)) LEAT=$(abspath $(BUILD))/cli/leat tests/doctor/remedy.sh
 
 gates:
 	@ci/install-deps.sh gates

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # sanitize.sh asan|tsan|valgrind DIR [MESON TEST ARGUMENTS...]: builds into DIR and runs the tests under the address and
-# undefined sanitizers, the thread sanitizer, or valgrind. All but the suites "slow" and "kernel".
+# undefined sanitizers, the thread sanitizer, or valgrind. All but the suites "slow", "ward" and "kernel".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=${1:?usage: sanitize.sh asan|tsan|valgrind DIR [meson test arguments]}
@@ -9,7 +9,7 @@ dir=${2:?which directory to build in?}
 shift 2
 
 options=(-Dbuildtype=debugoptimized -Doptimization=1)
-run=(--no-suite slow --no-suite kernel)	# kernel facts contain nothing of ours
+run=(--no-suite slow --no-suite ward --no-suite kernel)	# kernel facts contain nothing of ours
 case $kind in
 asan)
 	options+=('-Db_sanitize=address,undefined')

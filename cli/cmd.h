@@ -8,6 +8,8 @@ enum {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,	/* it ran, and something did not hold */
 	EXIT_USAGE = 2,		/* it could not begin: bad option, unreadable file, port in use */
+	EXIT_RIGHTS = 3,	/* doctor: not allowed, or the kernel cannot */
+	EXIT_GONE = 4,		/* doctor: the process to watch is not there */
 };
 
 struct cmd {
@@ -17,5 +19,6 @@ struct cmd {
 };
 
 int bench_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
 
 #endif

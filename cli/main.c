@@ -11,6 +11,7 @@
 
 static const struct cmd cmds[] = {
 	{ "bench", bench_main, "show, counted by the kernel, that a wrapped source costs what a bare one costs" },
+	{ "doctor", doctor_main, "watch any running program, find where it lost zero copy, and name the line" },
 };
 
 #define CMDS (sizeof cmds / sizeof cmds[0])

@@ -85,6 +85,18 @@ static int set_choice(const struct opt *opt, const char *text)
 	return -1;
 }
 
+static int add_item(const struct opt *opt, const char *text)
+{
+	struct opt_list *list = opt->value;
+
+	if (list->count == OPT_LIST_MOST) {
+		out_error("--%s may be given %d times", opt->name, OPT_LIST_MOST);
+		return -1;
+	}
+	list->items[list->count++] = text;
+	return 0;
+}
+
 static int set_value(const struct opt *opt, const char *text)
 {
 	switch (opt->kind) {
@@ -100,6 +112,8 @@ static int set_value(const struct opt *opt, const char *text)
 		return 0;
 	case OPT_CHOICE:
 		return set_choice(opt, text);
+	case OPT_LIST:
+		return add_item(opt, text);
 	case OPT_NUMBER:
 	case OPT_SIZE:
 		return set_number(opt, text);
@@ -129,7 +143,8 @@ static void help(const struct opt *table, const char *usage)
 		usage += length + (usage[length] == '\n');
 	}
 	for (const struct opt *opt = table; opt->name; opt++) {
-		snprintf(left, sizeof left, "--%s%s%s", opt->name, opt->argument ? " " : "", opt->argument ? opt->argument : "");
+		snprintf(left, sizeof left, "%s--%s%s%s", opt->letter ? (char[]){ '-', opt->letter, ',', ' ', 0 } : "", opt->name,
+			 opt->argument ? " " : "", opt->argument ? opt->argument : "");
 		help_row(left, opt->help);
 	}
 	help_row("--help", "this text");
@@ -154,6 +169,14 @@ static int shown(const struct opt *table, int argc, char **argv, const char *usa
 	return version;
 }
 
+static int is_named(const struct opt *opt, const char *arg, size_t length)
+{
+	if (length == 2 && arg[0] == '-' && opt->letter && arg[1] == opt->letter)
+		return 1;
+	return length > 2 && strncmp(arg, "--", 2) == 0 && strlen(opt->name) == length - 2 &&
+	       strncmp(arg + 2, opt->name, length - 2) == 0;
+}
+
 enum opt_result opt_parse(const struct opt *table, int argc, char **argv, const char *usage)
 {
 	if (shown(table, argc, argv, usage))
@@ -163,8 +186,7 @@ enum opt_result opt_parse(const struct opt *table, int argc, char **argv, const 
 		size_t length = equals ? (size_t)(equals - arg) : strlen(arg);
 		const struct opt *opt = table;
 
-		while (opt->name && !(length > 2 && strncmp(arg, "--", 2) == 0 && strlen(opt->name) == length - 2 &&
-				      strncmp(arg + 2, opt->name, length - 2) == 0))
+		while (opt->name && !is_named(opt, arg, length))
 			opt++;
 		if (!opt->name) {
 			out_error("%s `%s` means nothing here; `leat %s --help` lists what does",

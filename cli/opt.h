@@ -11,6 +11,14 @@ enum opt_kind {
 	OPT_NUMBER,	/* value: uint64_t, within min and max */
 	OPT_SIZE,	/* as OPT_NUMBER, with k, m, g (of 1024) behind it */
 	OPT_CHOICE,	/* value: int, the place in choices, words parted by | */
+	OPT_LIST,	/* value: struct opt_list; may be given several times */
+};
+
+#define OPT_LIST_MOST 64
+
+struct opt_list {
+	const char *items[OPT_LIST_MOST];
+	unsigned count;
 };
 
 struct opt {
@@ -21,6 +29,7 @@ struct opt {
 	const char *help;
 	uint64_t min, max;	/* max 0: no bound */
 	const char *choices;
+	char letter;		/* -p beside --pid; 0: none */
 };
 
 enum opt_result { OPT_GO_ON, OPT_SHOWN, OPT_WRONG };

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds the row of a finding, and puts the culprit's name into its sentence. */
+#include "advice.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <leat.h>
+
+#include "culprit.h"
+
+#define NAME_MOST 200	/* bytes of a function's name in a sentence */
+
+struct the_case {
+	const struct model *model;
+	const struct finding *finding;
+	const struct flow *flow;
+	const struct file *from, *to;
+	const struct process *process;
+	const struct site *read, *write;
+};
+
+static bool has_bit(uint32_t bits, unsigned value)
+{
+	return !bits || (value < 32 && bits & 1u << value);
+}
+
+/* Has text one of the words of "a|b|c" in it? */
+static bool has_word(const char *text, const char *words)
+{
+	while (text && *words) {
+		size_t length = strcspn(words, "|");
+
+		if (length && memmem(text, strlen(text), words, length))
+			return true;
+		words += length + (words[length] == '|');
+	}
+	return false;
+}
+
+static unsigned count_frames(const struct site *site, uint32_t to, const char *words)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; site && i < to && i < site->frame_count; i++)
+		n += has_word(site->frames[i].function, words);
+	return n;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path;
+}
+
+static bool is_program(const struct process *process, const char *name)
+{
+	const char *executable = process ? base_name(process->executable) : NULL;
+
+	if (!process)
+		return false;
+	return (executable && !strcmp(executable, name)) || (!executable && process->name && !strcmp(process->name, name));
+}
+
+static bool stacks_fit(const struct advice *row, const struct the_case *c)
+{
+	uint32_t reading = culprit_inside_read(c->model, c->flow, &c->finding->culprit);
+	uint32_t writing = culprit_inside_write(c->model, c->flow, &c->finding->culprit);
+
+	if (row->reading && count_frames(c->read, reading, row->reading) < (row->times ? row->times : 1))
+		return false;
+	if (row->writing && !count_frames(c->write, writing, row->writing))
+		return false;
+	return !row->anywhere || count_frames(c->read, UINT32_MAX, row->anywhere) || count_frames(c->write, UINT32_MAX, row->anywhere);
+}
+
+static bool fits(const struct advice *row, const struct the_case *c)
+{
+	unsigned runtime = c->process ? c->process->runtime : RUNTIME_UNKNOWN;
+
+	if (!has_bit(row->verdicts, c->finding->verdict) || !has_bit(row->runtimes, runtime) ||
+	    !has_bit(row->sides, c->finding->culprit.side) || !has_bit(row->from, c->from->kind) || !has_bit(row->to, c->to->kind))
+		return false;
+	/* A row about one reason of what cannot be is not about the others. */
+	if (c->finding->verdict == VERDICT_CANNOT && row->reason && row->reason != c->finding->reason)
+		return false;
+	if (row->program && !is_program(c->process, row->program))
+		return false;
+	return stacks_fit(row, c) && (!row->also || row->also(c->from, c->to));
+}
+
+static const struct advice *row_of(const struct the_case *c)
+{
+	unsigned count;
+	const struct advice *rows = advice_rows(&count);
+
+	for (unsigned i = 0; i < count; i++)
+		if (fits(&rows[i], c))
+			return &rows[i];
+	return NULL;
+}
+
+/* Of a wrapper the type is meant, not its method: "main.(*lw).Write" is lw, "main.justReader.Read" justReader. */
+static void go_type(const char *function, char name[static NAME_MOST])
+{
+	const char *package = strrchr(function, '/'), *pointer = strstr(package ? package : function, ".(*");
+	const char *type = pointer ? pointer : strchr(package ? package : function, '.'), *method = strrchr(function, '.');
+
+	snprintf(name, NAME_MOST, "%s", function);
+	if (!type || !method || method <= type)
+		return;
+	type += pointer ? 3 : 1;
+	method -= method > type && method[-1] == ')';
+	snprintf(name, NAME_MOST, "%.*s", (int)(method - type < NAME_MOST ? method - type : NAME_MOST - 1), type);
+}
+
+/* "<app::Counting<R> as std::io::Read>::read" is app::Counting<R>. */
+static void rust_type(const char *function, char name[static NAME_MOST])
+{
+	const char *as = strstr(function, " as ");
+	int length = as ? (int)(as - function < NAME_MOST ? as - function : NAME_MOST) - 1 : 0;
+
+	if (*function == '<' && length > 0)
+		snprintf(name, NAME_MOST, "%.*s", length, function + 1);
+	else
+		snprintf(name, NAME_MOST, "%s", function);
+}
+
+static void name_of(const struct the_case *c, char name[static NAME_MOST])
+{
+	const struct culprit *culprit = &c->finding->culprit;
+	const struct frame *frame = model_frame(c->model, culprit->site, culprit->frame);
+	bool wrapper = culprit->side == SIDE_READ || culprit->side == SIDE_WRITE;
+
+	if (!frame || !frame->function)
+		snprintf(name, NAME_MOST, "%s", wrapper ? "a wrapper" : "the program");
+	else if (wrapper && c->process && c->process->runtime == RUNTIME_GO)
+		go_type(frame->function, name);
+	else if (wrapper && c->process && c->process->runtime == RUNTIME_RUST)
+		rust_type(frame->function, name);
+	else
+		snprintf(name, NAME_MOST, "%s", frame->function);
+}
+
+/* The row's sentence with the name for its "@"; NULL: no memory. */
+static char *sentence(const char *why, const char *name)
+{
+	const char *at = strchr(why, '@');
+	char *text;
+
+	if (asprintf(&text, "%.*s%s%s", (int)(at - why), why, name, at + 1) < 0)
+		return NULL;
+	return text;
+}
+
+static int advise(const struct model *model, struct finding *finding)
+{
+	const struct flow *flow = &model->flows[finding->flow];
+	struct the_case c = { .model = model, .finding = finding, .flow = flow, .process = model_process(model, flow->pid) };
+	char name[NAME_MOST];
+	const struct advice *row;
+
+	free(finding->why_text);
+	finding->why = finding->mend = finding->why_text = NULL;
+	if (flow->from >= model->file_count || flow->to >= model->file_count)
+		return 0;
+	c.from = &model->files[flow->from];
+	c.to = &model->files[flow->to];
+	c.read = flow->site_read < model->site_count ? &model->sites[flow->site_read] : NULL;
+	c.write = flow->site_write < model->site_count ? &model->sites[flow->site_write] : NULL;
+	row = row_of(&c);
+	if (!row)
+		return 0;
+	finding->mend = row->mend;
+	if (row->reason)
+		finding->reason = row->reason;
+	if (!strchr(row->why, '@')) {
+		finding->why = row->why;
+		return 0;
+	}
+	name_of(&c, name);
+	finding->why_text = sentence(row->why, name);
+	return finding->why_text ? 0 : -ENOMEM;
+}
+
+int advice_all(struct model *model)
+{
+	for (uint32_t i = 0; i < model->finding_count; i++) {
+		int error = advise(model, &model->findings[i]);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* kTLS would be the way (SSL_OP_ENABLE_KTLS of OpenSSL 3, with SSL_sendfile), but no patient has proven it: no kernel that the
+ * tests ran on has it. */
+const char *advice_tls(const struct coverage *coverage)
+{
+	if (!coverage->tls_records)
+		return NULL;
+	return "TLS in the program: it has to see the bytes to encrypt them. With TLS in the kernel (kTLS) sendfile(2) could be used "
+	       "again; that this helps here has not been tried";
+}

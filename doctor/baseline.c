@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Findings as keys: verdict, ends, program, side, and the culprit by its function and the name of its file. Its line is not in it,
+ * as any edit above it would make an old loss a new one; nor are bytes. Without a name the offset in the module has to do, and
+ * every build is another program. A baseline is a stranger's file: bounded, and told from what is none.
+ */
+#include "baseline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "verdict.h"
+
+#define FIRST_LINE	"leat-baseline 1\n"
+#define KEY_MOST	2048	/* bytes of a key; a longer one is cut, at the same place each time */
+#define KEYS_MOST	100000
+
+static const char *base_name(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path;
+}
+
+/* One word of a key: bytes other than ! to ~, and %, as %XX. */
+static void add_word(FILE *to, const char *text)
+{
+	putc(' ', to);
+	if (!text || !*text)
+		putc('-', to);
+	for (unsigned n = 0; text && *text && n < KEY_MOST / 16; text++, n++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c > ' ' && c <= '~' && c != '%')
+			putc(c, to);
+		else
+			fprintf(to, "%%%02X", c);
+	}
+}
+
+static const char *kind_of(const struct model *model, uint32_t file)
+{
+	static const char *const names[FILE_KINDS] = { "unknown", "file", "generated", "pipe", "tcp", "unix", "stream", "datagram", "block",
+						       "device", "terminal", "anonymous" };
+	unsigned kind = file < model->file_count ? model->files[file].kind : FILE_UNKNOWN;
+
+	return names[kind < FILE_KINDS ? kind : FILE_UNKNOWN];
+}
+
+static void add_culprit(FILE *to, const struct model *model, const struct culprit *culprit)
+{
+	static const char *const sides[] = { "none", "read", "write", "loop", "caller", "threads" };
+	const struct frame *frame = model_frame(model, culprit->site, culprit->frame);
+
+	fprintf(to, " %s", sides[culprit->side <= SIDE_THREADS ? culprit->side : SIDE_NONE]);
+	if (!frame) {
+		add_word(to, culprit->inside);
+	} else if (frame->function) {
+		add_word(to, frame->function);
+		add_word(to, base_name(frame->file));
+	} else {
+		add_word(to, base_name(frame->module));
+		fprintf(to, "+%" PRIx64, frame->module_offset);
+	}
+}
+
+/* The key of a finding, to be freed; NULL: no memory. */
+static char *key_of(const struct model *model, const struct finding *finding)
+{
+	const struct flow *flow = finding->flow < model->flow_count ? &model->flows[finding->flow] : NULL;
+	const struct process *process = flow ? model_process(model, flow->pid) : NULL;
+	char *key = NULL;
+	size_t size;
+	FILE *to = open_memstream(&key, &size);
+
+	if (!to)
+		return NULL;
+	fprintf(to, "%s %s %s", verdict_name(finding->verdict), kind_of(model, flow ? flow->from : MODEL_NONE),
+		kind_of(model, flow ? flow->to : MODEL_NONE));
+	add_word(to, !process ? NULL : process->executable ? base_name(process->executable) : process->name);
+	add_culprit(to, model, &finding->culprit);
+	if (fclose(to)) {
+		free(key);
+		return NULL;
+	}
+	return key;
+}
+
+static int key_order(const void *x, const void *y)
+{
+	return strcmp(*(char *const *)x, *(char *const *)y);
+}
+
+/* Takes key. */
+static int add_key(struct baseline *baseline, char *key)
+{
+	char **keys = NULL;
+
+	if (key && baseline->count < KEYS_MOST)
+		keys = reallocarray(baseline->keys, baseline->count + 1, sizeof *keys);
+	if (!keys) {
+		free(key);
+		return key && baseline->count >= KEYS_MOST ? -EBADMSG : -ENOMEM;
+	}
+	baseline->keys = keys;
+	keys[baseline->count++] = key;
+	return 0;
+}
+
+static void sort(struct baseline *baseline)
+{
+	if (baseline->count)
+		qsort(baseline->keys, baseline->count, sizeof *baseline->keys, key_order);
+}
+
+bool baseline_has(const struct baseline *baseline, const struct model *model, const struct finding *finding)
+{
+	char *key = key_of(model, finding);
+	bool has = key && baseline->count && bsearch(&key, baseline->keys, baseline->count, sizeof key, key_order);
+
+	free(key);
+	return has;
+}
+
+void baseline_free(struct baseline *baseline)
+{
+	for (uint32_t i = 0; i < baseline->count; i++)
+		free(baseline->keys[i]);
+	free(baseline->keys);
+	*baseline = (struct baseline){ .count = 0 };
+}
+
+/* ---- Files --------------------------------------------------------------------------------------------------------------------- */
+
+/* Lines that are empty or begin with # are the user's. */
+int baseline_read(struct baseline *baseline, FILE *from)
+{
+	char line[4 * KEY_MOST];
+	int error = 0;
+
+	if (!fgets(line, sizeof line, from) || strcmp(line, FIRST_LINE) != 0)
+		return ferror(from) ? -EIO : -EBADMSG;
+	while (!error && fgets(line, sizeof line, from)) {
+		size_t length = strcspn(line, "\n");
+
+		if (line[length] != '\n')
+			error = -EBADMSG;
+		line[length] = 0;
+		if (!error && *line && *line != '#')
+			error = add_key(baseline, strdup(line));
+	}
+	if (!error && ferror(from))
+		error = -EIO;
+	if (error)
+		baseline_free(baseline);
+	sort(baseline);
+	return error;
+}
+
+int baseline_write(const struct model *model, FILE *to)
+{
+	struct baseline keys = { .count = 0 };
+	int error = 0;
+
+	for (uint32_t i = 0; !error && i < model->finding_count; i++)
+		if (verdict_loses(model->findings[i].verdict))
+			error = add_key(&keys, key_of(model, &model->findings[i]));
+	sort(&keys);
+	fputs(FIRST_LINE, to);
+	for (uint32_t i = 0; i < keys.count; i++)
+		if (!i || strcmp(keys.keys[i], keys.keys[i - 1]) != 0)
+			fprintf(to, "%s\n", keys.keys[i]);
+	baseline_free(&keys);
+	if (!error && (fflush(to) || ferror(to)))
+		error = errno ? -errno : -EIO;
+	return error;
+}
+
+int baseline_load(struct baseline *baseline, const char *path)
+{
+	FILE *from = fopen(path, "re");
+	int error;
+
+	*baseline = (struct baseline){ .count = 0 };
+	if (!from)
+		return -errno;
+	error = baseline_read(baseline, from);
+	fclose(from);
+	return error;
+}
+
+int baseline_save(const struct model *model, const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), error;
+	FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!to) {
+		error = -errno;
+		if (fd >= 0)
+			close(fd);
+		return error;
+	}
+	errno = 0;
+	error = baseline_write(model, to);
+	if (fclose(to) && !error)	/* a full disk may be told only here */
+		error = -errno;
+	return error;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* The system calls of interest: what they moved, from which file or to which, and where in memory. */
+#ifndef DOCTOR_BPF_CALLS_H
+#define DOCTOR_BPF_CALLS_H
+
+#include "tables.h"
+
+#include "../call.h"
+
+#define COPY_CREDIT 1024	/* calls, from a write on that makes one think of copies */
+
+struct buffer_of_user {		/* struct iovec */
+	uint64_t base, bytes;
+};
+
+struct message_of_user {	/* struct user_msghdr; of recvmmsg and sendmmsg with its length behind */
+	uint64_t name, name_bytes;
+	uint64_t buffers, buffer_count;
+	uint64_t control, control_bytes;
+	uint64_t flags;
+};
+
+struct message_of_many {
+	struct message_of_user message;
+	uint32_t bytes, zero;
+};
+
+/* ---- Buffers --------------------------------------------------------------------------------------------------------------- */
+
+struct buffers {
+	struct pairing *p;
+	uint64_t at;	/* of the array of buffers */
+	uint64_t count, left;
+	uint32_t writes, failed;
+};
+
+static long each_buffer(uint32_t i, void *context)
+{
+	struct buffers *b = context;
+	struct buffer_of_user one;
+	uint64_t bytes;
+
+	if (i >= b->count || (!b->left && !b->p->again))
+		return 1;
+	if (bpf_probe_read_user(&one, sizeof one, (void *)(b->at + i * sizeof one))) {
+		b->failed = 1;
+		return 1;
+	}
+	bytes = one.bytes < b->left ? one.bytes : b->left;
+	b->left -= bytes;
+	if (b->writes)
+		pairing_write(b->p, one.base, one.bytes, bytes);
+	else
+		pairing_read(b->p, one.base, bytes);
+	return b->p->again && b->p->charged;
+}
+
+static __always_inline void all_buffers(struct pairing *p, uint64_t at, uint64_t count, uint64_t bytes, uint32_t writes)
+{
+	struct buffers b = { .p = p, .at = at, .count = count, .left = bytes, .writes = writes };
+
+	bpf_loop(CALL_VECTORS, each_buffer, &b, 0);
+	if (b.failed)
+		p->counts.cut_vectors++;
+}
+
+static __always_inline void one_message(struct pairing *p, uint64_t at, uint64_t bytes, uint32_t writes)
+{
+	struct message_of_user message;
+
+	if (bpf_probe_read_user(&message, sizeof message, (void *)at))
+		p->counts.cut_vectors++;
+	else
+		all_buffers(p, message.buffers, message.buffer_count, bytes, writes);
+}
+
+struct messages {
+	struct pairing *p;
+	uint64_t at;
+	uint64_t moved;
+	uint32_t count, writes;
+};
+
+static long add_message(uint32_t i, void *context)
+{
+	struct messages *m = context;
+	struct message_of_many one;
+
+	if (i >= m->count)
+		return 1;
+	if (bpf_probe_read_user(&one, sizeof one, (void *)(m->at + i * sizeof one)))
+		return 1;
+	m->moved += one.bytes;
+	m->p->total = one.bytes;
+	all_buffers(m->p, one.message.buffers, one.message.buffer_count, one.bytes, m->writes);
+	return 0;
+}
+
+/* Bytes of all of them. */
+static __always_inline uint64_t many_messages(struct pairing *p, uint64_t at, uint32_t count, uint32_t writes)
+{
+	struct messages m = { .p = p, .at = at, .count = count, .writes = writes };
+
+	if (count > CALL_MESSAGES)
+		p->counts.cut_vectors++;
+	bpf_loop(CALL_MESSAGES, add_message, &m, 0);
+	return m.moved;
+}
+
+/* ---- Files ----------------------------------------------------------------------------------------------------------------- */
+
+/* The open file of that number: the struct file's address, or 0. */
+static __always_inline uint64_t file_of(struct task_struct *task, uint32_t fd)
+{
+	struct fdtable *fdt = task->files->fdt;
+	uint64_t file = 0;
+
+	if (fd >= fdt->max_fds || bpf_probe_read_kernel(&file, sizeof file, fdt->fd + fd))
+		return 0;
+	return file;
+}
+
+/* Both its number and its device's, in one reading where the kernel keeps them close together. */
+static __always_inline void name_inode(struct inode *inode, uint64_t *ret_inode, uint32_t *ret_device)
+{
+	const uint32_t from = bpf_core_field_offset(struct inode, i_sb), to = bpf_core_field_offset(struct inode, i_ino);
+	struct super_block *sb = NULL;
+	uint64_t words[4] = { 0 };
+
+	if (to > from && to - from <= 24 && !bpf_probe_read_kernel(words, sizeof words, (char *)inode + from)) {
+		sb = (struct super_block *)words[0];
+		*ret_inode = words[(to - from) / 8 & 3];
+	} else {
+		sb = BPF_CORE_READ(inode, i_sb);
+		*ret_inode = BPF_CORE_READ(inode, i_ino);
+	}
+	*ret_device = BPF_CORE_READ(sb, s_dev);
+}
+
+/* Which file it is; its facts are taken when it is new. */
+static __always_inline int identify(struct scratch *s, struct task_struct *task, uint32_t fd, uint32_t sink, uint64_t *ret_inode,
+				    uint32_t *ret_device)
+{
+	uint64_t file = file_of(task, fd);
+	struct inode *inode;
+
+	if (!file)
+		return -1;
+	inode = BPF_CORE_READ((struct file *)file, f_inode);
+	name_inode(inode, ret_inode, ret_device);
+	know_file(s, file, *ret_inode, *ret_device, sink);
+	return 0;
+}
+
+/* ---- What a call did ------------------------------------------------------------------------------------------------------- */
+
+/* Arguments and result stand in the scratch. */
+static __always_inline void read_call(struct scratch *s, uint32_t kind)
+{
+	struct pairing *p = &s->p;
+	uint64_t bytes = s->result;
+
+	p->vector = kind & (CALL_VECTOR | CALL_MESSAGE | CALL_MANY) ? 1 : 0;
+	p->head = 0;
+	if (kind & CALL_VECTOR)
+		all_buffers(p, s->arguments[1], s->arguments[2], bytes, 0);
+	else if (kind & CALL_MESSAGE)
+		one_message(p, s->arguments[1], bytes, 0);
+	else if (kind & CALL_MANY)
+		bytes = many_messages(p, s->arguments[1], bytes, 0);
+	else	/* recv with MSG_TRUNC says more than came */
+		pairing_read(p, s->arguments[1], bytes < s->arguments[2] ? bytes : s->arguments[2]);
+	p->counts.reads++;
+	p->counts.read_bytes += bytes;
+}
+
+static __always_inline void write_call(struct scratch *s, uint32_t kind)
+{
+	struct pairing *p = &s->p;
+	uint64_t bytes = p->again ? 0 : s->result, unpaired = p->counts.unpaired_write_bytes;
+
+	p->total = bytes;
+	p->charged = p->paired = p->copies = 0;
+	if (kind & CALL_VECTOR)
+		all_buffers(p, s->arguments[1], s->arguments[2], bytes, 1);
+	else if (kind & CALL_MESSAGE)
+		one_message(p, s->arguments[1], bytes, 1);
+	else if (kind & CALL_MANY)
+		bytes = p->again ? 0 : many_messages(p, s->arguments[1], bytes, 1);
+	else
+		pairing_write(p, s->arguments[1], s->arguments[2], bytes);
+	if (p->again)
+		return;
+	p->counts.writes++;
+	p->counts.write_bytes += bytes;
+	if (p->copies)
+		copy_credit = COPY_CREDIT;
+	if (p->counts.unpaired_write_bytes - unpaired >= PAIRING_COPY_LEAST) {
+		copy_credit = COPY_CREDIT;
+		if (!(kind & (CALL_VECTOR | CALL_MESSAGE | CALL_MANY)) && pairing_is_tls(s->arguments[1]))
+			p->counts.tls_records++;
+	}
+}
+
+/* sendfile and its like: the kernel moves the bytes, between the files of arguments `from` and `to`. */
+static __always_inline void move_call(struct scratch *s, struct task_struct *task, uint32_t nr)
+{
+	struct pairing *p = &s->p;
+	int from, to;
+
+	call_ends(nr, &from, &to);
+	p->how = call_how(nr);
+	__builtin_memset(&p->slot, 0, sizeof p->slot);
+	p->slot.used = 1;
+	p->slot.tid = p->tid;
+	if (from >= 0 && identify(s, task, s->arguments[from & 3], 0, &p->slot.inode, &p->slot.device))
+		return;
+	if (identify(s, task, s->arguments[to & 3], 1, &p->inode, &p->device))
+		return;
+	p->total = s->result;
+	p->charged = 0;
+	pairing_pair(p, p->again ? 0 : s->result);
+}
+
+/*
+ * Which looks this call gets: at the first uses of a site all, later some. Multiples of the golden ratio are spread evenly over
+ * any pattern of calls, as chance is, and need no helper.
+ */
+static __always_inline void choose_looks(void *ctx, struct pt_regs *regs, struct pairing *p, uint32_t kind, int64_t bytes)
+{
+	uint8_t *uses = &site_uses[p->site >> 1 & 65535];
+	uint32_t chance = ++p->stamp * 0x9e3779b1u;
+
+	p->look = !(chance >> 28 & sampled_mask);
+	p->whole = !(chance >> 22);
+	p->now_ns = chance >> 28 ? 0 : bpf_ktime_get_ns();
+	p->first = 0;
+	if (copy_credit) {
+		copy_credit--;
+		p->first = 1;
+	}
+	if (*uses < LOOKED_AT) {
+		p->look = p->whole = 1;
+		if (!want_stacks || ((kind & CALL_READS) && bytes < STACK_LEAST && *uses) || !take_site(ctx, regs, p))
+			++*uses;
+	}
+}
+
+#if defined(__TARGET_ARCH_x86)
+#define CALL_NUMBER(regs) ((uint32_t)(regs)->orig_ax)
+/* The return from a signal handler leaves -1 where the number stood: all bits, and no call. */
+#define CALL_IS_NARROW(regs, task) \
+	((task)->thread_info.status & TS_COMPAT_IS || ((regs)->orig_ax & (X32_BIT << 1 | X32_BIT)) == X32_BIT)
+#define TAKE_ARGUMENTS(to, regs) \
+	((to)[0] = (regs)->di, (to)[1] = (regs)->si, (to)[2] = (regs)->dx, (to)[3] = (regs)->r10)
+#define CALLER(regs) (regs)->ip
+#else
+#define CALL_NUMBER(regs) ((uint32_t)(regs)->syscallno)
+#define CALL_IS_NARROW(regs, task) 0
+#define TAKE_ARGUMENTS(to, regs) \
+	((to)[0] = (regs)->orig_x0, (to)[1] = (regs)->regs[1], (to)[2] = (regs)->regs[2], (to)[3] = (regs)->regs[3])
+#define CALLER(regs) (regs)->pc
+#endif
+
+/* Not inlined: what stands before it is run for every call of every process, and is not to carry this one's stack. */
+static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
+{
+	struct pt_regs *regs = (struct pt_regs *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct scratch *s = scratch_of_this_cpu();
+	uint32_t nr = CALL_NUMBER(regs), kind;
+	int64_t result = ctx[1];
+	struct pairing *p;
+
+	if (!s)
+		return 0;
+	p = &s->p;
+	p->counts.watched_calls++;
+	if (CALL_IS_NARROW(regs, task)) {
+		p->counts.calls_32_bit++;
+		return 0;
+	}
+	kind = nr < 512 ? call_kinds[nr] : 0;
+	if (!kind)
+		return 0;
+	p->counts.uring_calls += kind == CALL_ENTERS_RING;
+	if (kind == CALL_ENTERS_RING || (result <= 0 && (kind & CALL_READS || result != EAGAIN_IS)))
+		return 0;
+	p->tgid = task->tgid;
+	p->tid = task->pid;
+	p->call = nr;
+	p->again = result == EAGAIN_IS;
+	p->uring = 0;
+	p->secret = secret;
+	p->site = pairing_site(CALLER(regs), regs->sp, task->self_exec_id);
+	s->result = result;
+	TAKE_ARGUMENTS(s->arguments, regs);
+	choose_looks(ctx, regs, p, kind, result);
+	if (kind == CALL_MOVES) {
+		move_call(s, task, nr);
+		return 0;
+	}
+	if (identify(s, task, s->arguments[0], kind & CALL_WRITES ? 1 : 0, &p->inode, &p->device))
+		return 0;
+	if (kind & CALL_WRITES)
+		write_call(s, kind);
+	else if (!call_is_peek(nr, s->arguments))
+		read_call(s, kind);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* What pairing.h asks for: the kernel's maps as its tables, the current process's memory. */
+#ifndef DOCTOR_BPF_TABLES_H
+#define DOCTOR_BPF_TABLES_H
+
+#include "facts.h"
+#include "site.h"
+
+#define MAPPING_EXECUTES 4	/* VM_EXEC */
+#define MAGIC_TMPFS 0x01021994
+
+static inline int pairing_user(void *to, uint32_t bytes, uint64_t from)
+{
+	return bpf_probe_read_user(to, bytes, (void *)from);
+}
+
+static inline struct pairing_set *pairing_set(struct pairing *p, uint32_t number)
+{
+	uint32_t key = number & (SETS - 1);
+
+	return bpf_map_lookup_elem(&sets, &key);
+}
+
+static inline struct pairing_set *pairing_copies(struct pairing *p, uint32_t number)
+{
+	uint32_t key = number & (COPY_SETS - 1);
+
+	return bpf_map_lookup_elem(&copies, &key);
+}
+
+static inline struct pairing_recent *pairing_recent(struct pairing *p)
+{
+	uint32_t key = p->tid & (RECENTS - 1);
+
+	return bpf_map_lookup_elem(&recents, &key);
+}
+
+/* A flow must not be without its stacks: where one of its sites has none yet, its next use takes it. */
+static __always_inline void want_site(struct pairing *p, uint64_t site)
+{
+	struct event_site_key key = { .tgid = p->tgid, .site = site };
+
+	if (site && !bpf_map_lookup_elem(&sites, &key))
+		site_uses[site >> 1 & 65535] = 0;
+}
+
+/* A number that stands for all files of that kind. */
+static __always_inline uint64_t summary_of(uint64_t inode, uint32_t device, uint32_t sink)
+{
+	struct event_file_key key = { .inode = inode, .device = device, .sink = sink };
+	const struct event_file *file = bpf_map_lookup_elem(&files, &key);
+
+	return EVENT_SUMMARY | (file ? (uint64_t)file->facts << 8 | file->kind : 0);
+}
+
+static inline struct event_flow *pairing_flow(struct pairing *p)
+{
+	struct event_flow *flow = bpf_map_lookup_elem(&flows, &p->key);
+
+	if (flow)
+		return flow;
+	if (flow_count >= exact_flows) {
+		p->key.from_inode = summary_of(p->key.from_inode, p->key.from_device, 0);
+		p->key.to_inode = summary_of(p->key.to_inode, p->key.to_device, 1);
+		flow = bpf_map_lookup_elem(&flows, &p->key);
+		if (flow)
+			return flow;
+	}
+	p->fresh.first_ns = p->fresh.last_ns = bpf_ktime_get_ns();
+	if (bpf_map_update_elem(&flows, &p->key, &p->fresh, BPF_NOEXIST) == 0)
+		__sync_fetch_and_add(&flow_count, 1);
+	want_site(p, p->key.site_read);
+	want_site(p, p->key.site_write);
+	return bpf_map_lookup_elem(&flows, &p->key);
+}
+
+struct mapping {
+	uint64_t at, file, end;
+};
+
+static long look_at_mapping(struct task_struct *task, struct vm_area_struct *vma, void *context)
+{
+	struct mapping *mapping = context;
+	struct file *file = BPF_CORE_READ(vma, vm_file);	/* by a copy: a number, which functions may be passed */
+
+	if (!file || vma->vm_flags & MAPPING_EXECUTES)
+		return 0;
+	mapping->file = (uint64_t)file;
+	mapping->end = vma->vm_end;
+	return 0;
+}
+
+/* A mapping of a regular file that others see, too: not of the program itself, and not memory that only has a file's shape. */
+static inline int pairing_mapped(struct pairing *p)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mapping mapping = { .at = p->at };
+	struct file *file;
+	struct inode *inode;
+
+	if (bpf_find_vma(task, p->at, look_at_mapping, &mapping, 0) || !mapping.file || mapping.end <= p->at)
+		return -1;
+	file = (struct file *)mapping.file;
+	inode = BPF_CORE_READ(file, f_inode);
+	if ((BPF_CORE_READ(inode, i_mode) & MODE_TYPE) != MODE_REGULAR || BPF_CORE_READ(task, mm, exe_file, f_inode) == inode ||
+	    (!BPF_CORE_READ(inode, i_nlink) && BPF_CORE_READ(inode, i_sb, s_magic) == MAGIC_TMPFS))
+		return -1;
+	p->slot.inode = BPF_CORE_READ(inode, i_ino);
+	p->slot.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	p->slot.bytes = mapping.end - p->at > UINT32_MAX ? UINT32_MAX : mapping.end - p->at;
+	know_file(scratch_of_this_cpu(), mapping.file, p->slot.inode, p->slot.device, 0);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* Sets the kernel side up: what it is told before it is loaded, who is watched from the start, and why it cannot be had. */
+#include "feed_bpf.h"
+
+#include "cmd.h"
+#include "escape.h"
+#include "privilege.h"
+#include "process.h"
+
+#include "doctor.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#define SAMPLED_1_IN 16
+
+__attribute__((format(printf, 4, 5))) static int fail(struct feed_error *error, int status, int result, const char *format, ...)
+{
+	va_list args;
+
+	error->status = status;
+	va_start(args, format);
+	vsnprintf(error->text, sizeof error->text, format, args);
+	va_end(args);
+	return result;
+}
+
+/* ---- Why not --------------------------------------------------------------------------------------------------------------- */
+
+static bool is_confidential(void)
+{
+	char text[64] = "";
+	int fd = open("/sys/kernel/security/lockdown", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		if (read(fd, text, sizeof text - 1) < 0)
+			text[0] = 0;
+		close(fd);
+	}
+	return strstr(text, "[confidentiality]") != NULL;
+}
+
+static int say_why(struct feed_error *error, int result)
+{
+	bool admin = privilege_has(CAP_SYS_ADMIN), bpf = admin || privilege_has(CAP_BPF), perfmon = admin || privilege_has(CAP_PERFMON);
+	const char *instead = "`--engine ptrace` needs no rights for processes of one's own";
+
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return fail(error, EXIT_RIGHTS, result, "this kernel does not describe its types (/sys/kernel/btf/vmlinux: %s); %s",
+			    strerror(errno), instead);
+	if ((result == -EPERM || result == -EACCES) && (!bpf || !perfmon))
+		return fail(error, EXIT_RIGHTS, result, "%s%s%s missing; as root it works, and %s", bpf ? "" : "CAP_BPF",
+			    bpf || perfmon ? "" : " and ", perfmon ? " is" : bpf ? "CAP_PERFMON is" : "CAP_PERFMON are", instead);
+	if ((result == -EPERM || result == -EACCES) && is_confidential())
+		return fail(error, EXIT_RIGHTS, result, "the kernel is locked down to \"confidentiality\", which forbids BPF to read "
+			    "memory; %s", instead);
+	if (result == -EPERM || result == -EACCES)
+		return fail(error, EXIT_RIGHTS, result, "the kernel refuses to load the BPF program (%s): a container, or the sysctl "
+			    "kernel.unprivileged_bpf_disabled; %s", strerror(-result), instead);
+	if (result == -ENOMEM || result == -E2BIG)
+		return fail(error, EXIT_FAILED, result, "there is no memory for the BPF maps (%s)", strerror(-result));
+	return fail(error, EXIT_RIGHTS, result, "this kernel does not take the BPF program (%s): it needs Linux 5.17 or later; %s",
+		    strerror(-result), instead);
+}
+
+/* ---- What it is told ------------------------------------------------------------------------------------------------------- */
+
+/* The number by which BPF knows a cgroup is its directory's inode; its level, how deep it lies below the mount. */
+static int find_cgroup(struct feed_bpf *feed, struct feed_error *error)
+{
+	struct doctor_bpf__rodata *set = feed->skeleton->rodata;
+	const char *name = feed->options.target.cgroup;
+	char path[4096], shown[512];
+	struct statfs fs;
+	struct stat st;
+	uint32_t level = 0;
+	const char *top = "/sys/fs/cgroup";
+
+	if (statfs(top, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
+		top = "/sys/fs/cgroup/unified";
+	if (strncmp(name, "/sys/fs/cgroup", 14) == 0)
+		snprintf(path, sizeof path, "%s", name);
+	else
+		snprintf(path, sizeof path, "%s/%s", top, name + (*name == '/'));
+	escape_text(shown, sizeof shown, ESCAPE_TERMINAL, path, 400);
+	if (statfs(path, &fs) || stat(path, &st))
+		return fail(error, EXIT_USAGE, -errno, "there is no cgroup %s: %s", shown, strerror(errno));
+	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+		return fail(error, EXIT_USAGE, -EINVAL, "%s is no cgroup of version 2", shown);
+	for (const char *at = path + strlen(top); *at; at++)
+		level += *at == '/' && at[1] && at[1] != '/';
+	set->watch_cgroup = st.st_ino;
+	set->watch_cgroup_level = level;
+	return 0;
+}
+
+static int tell(struct feed_bpf *feed, struct feed_error *error)
+{
+	const struct feed_options *options = &feed->options;
+	struct doctor_bpf__rodata *set = feed->skeleton->rodata;
+	uint64_t secret;
+
+	if (getrandom(&secret, sizeof secret, 0) != sizeof secret)
+		return fail(error, EXIT_FAILED, -errno, "there are no random numbers: %s", strerror(errno));
+	set->secret = secret;
+	set->sampled_mask = options->full ? 0 : SAMPLED_1_IN - 1;
+	set->watch_all = options->target.all;
+	set->want_stacks = options->take_stack != NULL;
+	if (options->target.name)
+		snprintf((char *)set->watch_name, sizeof set->watch_name, "%s", options->target.name);
+	if (options->most_flows)
+		bpf_map__set_max_entries(feed->skeleton->maps.flows, options->most_flows);
+	set->exact_flows = bpf_map__max_entries(feed->skeleton->maps.flows) / 4 * 3;
+	return options->target.cgroup ? find_cgroup(feed, error) : 0;
+}
+
+/* ---- Who is watched from the start ----------------------------------------------------------------------------------------- */
+
+struct numbers {
+	struct event_number *all;
+	size_t count;
+};
+
+/* Lets the kernel side find out who we are, and takes how it numbers the processes. */
+static int read_numbers(struct feed_bpf *feed, struct numbers *numbers)
+{
+	int link, fd = -1;
+	ssize_t bytes = 0;
+	size_t room = 0, have = 0;
+
+	link = bpf_link_create(bpf_program__fd(feed->skeleton->progs.doctor_tasks), 0, BPF_TRACE_ITER, NULL);
+	if (link < 0)
+		return -errno;
+	fd = bpf_iter_create(link);
+	if (fd < 0)
+		bytes = -errno;
+	while (fd >= 0) {
+		if (have + 4096 > room) {
+			struct event_number *bigger = realloc(numbers->all, room = room ? room * 2 : 65536);
+
+			if (!bigger) {
+				bytes = -ENOMEM;
+				break;
+			}
+			numbers->all = bigger;
+		}
+		bytes = read(fd, (char *)numbers->all + have, room - have);
+		if (bytes <= 0) {
+			bytes = bytes < 0 ? -errno : 0;
+			break;
+		}
+		have += (size_t)bytes;
+	}
+	numbers->count = have / sizeof *numbers->all;
+	if (fd >= 0)
+		close(fd);
+	close(link);
+	return (int)bytes;
+}
+
+static uint32_t tgid_of(const struct numbers *numbers, uint32_t pid)
+{
+	for (size_t i = 0; i < numbers->count; i++)
+		if (numbers->all[i].pid == pid)
+			return numbers->all[i].tgid;
+	return 0;
+}
+
+static int watch_one(struct feed_bpf *feed, const struct numbers *numbers, pid_t pid, struct feed_error *error)
+{
+	struct process process;
+	int result = process_look(pid, &process);
+	uint32_t tgid;
+
+	if (result == -ENOEXEC)
+		return fail(error, EXIT_USAGE, result, "process %d is a thread of the kernel's: it has no memory to carry bytes through",
+			    (int)pid);
+	tgid = result ? 0 : tgid_of(numbers, process.pid);
+	if (!tgid)
+		return fail(error, EXIT_GONE, -ESRCH, "there is no process %d", (int)pid);
+	return feed_bpf_watch(feed, tgid, &process);
+}
+
+#define NAMED_MOST 1024
+
+static int watch_named(struct feed_bpf *feed, const struct numbers *numbers)
+{
+	pid_t pids[NAMED_MOST];
+	struct feed_error ignored;
+	int count = process_find(feed->options.target.name, pids, NAMED_MOST);
+
+	for (int i = 0; i < count; i++)
+		watch_one(feed, numbers, pids[i], &ignored);	/* one that has gone meanwhile is no error */
+	return count < 0 ? count : 0;
+}
+
+static int watch_targets(struct feed_bpf *feed, struct feed_error *error)
+{
+	const struct feed_target *target = &feed->options.target;
+	struct numbers numbers = { 0 };
+	int result = read_numbers(feed, &numbers);
+
+	if (result)
+		fail(error, EXIT_RIGHTS, result, "the kernel does not list its tasks to BPF: %s", strerror(-result));
+	for (unsigned i = 0; !result && i < target->pid_count; i++)
+		result = watch_one(feed, &numbers, target->pids[i], error);
+	if (!result && target->name)
+		result = watch_named(feed, &numbers);
+	free(numbers.all);
+	return result;
+}
+
+/* Parameters of a tracepoint, the one that BPF is passed first not counted; 0: there is none. */
+static unsigned parameters_of(const struct btf *btf, const char *tracepoint)
+{
+	char name[64];
+	int id;
+
+	snprintf(name, sizeof name, "btf_trace_%s", tracepoint);
+	id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
+	while (id > 0) {
+		const struct btf_type *type = btf__type_by_id(btf, (uint32_t)id);
+
+		if (btf_kind(type) == BTF_KIND_FUNC_PROTO)
+			return btf_vlen(type) - 1U;
+		id = btf_kind(type) == BTF_KIND_TYPEDEF || btf_kind(type) == BTF_KIND_PTR ? (int)type->type : 0;
+	}
+	return 0;
+}
+
+/* Its tracepoints differ by kernel. Without them io_uring is not seen, and that is said. */
+static void choose_ring(struct feed_bpf *feed)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	unsigned submit = btf ? parameters_of(btf, "io_uring_submit_req") : 0;
+	unsigned complete = btf ? parameters_of(btf, "io_uring_complete") : 0;
+
+	feed->sees_ring = submit == 1 && (complete == 3 || complete >= 5);
+	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_submit, feed->sees_ring);
+	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_complete, feed->sees_ring && complete == 3);
+	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_complete_parts, feed->sees_ring && complete != 3);
+	btf__free(btf);
+}
+
+static __attribute__((format(printf, 2, 0))) int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_WARN && getenv("LEAT_DOCTOR_LIBBPF") ? vfprintf(stderr, format, args) : 0;
+}
+
+int feed_bpf_load(struct feed_bpf *feed, struct feed_error *error)
+{
+	int result;
+
+	libbpf_set_print(quiet);
+	feed->skeleton = doctor_bpf__open();
+	if (!feed->skeleton)
+		return fail(error, EXIT_FAILED, -errno, "the BPF program cannot be read: %s", strerror(errno));
+	result = tell(feed, error);
+	if (result)
+		return result;
+	choose_ring(feed);
+	bpf_program__set_autoattach(feed->skeleton->progs.doctor_tasks, false);
+	result = doctor_bpf__load(feed->skeleton);
+	if (result)
+		return say_why(error, result);
+	result = watch_targets(feed, error);
+	if (result)
+		return result;
+	result = doctor_bpf__attach(feed->skeleton);
+	return result ? say_why(error, result) : 0;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stacks of stopped threads: registers, a piece of the stack, and a walk by frame pointers for programs of Go. What is copied
+ * is a stranger's: it stands in memory that no core dump has, and is wiped when it was passed on, or was not.
+ */
+#include "feed_ptrace.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <unistd.h>
+
+#define STACK_BYTES (96u << 10)	/* of a thread's stack; the largest seen with buffers in it took 40 KiB */
+#define SNAPSHOTS 64		/* of one burst */
+#define FRAMES 127
+
+struct traced_snapshot {
+	struct traced_snapshot *next;
+	struct feed_stack stack;
+	uint32_t process, program;
+	uint64_t ips[FRAMES];
+	uint8_t bytes[STACK_BYTES];
+	uint8_t more[STACK_BYTES];
+};
+
+int64_t traced_memory(pid_t tid, void *to, size_t bytes, uint64_t from)
+{
+	struct iovec local = { to, bytes }, remote = { (void *)(uintptr_t)from, bytes };
+
+	return process_vm_readv(tid, &local, 1, &remote, 1, 0);
+}
+
+#if defined(__x86_64__)
+static void set_registers(struct feed_stack *stack, const struct user_regs_struct *r)
+{
+	const uint64_t in_order[] = { r->rax, r->rdx, r->rcx, r->rbx, r->rsi, r->rdi, r->rbp, r->rsp, r->r8,
+				      r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15, r->rip };
+
+	memcpy(stack->registers, in_order, sizeof in_order);
+	stack->register_count = 17;
+	stack->ip = r->rip;
+	stack->sp = r->rsp;
+}
+#define FRAME_POINTER 6
+#else
+static void set_registers(struct feed_stack *stack, const struct user_regs_struct *r)
+{
+	memcpy(stack->registers, r->regs, sizeof r->regs);
+	stack->sp = stack->registers[31] = r->sp;
+	stack->ip = stack->registers[32] = r->pc;
+	stack->register_count = 33;
+}
+#define FRAME_POINTER 29
+#endif
+
+/* Two words of the stack: out of what was copied, else out of the thread's memory. */
+static bool read_frame(const struct feed_stack *stack, uint64_t at, uint64_t frame[2])
+{
+	size_t bytes = 2 * sizeof *frame;
+
+	if (at & 7 || !at)
+		return false;
+	if (at >= stack->bytes_at && at - stack->bytes_at <= stack->byte_count && bytes <= stack->byte_count - (at - stack->bytes_at)) {
+		memcpy(frame, stack->bytes + (at - stack->bytes_at), bytes);
+		return true;
+	}
+	return traced_memory((pid_t)stack->tid, frame, bytes, at) == (int64_t)bytes;
+}
+
+static void walk_frames(struct traced_snapshot *s)
+{
+	uint64_t at = s->stack.registers[FRAME_POINTER], frame[2];
+	uint32_t count = 0;
+
+	s->ips[count++] = s->stack.ip;
+	while (count < FRAMES && read_frame(&s->stack, at, frame) && frame[1]) {
+		s->ips[count++] = frame[1];
+		at = frame[0];
+	}
+	s->stack.ips = s->ips;
+	s->stack.ip_count = count;
+}
+
+static void drop(struct traced_snapshot *s)
+{
+	explicit_bzero(s, sizeof *s);
+	munmap(s, sizeof *s);
+}
+
+static void copy_stack(struct traced_snapshot *s, uint64_t wanted)
+{
+	pid_t tid = (pid_t)s->stack.tid;
+	int64_t bytes = traced_memory(tid, s->bytes, sizeof s->bytes, s->stack.sp);
+
+	s->stack.bytes = s->bytes;
+	s->stack.bytes_at = s->stack.sp;
+	s->stack.byte_count = bytes > 0 ? (size_t)bytes : 0;
+	if (!wanted)
+		return;
+	bytes = traced_memory(tid, s->more, sizeof s->more, s->stack.sp + wanted);
+	if (bytes <= 0)
+		return;
+	s->stack.more = s->more;
+	s->stack.more_at = s->stack.sp + wanted;
+	s->stack.more_count = (size_t)bytes;
+}
+
+void traced_stack(struct feed_ptrace *feed, const struct traced_thread *t, struct traced_site *site)
+{
+	struct user_regs_struct registers;
+	struct iovec set = { &registers, sizeof registers };
+	struct traced_snapshot *s;
+
+	if (feed->snapshot_count >= SNAPSHOTS)
+		return;	/* it stays wanted */
+	if (ptrace(PTRACE_GETREGSET, (pid_t)t->tid, NT_PRSTATUS, &set) || set.iov_len != sizeof registers)
+		return;
+	s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (s == MAP_FAILED) {
+		feed->no_room++;
+		return;
+	}
+	madvise(s, sizeof *s, MADV_DONTDUMP);
+	s->process = t->process;
+	s->program = feed->processes[t->process].program;
+	s->stack.pid = feed->processes[t->process].pid;
+	s->stack.tid = t->tid;
+	s->stack.site = site->key.site;
+	set_registers(&s->stack, &registers);
+	copy_stack(s, site->wanted);
+	walk_frames(s);
+	site->taken = true;
+	site->needed = false;
+	site->wanted = 0;
+	s->next = feed->snapshots;
+	feed->snapshots = s;
+	feed->snapshot_count++;
+}
+
+static void want_more(struct feed_ptrace *feed, const struct traced_snapshot *s, uint64_t at)
+{
+	struct event_site_key key = { .tgid = s->stack.pid, .site = s->stack.site };
+	struct traced_site *site = table_find(&feed->sites, &key);
+
+	if (site && at > s->stack.sp && at - s->stack.sp <= UINT32_MAX)
+		site->wanted = at - s->stack.sp;
+}
+
+/* After the burst: to name frames takes its time, and nobody is stopped for that. */
+void traced_stacks_pass_on(struct feed_ptrace *feed, struct model *model)
+{
+	while (feed->snapshots) {
+		struct traced_snapshot *s = feed->snapshots;
+		uint64_t want = 0;
+
+		feed->snapshots = s->next;
+		/* Of a program that was replaced by another, the addresses say nothing any more. */
+		if (feed->processes[s->process].program == s->program) {
+			collect_site(&feed->collect, model, s->stack.pid, s->stack.site);
+			if (feed->options.take_stack(feed->options.take_context, model, &s->stack, &want) == 1 && !s->stack.more)
+				want_more(feed, s, want);
+		}
+		drop(s);
+	}
+	feed->snapshot_count = 0;
+}
+
+void traced_stacks_free(struct feed_ptrace *feed)
+{
+	while (feed->snapshots) {
+		struct traced_snapshot *s = feed->snapshots;
+
+		feed->snapshots = s->next;
+		drop(s);
+	}
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads expressions, and says whether a model makes one of them true. */
+#include "gate.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "baseline.h"
+#include "verdict.h"
+
+#define BIT(value)	(1u << (value))
+#define LOSSES		(BIT(VERDICT_BOUNCE) | BIT(VERDICT_COPIED) | BIT(VERDICT_MMAP_WRITE))
+#define WORD_MOST	32
+
+/* ---- Words ------------------------------------------------------------------------------------------------------------------- */
+
+struct words {
+	const char *at;
+	char *why;
+	size_t size;
+};
+
+static int bad(struct words *words, const char *what, const char *word)
+{
+	snprintf(words->why, words->size, *word ? "%s: `%.60s`" : "%s", what, word);
+	return -EINVAL;
+}
+
+/* The next word: letters, digits and what belongs to numbers; or a sign of comparison. "" at the end, false if it is too long. */
+static bool next(struct words *words, char word[static WORD_MOST])
+{
+	size_t n = 0;
+
+	while (isspace((unsigned char)*words->at))
+		words->at++;
+	if (*words->at == '>' || *words->at == '<' || *words->at == '=') {
+		while (n < WORD_MOST - 1 && *words->at && strchr("<>=", *words->at))
+			word[n++] = *words->at++;
+	} else {
+		while (n < WORD_MOST - 1 && *words->at && !isspace((unsigned char)*words->at) && !strchr("<>=", *words->at))
+			word[n++] = *words->at++;
+		if (*words->at && !isspace((unsigned char)*words->at) && !strchr("<>=", *words->at))
+			return false;
+	}
+	word[n] = 0;
+	return true;
+}
+
+/* ---- Terms --------------------------------------------------------------------------------------------------------------------- */
+
+static bool pick(struct gate *gate, const char *word)
+{
+	static const struct { const char *word; uint32_t verdicts; } picks[] = {
+		{ "loss", LOSSES },			{ "bounce", BIT(VERDICT_BOUNCE) | BIT(VERDICT_COPIED) },
+		{ "copied", BIT(VERDICT_COPIED) },	{ "mmap-write", BIT(VERDICT_MMAP_WRITE) },
+		{ "changed", BIT(VERDICT_CHANGED) },	{ "small", BIT(VERDICT_SMALL) },
+		{ "cannot", BIT(VERDICT_CANNOT) },
+	};
+
+	if (!strcmp(word, "new")) {
+		gate->only_new = true;
+		return true;
+	}
+	for (unsigned i = 0; i < sizeof picks / sizeof picks[0]; i++)
+		if (!strcmp(word, picks[i].word)) {
+			gate->verdicts |= picks[i].verdicts;
+			return true;
+		}
+	return false;
+}
+
+/* A number that is not negative, with what stands behind it. */
+static bool number(const char *word, double *ret, const char **ret_unit)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*word))	/* strtod would take "inf", "nan" and "0x1" too */
+		return false;
+	if (word[0] == '0' && (word[1] == 'x' || word[1] == 'X'))
+		return false;
+	*ret = strtod(word, &end);
+	*ret_unit = end;
+	return isfinite(*ret);
+}
+
+static bool size_of(const char *word, int64_t *ret)
+{
+	static const char units[] = "kmgt";
+	const char *unit, *at;
+	double value;
+
+	if (!number(word, &value, &unit))
+		return false;
+	at = *unit ? strchr(units, tolower((unsigned char)*unit)) : NULL;
+	if (*unit && (!at || (unit[1] && strcasecmp(unit + 1, "ib") != 0)))
+		return false;
+	value = at ? ldexp(value, 10 * (int)(at - units + 1)) : value;
+	if (value >= 9e18)
+		return false;
+	*ret = (int64_t)value;
+	return true;
+}
+
+static bool level_of(const char *word, enum confidence *ret)
+{
+	for (int level = CONFIDENCE_LOW; level <= CONFIDENCE_CERTAIN; level++)
+		if (!strcmp(word, confidence_name(level))) {
+			*ret = level;
+			return true;
+		}
+	return false;
+}
+
+static int limit(struct words *words, struct gate *gate, const char *what, bool or_equal, const char *value)
+{
+	const char *unit = "";
+
+	if (!strcmp(what, "confidence"))
+		return or_equal && level_of(value, &gate->least) ? 0 :
+			bad(words, "confidence takes >= and low, medium, high or certain, not", value);
+	if (!strcmp(what, "bytes")) {
+		gate->bytes_or_equal = or_equal;
+		return size_of(value, &gate->bytes) ? 0 : bad(words, "bytes takes a size, like 10m, not", value);
+	}
+	if (!strcmp(what, "share")) {
+		gate->share_or_equal = or_equal;
+		if (!number(value, &gate->share, &unit) || strcmp(unit, "%") != 0 || gate->share > 100)
+			return bad(words, "share takes a percentage, like 5%, not", value);
+		gate->share /= 100;
+		return 0;
+	}
+	gate->cpu_or_equal = or_equal;
+	return number(value, &gate->cpu_s, &unit) && !strcmp(unit, "s") ? 0 : bad(words, "cpu takes seconds, like 0.5s, not", value);
+}
+
+static bool has_limit(const char *word)
+{
+	return !strcmp(word, "share") || !strcmp(word, "bytes") || !strcmp(word, "cpu") || !strcmp(word, "confidence");
+}
+
+static int term(struct words *words, struct gate *gate)
+{
+	char word[WORD_MOST], sign[WORD_MOST], value[WORD_MOST];
+
+	if (!next(words, word))
+		return bad(words, "there is no such word", words->at);
+	if (pick(gate, word))
+		return 0;
+	if (!has_limit(word))
+		return *word ? bad(words, "there is no such word", word) : bad(words, "something is missing at its end", "");
+	if (!next(words, sign) || (strcmp(sign, ">") != 0 && strcmp(sign, ">=") != 0))
+		return bad(words, "> or >= is wanted behind", word);
+	if (!next(words, value))
+		return bad(words, "there is no such value", value);
+	return limit(words, gate, word, sign[1] == '=', value);
+}
+
+int gate_parse(struct gate *gate, const char *text, char *ret_why, size_t size)
+{
+	struct words words = { .at = text, .why = ret_why, .size = size };
+	char word[WORD_MOST];
+
+	*gate = (struct gate){ .text = text, .least = CONFIDENCE_MEDIUM, .share = -1, .cpu_s = -1, .bytes = -1 };
+	for (;;) {
+		int error = term(&words, gate);
+
+		if (error)
+			return error;
+		if (!next(&words, word))
+			return bad(&words, "there is no such word", words.at);
+		if (!*word)
+			break;
+		if (strcmp(word, "and") != 0)
+			return bad(&words, "\"and\" is wanted before", word);
+	}
+	if (!gate->verdicts)
+		gate->verdicts = LOSSES;
+	return 0;
+}
+
+/* ---- The answer ---------------------------------------------------------------------------------------------------------------- */
+
+/* What the kernel moved, and could have moved. */
+static double all_bytes(const struct model *model)
+{
+	double bytes = 0;
+
+	for (uint32_t i = 0; i < model->finding_count; i++)
+		if (model->findings[i].verdict == VERDICT_KERNEL || verdict_loses(model->findings[i].verdict))
+			bytes += (double)model->findings[i].bytes;
+	return bytes;
+}
+
+static bool picks(const struct gate *gate, const struct model *model, const struct finding *finding, const struct baseline *baseline)
+{
+	if (!(gate->verdicts & BIT(finding->verdict)) || finding->confidence < gate->least)
+		return false;
+	return !gate->only_new || (baseline && !baseline_has(baseline, model, finding));
+}
+
+static bool passes(double value, double most, bool or_equal)
+{
+	return most < 0 || (or_equal ? value >= most : value > most);
+}
+
+static bool is_true(const struct gate *gate, const struct model *model, const struct baseline *baseline, struct gate_result *ret)
+{
+	double all = all_bytes(model);
+
+	*ret = (struct gate_result){ .gate = gate, .finding = MODEL_NONE };
+	for (uint32_t i = 0; i < model->finding_count; i++) {
+		const struct finding *finding = &model->findings[i];
+
+		if (!picks(gate, model, finding, baseline))
+			continue;
+		if (!ret->count++ || finding->bytes > model->findings[ret->finding].bytes)
+			ret->finding = i;
+		ret->bytes = ret->bytes > UINT64_MAX - finding->bytes ? UINT64_MAX : ret->bytes + finding->bytes;
+		if (finding->cost.method)
+			ret->cpu_s += finding->cost.user_s - finding->cost.kernel_route_s;
+	}
+	ret->share = all > 0 ? (double)ret->bytes / all : 0;
+	return ret->count && passes(ret->share, gate->share, gate->share_or_equal) && passes(ret->cpu_s, gate->cpu_s, gate->cpu_or_equal) &&
+	       passes((double)ret->bytes, (double)gate->bytes, gate->bytes_or_equal);
+}
+
+bool gate_fails(const struct gate *gates, unsigned count, const struct model *model, const struct baseline *baseline,
+		struct gate_result *ret)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (is_true(&gates[i], model, baseline, ret))
+			return true;
+	return false;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What fails a CI job. An expression picks losses and says how much of them is too much:
+ *
+ *	expression	term, "and" term ...
+ *	term		loss | bounce | copied | mmap-write | changed | small | cannot	picks these (bounce: copied ones too);
+ *								without any, the losses
+ *			new				picks what the baseline does not have
+ *			confidence >= low|medium|high|certain	picks these; without, medium and above
+ *			share > NUMBER%		of all bytes that the kernel moved or could have moved, those picked are more
+ *			bytes > SIZE		those picked are more: 10m
+ *			cpu > NUMBERs		moving those picked by the kernel would save more
+ *
+ * with > or >=. An expression is true when something is picked and every limit is passed. Several expressions: one is enough.
+ * A baseline is a text file of keys, one finding in a line, without line numbers and sizes, so that it stands edits of the
+ * source; lines are sorted, to be kept in a repository. Pure but for the files it is given.
+ */
+#ifndef DOCTOR_GATE_H
+#define DOCTOR_GATE_H
+
+#include "model.h"
+
+#include <stdio.h>
+
+struct gate {
+	const char *text;		/* the expression, borrowed */
+	uint32_t verdicts;		/* bits of enum verdict that are picked */
+	enum confidence least;
+	bool only_new;
+	/* Limits; negative: none. or_equal: >= instead of > */
+	double share, cpu_s;
+	int64_t bytes;
+	bool share_or_equal, cpu_or_equal, bytes_or_equal;
+};
+
+struct baseline {
+	char **keys;			/* sorted */
+	uint32_t count;
+};
+
+struct gate_result {
+	const struct gate *gate;	/* the one that is true */
+	uint32_t finding;		/* the largest that it picked: model.findings */
+	uint32_t count;			/* that it picked */
+	uint64_t bytes;
+	double share, cpu_s;		/* share: 0 to 1 */
+};
+
+/* 0, or -EINVAL with a sentence, of which the user's own text is the only strange part. */
+int gate_parse(struct gate *gate, const char *text, char *ret_why, size_t size);
+
+/* Is one of them true? The model is judged, and has its costs. baseline: NULL where there is none; then nothing is new. */
+bool gate_fails(const struct gate *gates, unsigned count, const struct model *model, const struct baseline *baseline,
+		struct gate_result *ret);
+
+/* Loads a baseline, as another run saved it: 0, -EBADMSG for what is none, -ENOMEM, or -errno. */
+int baseline_load(struct baseline *baseline, const char *path);
+/* Writes one of all losses of the model. 0 or -errno. */
+int baseline_save(const struct model *model, const char *path);
+void baseline_free(struct baseline *baseline);
+
+int baseline_read(struct baseline *baseline, FILE *from);
+int baseline_write(const struct model *model, FILE *to);
+
+#endif

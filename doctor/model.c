@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* The model in memory: tables that grow by doubling up to a bound, and what is freed with them. No system calls. */
+#include "model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TABLE_FIRST 16
+
+/* Room for one more; tables grow when their count is a power of two. */
+static void *grown(void *table, uint32_t count, uint32_t most, size_t size)
+{
+	uint32_t room = count < TABLE_FIRST ? TABLE_FIRST : count * 2;
+
+	if (count >= most)
+		return NULL;
+	if (count && (count < TABLE_FIRST || (count & (count - 1))))
+		return table;
+	return reallocarray(table, room, size);
+}
+
+#define ADD(model, table, count, most) \
+	({ \
+		void *add_table = grown((model)->table, (model)->count, most, sizeof *(model)->table); \
+		uint32_t add_place = MODEL_NONE; \
+		if (add_table) { \
+			(model)->table = add_table; \
+			add_place = (model)->count++; \
+			memset(&(model)->table[add_place], 0, sizeof *(model)->table); \
+		} \
+		add_place; \
+	})
+
+uint32_t model_add_process(struct model *model)
+{
+	uint32_t place = ADD(model, processes, process_count, MODEL_PROCESSES_MAX);
+
+	if (place != MODEL_NONE)
+		model->processes[place].exit_status = -1;
+	return place;
+}
+
+uint32_t model_add_file(struct model *model)
+{
+	return ADD(model, files, file_count, MODEL_FILES_MAX);
+}
+
+uint32_t model_add_site(struct model *model)
+{
+	return ADD(model, sites, site_count, MODEL_SITES_MAX);
+}
+
+uint32_t model_add_flow(struct model *model)
+{
+	uint32_t place = ADD(model, flows, flow_count, MODEL_FLOWS_MAX);
+
+	if (place != MODEL_NONE) {
+		model->flows[place].site_read = MODEL_NONE;
+		model->flows[place].site_write = MODEL_NONE;
+	}
+	return place;
+}
+
+uint32_t model_add_calibration(struct model *model)
+{
+	return ADD(model, calibrations, calibration_count, MODEL_CALIBRATIONS_MAX);
+}
+
+struct frame *model_add_frame(struct site *site)
+{
+	uint32_t place = ADD(site, frames, frame_count, MODEL_FRAMES_MAX);
+
+	return place == MODEL_NONE ? NULL : &site->frames[place];
+}
+
+const struct process *model_process(const struct model *model, uint32_t pid)
+{
+	for (uint32_t i = 0; i < model->process_count; i++)
+		if (model->processes[i].pid == pid)
+			return &model->processes[i];
+	return NULL;
+}
+
+const struct frame *model_frame(const struct model *model, uint32_t site, uint32_t frame)
+{
+	if (site >= model->site_count || frame >= model->sites[site].frame_count)
+		return NULL;
+	return &model->sites[site].frames[frame];
+}
+
+void model_drop_findings(struct model *model)
+{
+	for (uint32_t i = 0; i < model->finding_count; i++)
+		free(model->findings[i].why_text);
+	free(model->findings);
+	model->findings = NULL;
+	model->finding_count = 0;
+	for (uint32_t i = 0; i < model->flow_count; i++)
+		model->flows[i].finding = NULL;
+}
+
+static void site_free(struct site *site)
+{
+	for (uint32_t i = 0; i < site->frame_count; i++) {
+		free(site->frames[i].module);
+		free(site->frames[i].function);
+		free(site->frames[i].file);
+	}
+	free(site->frames);
+}
+
+void model_free(struct model *model)
+{
+	model_drop_findings(model);
+	for (uint32_t i = 0; i < model->process_count; i++) {
+		free(model->processes[i].name);
+		free(model->processes[i].version);
+		free(model->processes[i].executable);
+	}
+	for (uint32_t i = 0; i < model->file_count; i++)
+		free(model->files[i].path);
+	for (uint32_t i = 0; i < model->site_count; i++)
+		site_free(&model->sites[i]);
+	free(model->processes);
+	free(model->files);
+	free(model->sites);
+	free(model->flows);
+	free(model->calibrations);
+	memset(model, 0, sizeof *model);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "output.h"
+
+#include "cmd.h"
+#include "out.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <langinfo.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef int printer(FILE *to, const struct model *model, const struct print_options *options);
+
+static void set_options(struct output *output)
+{
+	struct out out;
+
+	out_init(&out);		/* sets the locale's characters too */
+	output->options = (struct print_options){ .width = out.width, .color = out.color,
+						  .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 };
+	if (getcwd(output->source_root, sizeof output->source_root))
+		output->options.source_root = output->source_root;
+}
+
+/* Not cut short yet: what it holds is the last watch's, and this one may fail. */
+static int open_file(const char *path, const char *option, FILE **ret_file)
+{
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666) : -1;
+	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+
+	if (!path)
+		return 0;
+	if (!file) {
+		out_error("%s: %s cannot be written: %s", option, path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return EXIT_USAGE;
+	}
+	*ret_file = file;
+	return 0;
+}
+
+static int open_exporter(struct output *output)
+{
+	int error = output->prometheus ? exporter_open(&output->exporter, output->prometheus) : 0;
+
+	if (error == -EINVAL)
+		out_error("--prometheus takes [ADDRESS]:PORT, like :9791, 0.0.0.0:9791 or [::1]:9791, not `%s`", output->prometheus);
+	else if (error == -EADDRINUSE)
+		out_error("--prometheus: another program listens on %s already", output->prometheus);
+	else if (error)
+		out_error("--prometheus: %s cannot be listened on: %s", output->prometheus, strerror(-error));
+	return error ? EXIT_USAGE : 0;
+}
+
+int output_open(struct output *output)
+{
+	int status = 0;
+
+	if (output->json && output->folded) {
+		out_error("--json and --folded both write to standard output; take one");
+		return EXIT_USAGE;
+	}
+	set_options(output);
+	status = open_file(output->html, "--html", &output->html_file);
+	if (!status)
+		status = open_file(output->sarif, "--sarif", &output->sarif_file);
+	if (!status)
+		status = open_exporter(output);
+	if (status)
+		output_close(output);
+	return status;
+}
+
+static int written(const char *what, int error)
+{
+	if (!error)
+		return 0;
+	out_error("%s could not be written: %s", what, strerror(-error));
+	return EXIT_FAILED;
+}
+
+/* Takes the file: it is closed, for some file systems tell only then that they are full. */
+static int write_file(FILE **file, const char *path, printer *print, const struct output *output, const struct model *model)
+{
+	struct stat facts;
+	int error = 0;
+
+	if (!*file)
+		return 0;
+	if (fstat(fileno(*file), &facts) == 0 && S_ISREG(facts.st_mode) && ftruncate(fileno(*file), 0))
+		error = -errno;
+	if (!error)
+		error = print(*file, model, &output->options);
+	if (fclose(*file) && !error)
+		error = -errno;
+	*file = NULL;
+	return written(path, error);
+}
+
+int output_write(struct output *output, const struct model *model, int exit_status)
+{
+	printer *print = output->json ? print_json : output->folded ? print_folded : print_text;
+	int status;
+
+	output->options.say_exit = true;
+	output->options.exit_status = exit_status;
+	status = written("the report", print(stdout, model, &output->options));
+	status |= write_file(&output->html_file, output->html, print_html, output, model);
+	status |= write_file(&output->sarif_file, output->sarif, print_sarif, output, model);
+	return status ? EXIT_FAILED : 0;
+}
+
+int output_publish(struct output *output, const struct model *model)
+{
+	int error = output->exporter ? exporter_publish(output->exporter, model, &output->options) : 0;
+
+	return written("the page for Prometheus", error);
+}
+
+int output_serve(struct output *output, int timeout_ms, const volatile sig_atomic_t *stop)
+{
+	return output->exporter ? exporter_serve(output->exporter, timeout_ms, stop) : 0;
+}
+
+void output_close(struct output *output)
+{
+	if (output->html_file)
+		fclose(output->html_file);
+	if (output->sarif_file)
+		fclose(output->sarif_file);
+	exporter_close(output->exporter);
+	output->html_file = output->sarif_file = NULL;
+	output->exporter = NULL;
+}

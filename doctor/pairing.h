@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pairing rules: which read do the bytes of this write come from? One text for the BPF program, the ptrace engine and the
+ * tests. It has no state and reads nothing by itself: who includes it defines, before, the words listed under "Asked of who
+ * includes this", and keeps the tables.
+ *
+ * A write is cut into pieces. A piece at address `at` comes from
+ *   1. the read that ended up at exactly that address: same buffer. What is left of it is noted anew behind the piece, for a
+ *      partial write; the read itself stays noted, as a buffer may go to many peers;
+ *   2. a recent read of this thread around that address: inside the buffer. If one begins further on within the write, what
+ *      stands before it is the program's own (a header), and the piece begins there;
+ *   3. a read whose first 16 bytes and a further sample are the same: copied;
+ *   4. a mapping of a file: mapped.
+ * What is left is unpaired. Tables are arrays without locks: a lost race or an eviction loses a pair. Evictions are counted,
+ * and the byte check rejects what a race has mixed up.
+ */
+#ifndef DOCTOR_PAIRING_H
+#define DOCTOR_PAIRING_H
+
+#include "pairing_types.h"
+
+/*
+ * Asked of who includes this (static, or global functions where BPF verifies them one by one):
+ *
+ *	PAIRING_FUNCTION				static inline, or __noinline
+ *	int pairing_user(void *to, uint32_t bytes, uint64_t from)	reads the process's memory: 0, or an error
+ *	struct pairing_set *pairing_set(struct pairing *, uint32_t)	by address: the set of that number, any is allowed
+ *	struct pairing_set *pairing_copies(struct pairing *, uint32_t)	by content
+ *	struct pairing_recent *pairing_recent(struct pairing *)		of this thread
+ *	struct event_flow *pairing_flow(struct pairing *)	of ->key; made from ->fresh when new. NULL: the table is full
+ *	int pairing_mapped(struct pairing *)	the mapping at ->at: fills ->slot's inode, device, bytes (to its end); 0: there is one
+ *	PAIRING_LOOP(count, function, context)	calls long function(uint32_t, void *) until it returns 1
+ *	PAIRING_ADD(uint64_t *, n)			adds, seen by all
+ */
+
+/* ---- Looking at bytes ------------------------------------------------------------------------------------------------------ */
+
+static inline uint32_t pairing_sample_at(uint32_t k, uint32_t bytes)
+{
+	return bytes <= 8 ? 0 : (bytes - 8) / (PAIRING_SAMPLES - 1) * k;
+}
+
+/* Samples named by mask, of the read at origin. */
+static inline void pairing_take_samples(struct pairing *p, struct pairing_slot *slot, uint32_t mask)
+{
+	uint64_t word, before = 0;
+	uint32_t same = 1;
+
+	if (slot->origin_bytes < 8)
+		return;
+	for (uint32_t k = 0; k < PAIRING_SAMPLES; k++) {
+		if (!(mask & 1u << k) ||
+		    pairing_user(&word, sizeof word, slot->origin + pairing_sample_at(k, slot->origin_bytes)))
+			continue;
+		if (slot->have && word != before)
+			same = 0;
+		before = word;
+		slot->samples[k] = pairing_word(p, word);
+		slot->have |= 1u << k;
+	}
+	slot->weak = same;
+}
+
+struct pairing_chunks {
+	struct pairing *p;
+	uint64_t at;
+	uint32_t bytes;
+	uint32_t failed;
+};
+
+static long pairing_chunk(uint32_t i, void *context)
+{
+	struct pairing_chunks *c = context;
+	struct pairing *p = c->p;
+	uint32_t done = i * PAIRING_CHUNK, bytes = c->bytes - done;
+	uint64_t hash = p->hash;
+
+	if (done >= c->bytes)
+		return 1;
+	if (bytes >= PAIRING_CHUNK) {
+		bytes = PAIRING_CHUNK;
+	} else {
+		for (uint32_t k = 0; k < PAIRING_CHUNK / 8; k++)
+			p->words[k] = 0;
+	}
+	if (pairing_user(p->words, bytes, c->at + done)) {
+		c->failed = 1;
+		return 1;
+	}
+	for (uint32_t k = 0; k < PAIRING_CHUNK / 8; k++) {
+		hash = (hash ^ p->words[k]) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 31;
+	}
+	p->hash = hash;
+	return 0;
+}
+
+/* Hash of all of [at, at + bytes) in p->hash; 0: could not be read, or is too long. */
+static inline void pairing_whole(struct pairing *p, uint64_t at, uint32_t bytes)
+{
+	struct pairing_chunks chunks = { .p = p, .at = at, .bytes = bytes };
+
+	if (!bytes || bytes > PAIRING_WHOLE_MOST) {
+		p->hash = 0;
+		return;
+	}
+	p->hash = p->secret ^ bytes;
+	PAIRING_LOOP(PAIRING_WHOLE_MOST / PAIRING_CHUNK, pairing_chunk, &chunks);
+	if (chunks.failed)
+		p->hash = 0;
+	else
+		p->hash |= 1;
+}
+
+/* Of the first 16 bytes at `at`; 0: they are all the same, or cannot be read: nothing to find a copy by. */
+static inline uint64_t pairing_first(struct pairing *p, uint64_t at)
+{
+	uint64_t words[2];
+
+	if (pairing_user(words, sizeof words, at) ||
+	    (words[0] == words[1] && words[0] == (words[0] & 0xff) * UINT64_C(0x0101010101010101)))
+		return 0;
+	return pairing_mix(words[0] ^ p->secret, words[1] + p->tgid) | 1;
+}
+
+/* ---- Noting a read --------------------------------------------------------------------------------------------------------- */
+
+/* The way to write into: its own, a free one, one that has been written from, else the oldest. */
+static inline uint32_t pairing_victim(struct pairing *p, struct pairing_set *set, uint64_t base)
+{
+	uint32_t best = 0, best_rank = 0;
+
+	for (uint32_t i = 0; i < PAIRING_WAYS; i++) {
+		const struct pairing_slot *slot = &set->ways[i];
+		uint32_t age = (p->stamp - slot->stamp) >> 2, rank;
+
+		if (slot->tgid == p->tgid && slot->base == base)
+			return i;
+		rank = !slot->bytes ? UINT32_MAX : (slot->used ? 0x40000000 | age : age & 0x3fffffff) + 1;
+		if (rank > best_rank) {
+			best_rank = rank;
+			best = i;
+		}
+	}
+	return best;
+}
+
+static inline void pairing_put(struct pairing *p, struct pairing_set *set, const struct pairing_slot *slot)
+{
+	struct pairing_slot *old = &set->ways[pairing_victim(p, set, slot->base) & (PAIRING_WAYS - 1)];
+
+	/* Its own address, read into again without a write: the program used the bytes itself. Another one: perhaps not. */
+	if (old->bytes && !old->used && (old->tgid != slot->tgid || old->base != slot->base)) {
+		p->counts.lost_pairs++;
+		p->counts.lost_bytes += old->bytes;
+	}
+	*old = *slot;
+}
+
+static inline void pairing_remember(struct pairing *p, uint64_t base, uint32_t bytes, uint32_t number)
+{
+	struct pairing_recent *recent = pairing_recent(p);
+	uint32_t next;
+
+	if (!recent)
+		return;
+	if (recent->tid != p->tid || recent->tgid != p->tgid) {
+		for (uint32_t i = 0; i < PAIRING_RECENT; i++)
+			recent->reads[i].bytes = 0;
+		recent->tid = p->tid;
+		recent->tgid = p->tgid;
+	}
+	next = recent->next++ & (PAIRING_RECENT - 1);
+	recent->reads[next].base = base;
+	recent->reads[next].bytes = bytes;
+	recent->reads[next].set = number;
+}
+
+/* bytes arrived at `at`. */
+PAIRING_FUNCTION int pairing_read(struct pairing *p, uint64_t at, uint32_t bytes)
+{
+	struct pairing_slot *slot;
+	struct pairing_set *set;
+	uint32_t number;
+
+	if (!p || !bytes)
+		return 0;
+	number = pairing_number(p->tgid, at);
+	set = pairing_set(p, number);
+	if (!set)
+		return 0;
+	slot = &p->slot;
+	slot->base = slot->origin = at;
+	slot->bytes = slot->origin_bytes = bytes;
+	slot->tgid = p->tgid;
+	slot->tid = p->tid;
+	slot->inode = p->inode;
+	slot->device = p->device;
+	slot->site = p->site;
+	slot->call = p->call;
+	slot->uring = p->uring;
+	if (p->vector && !p->head)
+		p->head = at;
+	slot->head = p->vector ? p->head : 0;
+	slot->have = slot->weak = slot->copied = slot->used = slot->counted = 0;
+	slot->stamp = p->stamp;
+	slot->whole = slot->first = 0;
+	if (p->look)
+		pairing_take_samples(p, slot, (1u << PAIRING_SAMPLES) - 1);
+	else if (p->first && bytes >= PAIRING_COPY_LEAST)
+		pairing_take_samples(p, slot, 1 << 2);
+	if (p->whole) {
+		pairing_whole(p, at, bytes);
+		slot->whole = p->hash;
+	}
+	if (p->first && bytes >= PAIRING_COPY_LEAST) {
+		slot->first = pairing_first(p, at);
+		if (slot->first) {
+			struct pairing_set *copies = pairing_copies(p, (uint32_t)(slot->first >> 8));
+
+			if (copies)
+				copies->ways[slot->first >> 2 & (PAIRING_WAYS - 1)] = *slot;
+		}
+	}
+	pairing_put(p, set, slot);
+	pairing_remember(p, at, bytes, number);
+	return 0;
+}
+
+#include "pairing_write.h"
+
+#endif

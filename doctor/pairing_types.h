@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* What the pairing rules think with: a read, tables of them, a call; and the hashes by which they are found. */
+#ifndef DOCTOR_PAIRING_TYPES_H
+#define DOCTOR_PAIRING_TYPES_H
+
+#include "event.h"
+
+#define PAIRING_SAMPLES 6
+#define PAIRING_WAYS 4
+#define PAIRING_RECENT 8
+#define PAIRING_PIECES 32		/* of one buffer */
+#define PAIRING_COPY_LEAST 512		/* below, equal beginnings are chance */
+#define PAIRING_MAPPED_LEAST 4096
+#define PAIRING_CHUNK 512		/* of the whole-buffer hash */
+#define PAIRING_WHOLE_MOST (1u << 20)	/* longer reads are not looked at as a whole */
+
+/* A read, or what a partial write has left of it. */
+struct pairing_slot {
+	uint64_t base, origin;		/* where it stands; where the first byte of the read did (or its copy does) */
+	uint32_t bytes, origin_bytes;	/* 0: nobody's */
+	uint32_t tgid, tid;
+	uint64_t inode, site;
+	uint32_t device;
+	uint16_t call;
+	uint8_t have;			/* which samples there are */
+	uint8_t weak;			/* they are all the same: constant bytes */
+	uint8_t copied, used, uring;
+	uint8_t counted;		/* the call stands in a flow's reads */
+	uint32_t stamp;
+	uint64_t head;			/* of a vector: its first buffer, which keeps `counted` for all; else 0 */
+	uint32_t samples[PAIRING_SAMPLES];
+	uint64_t whole;			/* 0: not looked at */
+	uint64_t first;			/* hash of the first 16 bytes; 0: not looked at */
+};
+
+struct pairing_set {
+	struct pairing_slot ways[PAIRING_WAYS];
+};
+
+struct pairing_recent {
+	uint32_t tgid, tid;
+	uint32_t next, zero;
+	struct {
+		uint64_t base;
+		uint32_t bytes, set;	/* number of its set */
+	} reads[PAIRING_RECENT];
+};
+
+/* One call, and the room to think about it. */
+struct pairing {
+	struct event_counts counts;	/* first: user space reads them of the kernel side's */
+	uint32_t tgid, tid;
+	uint64_t inode, site;
+	uint32_t device;
+	uint16_t call;
+	uint8_t look;			/* at samples */
+	uint8_t first;			/* at the first bytes, for copies */
+	uint8_t whole;			/* at every byte */
+	uint8_t again;			/* a write that moved nothing: it would have blocked */
+	uint8_t uring;
+	uint8_t vector;			/* a read into several buffers */
+	uint32_t stamp;			/* counts calls; wraps */
+	uint64_t head;			/* its first one, once there is one: 0 before */
+	uint32_t copies;		/* pieces that were found by content */
+	uint64_t charged;		/* of which flow the call stands in the writes: that of the piece before */
+	uint64_t secret;		/* of this run: samples are hashes nobody else can compare with */
+	uint64_t now_ns;
+
+	/* of the write under way */
+	uint64_t at, rest;		/* what is not paired yet */
+	uint64_t asked;			/* from `at` on: as long as the program wanted the write to be */
+	uint64_t total;			/* bytes of the call: what a flow's sizes are about */
+	uint64_t paired;
+	uint32_t how;
+	uint32_t set_number;
+	struct pairing_slot slot;	/* the read it comes from */
+	struct event_flow_key key;
+	struct event_flow fresh;
+	uint64_t words[PAIRING_CHUNK / 8];
+	uint64_t hash;
+};
+
+/* ---- Hashes ---------------------------------------------------------------------------------------------------------------- */
+
+static inline uint64_t pairing_mix(uint64_t a, uint64_t b)
+{
+	uint64_t h = (a ^ (b << 32 | b >> 32)) * UINT64_C(0x9e3779b97f4a7c15);
+
+	h ^= h >> 29;
+	h *= UINT64_C(0xbf58476d1ce4e5b9);
+	return h ^ h >> 32;
+}
+
+/* Number of the set an address of a process belongs to; the table takes its low bits. */
+static inline uint32_t pairing_number(uint32_t tgid, uint64_t address)
+{
+	return (uint32_t)pairing_mix(address, tgid);
+}
+
+/* The instruction, and where in its stack the thread stands: the same for a call path on nearly every thread and on every
+ * goroutine, whose stacks are aligned to 2 KiB. exec: a number that differs when another program runs in the process. */
+static inline uint64_t pairing_site(uint64_t ip, uint64_t sp, uint32_t exec)
+{
+	return pairing_mix(ip, (sp & 2047) | (uint64_t)exec << 32) | 1;
+}
+
+static inline uint32_t pairing_word(const struct pairing *p, uint64_t word)
+{
+	return (uint32_t)(pairing_mix(word, p->secret) >> 16);
+}
+
+#endif

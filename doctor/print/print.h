@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ways to write a model out. Each printer reads the model, and nothing else of the doctor but the escapes: no printer
+ * judges, resolves a name or asks the system. Every text of the model goes through escape.h.
+ */
+#ifndef DOCTOR_PRINT_H
+#define DOCTOR_PRINT_H
+
+#include "../model.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+struct print_options {		/* all zero: 80 columns of ASCII without colour, no exit status said */
+	int width;		/* columns, of text; 0: 80 */
+	bool color, utf8;	/* of text */
+	bool say_exit;		/* the summary says what leat will end with: exit_status */
+	int exit_status;
+	const char *source_root;	/* SARIF: source files below this directory are named relative to it; NULL: none */
+};
+
+/* All: 0, or -errno when the output failed; what was written till then stays. The output is flushed, not closed. */
+int print_text(FILE *to, const struct model *model, const struct print_options *options);
+int print_json(FILE *to, const struct model *model, const struct print_options *options);
+int print_html(FILE *to, const struct model *model, const struct print_options *options);
+int print_folded(FILE *to, const struct model *model, const struct print_options *options);
+int print_sarif(FILE *to, const struct model *model, const struct print_options *options);
+int print_prometheus(FILE *to, const struct model *model, const struct print_options *options);
+
+/* Whether all that moves bytes was seen. If not, no report says "clean". A sampled look at bytes does not count: pairs are
+ * made of all calls then too. */
+bool print_coverage_complete(const struct model *model);
+
+/*
+ * The exporter: HTTP/1.1 on [ADDR]:PORT, for GET and HEAD of /metrics, /health and /. It runs in the doctor's own thread,
+ * between two looks at the feed; a client that is slow, silent or mad costs a bounded time and memory, and no other client.
+ */
+struct exporter;
+
+/* address: ":9791", "127.0.0.1:9791", "[::1]:9791"; without a host 127.0.0.1. Port 0: any. 0; -EINVAL for what is no such
+ * address; else -errno of socket, bind or listen (-EADDRINUSE, -EACCES). */
+int exporter_open(struct exporter **ret_exporter, const char *address);
+unsigned exporter_port(const struct exporter *exporter);
+/* From now on this is what is scraped. 0, or -errno and the one before stays. */
+int exporter_publish(struct exporter *exporter, const struct model *model, const struct print_options *options);
+/* Serves for so long, or until *stop (may be NULL). A signal ends it early. 0, or -errno when waiting itself failed. */
+int exporter_serve(struct exporter *exporter, int timeout_ms, const volatile sig_atomic_t *stop);
+void exporter_close(struct exporter *exporter);	/* NULL is fine */
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "process.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A whole small file of /proc as a string; its length, or -errno. */
+static ssize_t read_text(pid_t pid, const char *name, char *text, size_t size)
+{
+	char path[64];
+	ssize_t bytes;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	bytes = read(fd, text, size - 1);
+	if (bytes < 0)
+		bytes = -errno;
+	else
+		text[bytes] = 0;
+	close(fd);
+	return bytes;
+}
+
+struct stat_line {
+	char state;
+	int parent;
+	unsigned long flags;
+	unsigned long long start;
+	char name[32];
+};
+
+/* The name may hold blanks and parentheses: what follows is behind the last one. */
+static int parse_stat(const char *text, struct stat_line *line)
+{
+	const char *open = strchr(text, '('), *close = strrchr(text, ')');
+	size_t length;
+
+	if (!open || !close || close < open)
+		return -EINVAL;
+	length = (size_t)(close - open - 1);
+	if (length >= sizeof line->name)
+		length = sizeof line->name - 1;
+	memcpy(line->name, open + 1, length);
+	line->name[length] = 0;
+	return sscanf(close + 1,
+		      " %c %d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",	/* NOLINT(cert-err34-c) */
+		      &line->state, &line->parent, &line->flags, &line->start) == 4
+		       ? 0
+		       : -EINVAL;
+}
+
+static int read_stat(pid_t pid, struct stat_line *line)
+{
+	char text[1024];
+	ssize_t bytes = read_text(pid, "stat", text, sizeof text);
+
+	return bytes < 0 ? -ESRCH : parse_stat(text, line);
+}
+
+/* Of a thread, the process. */
+static pid_t group_of(pid_t pid)
+{
+	char text[4096];
+	const char *at;
+
+	if (read_text(pid, "status", text, sizeof text) < 0)
+		return pid;
+	at = strstr(text, "\nTgid:");
+	return at ? (pid_t)strtol(at + 6, NULL, 10) : pid;
+}
+
+static bool is_narrow(pid_t pid)
+{
+	char head[EI_CLASS + 1];
+	char text[EI_NIDENT + 1];
+	ssize_t bytes = read_text(pid, "exe", text, sizeof text);
+
+	if (bytes <= EI_CLASS)
+		return false;
+	memcpy(head, text, sizeof head);
+	return memcmp(head, ELFMAG, SELFMAG) == 0 && head[EI_CLASS] == ELFCLASS32;
+}
+
+#define KERNEL_THREAD 0x00200000	/* PF_KTHREAD */
+
+int process_look(pid_t pid, struct process *process)
+{
+	char path[64], executable[PATH_MAX];
+	struct stat_line line;
+	ssize_t length;
+	int error;
+
+	pid = group_of(pid);
+	error = read_stat(pid, &line);
+	if (error || line.state == 'Z' || line.state == 'X')
+		return -ESRCH;
+	if (line.flags & KERNEL_THREAD)
+		return -ENOEXEC;
+	memset(process, 0, sizeof *process);
+	process->pid = (uint32_t)pid;
+	process->parent = (uint32_t)line.parent;
+	process->start_ticks = line.start;
+	process->exit_status = -1;
+	process->name = strdup(line.name);
+	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+	length = readlink(path, executable, sizeof executable - 1);
+	if (length > 0) {
+		executable[length] = 0;
+		process->executable = strdup(executable);
+		process->is_32_bit = is_narrow(pid);
+	}
+	return 0;
+}
+
+uint32_t process_add(struct model *model, const struct process *process)
+{
+	uint32_t place;
+
+	for (place = 0; place < model->process_count; place++)
+		if (model->processes[place].pid == process->pid && !model->processes[place].exited)
+			return place;
+	place = model_add_process(model);
+	if (place != MODEL_NONE)
+		model->processes[place] = *process;
+	return place;
+}
+
+bool process_is_same(const struct process *process)
+{
+	struct stat_line line;
+
+	return read_stat((pid_t)process->pid, &line) == 0 && line.start == process->start_ticks && line.state != 'Z' &&
+	       line.state != 'X';
+}
+
+/* The next process of /proc, that is none of the kernel's threads and not the caller. 0: there is none. */
+static pid_t next_process(DIR *dir, struct stat_line *line)
+{
+	const struct dirent *entry;
+
+	while ((entry = readdir(dir))) {
+		char *end;
+		long pid = strtol(entry->d_name, &end, 10);
+
+		if (pid > 0 && !*end && pid != getpid() && read_stat((pid_t)pid, line) == 0 && !(line->flags & KERNEL_THREAD))
+			return (pid_t)pid;
+	}
+	return 0;
+}
+
+int process_find(const char *name, pid_t *pids, unsigned most)
+{
+	DIR *dir = opendir("/proc");
+	struct stat_line line;
+	unsigned count = 0;
+	pid_t pid;
+
+	if (!dir)
+		return -errno;
+	while (count < most && (pid = next_process(dir, &line)))
+		if (!name || strcmp(line.name, name) == 0)
+			pids[count++] = pid;
+	closedir(dir);
+	return (int)count;
+}
+
+int process_list(struct process_line *lines, unsigned most)
+{
+	DIR *dir = opendir("/proc");
+	struct stat_line line;
+	unsigned count = 0;
+	pid_t pid;
+
+	if (!dir)
+		return -errno;
+	while (count < most && (pid = next_process(dir, &line)))
+		lines[count++] = (struct process_line){ .pid = pid, .parent = line.parent, .start_ticks = line.start };
+	closedir(dir);
+	return (int)count;
+}

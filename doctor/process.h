@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What /proc says of a process that is to be watched. */
+#ifndef DOCTOR_PROCESS_H
+#define DOCTOR_PROCESS_H
+
+#include "model.h"
+
+#include <sys/types.h>
+
+/* Fills *process (texts are owned by the caller from then on), whose number becomes that of the whole process if pid is one of
+ * its threads. 0; -ESRCH: there is none, or it has ended and waits for its parent; -ENOEXEC: a thread of the kernel's. */
+int process_look(pid_t pid, struct process *process);
+/* Into the model, if it is not there. Its place, or MODEL_NONE. */
+uint32_t process_add(struct model *model, const struct process *process);
+/* Numbers of processes whose comm this is, or of all (name NULL), at most so many; -errno when /proc cannot be read. */
+int process_find(const char *name, pid_t *pids, unsigned most);
+/* The processes there are but for the kernel's threads and the caller, at most so many; -errno when /proc cannot be read. */
+struct process_line {
+	pid_t pid, parent;
+	uint64_t start_ticks;
+};
+int process_list(struct process_line *lines, unsigned most);
+/* Whether the number still belongs to the one that was looked at. */
+bool process_is_same(const struct process *process);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From raw stacks to frames with names, and what kind of program a process is. One struct symbol for a process; opened while it
+ * lives, it stays of use when it is gone. It reads /proc/PID and files of the process, writes nowhere, and asks no network.
+ * Everything it reads is a stranger's. Not for several threads at once.
+ */
+#ifndef DOCTOR_SYMBOL_H
+#define DOCTOR_SYMBOL_H
+
+#include "feed.h"
+#include "model.h"
+
+struct symbol;
+
+/*
+ * 0 or -ENOMEM. A process that cannot be looked into (symbol_error) gives frames without names. The largest programs take
+ * about 0.1 s here; what a single address needs is read when it is asked for.
+ */
+int symbol_open(struct symbol **ret, uint32_t pid);
+void symbol_close(struct symbol *symbol);
+
+/* 0; -ESRCH: it is gone; -EACCES: no right to see its memory map; -ENOEXEC: a kernel thread, or a zombie. */
+int symbol_error(const struct symbol *symbol);
+
+/* Fills parent, start_ticks, runtime, name, version, executable and is_32_bit, as they were when it was opened and as far as they
+ * can be known. -ESRCH: *process has a start_ticks already, and is another one of that number. */
+int symbol_process(const struct symbol *symbol, struct process *process);
+
+/* Is the address Go code? Then a walk by frame pointers is to be trusted; else a snapshot is needed, in a Go process too. */
+bool symbol_is_go(struct symbol *symbol, uint64_t address);
+
+/*
+ * Gives the site the frames of a stack, instead of those it has: by the walked addresses where the first is Go code, else by
+ * registers and bytes. 0; 1: memory was missing at *ret_want (NULL: don't care), and the site has what there was;
+ * -ENOMEM: as well.
+ */
+int symbol_frames(struct symbol *symbol, const struct feed_stack *stack, struct site *site, uint64_t *ret_want);
+
+/* ---- All processes of a watch ---------------------------------------------------------------------------------------------- */
+
+/* The set of them by pid. A number that is used again is another process: its struct symbol is made anew. */
+struct symbols;
+
+int symbols_open(struct symbols **ret);
+void symbols_close(struct symbols *symbols);
+/* Made when asked for first; NULL: out of memory. Ask once early: of a process that is gone nothing can be known. */
+struct symbol *symbols_of(struct symbols *symbols, uint32_t pid);
+/* Fills what symbol_process knows of the model's processes, but for those without a site. */
+int symbols_describe(struct symbols *symbols, struct model *model);
+/* A feed_take_stack; context is a struct symbols. Finds or adds the site in the model. */
+int symbols_take_stack(void *context, struct model *model, const struct feed_stack *stack, uint64_t *ret_want);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of verdicts and confidence. The order of the questions is the order of the evidence: what the bytes say comes before
+ * what the ends can do, and that before what it would be worth. */
+#include "verdict.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <leat.h>
+
+#include "culprit.h"
+#include "merge.h"
+
+/*
+ * A buffer may be used again by another thread between the write's copy and our look at it, so one difference proves nothing,
+ * and neither do a few in very many: two, and more than one of 256 looked at as a whole, or a tenth of the samples.
+ */
+#define WHOLE_CHANGED_LEAST 2
+#define WHOLE_CHANGED_ONE_IN 256
+#define SAMPLES_CHANGED_ONE_IN 10
+#define COPIED_WHOLE_LEAST 2
+
+const char *verdict_name(enum verdict verdict)
+{
+	static const char *const names[VERDICTS] = { "unknown", "kernel", "bounce", "copied", "mmap-write", "changed", "small",
+						     "cannot" };
+
+	return (unsigned)verdict < VERDICTS ? names[verdict] : names[VERDICT_UNKNOWN];
+}
+
+const char *confidence_name(enum confidence confidence)
+{
+	static const char *const names[] = { "none", "low", "medium", "high", "certain" };
+
+	return (unsigned)confidence <= CONFIDENCE_CERTAIN ? names[confidence] : names[CONFIDENCE_NONE];
+}
+
+bool verdict_loses(enum verdict verdict)
+{
+	return verdict == VERDICT_BOUNCE || verdict == VERDICT_COPIED || verdict == VERDICT_MMAP_WRITE;
+}
+
+static struct judgement says(enum verdict verdict, enum confidence confidence, enum leat_reason reason)
+{
+	return (struct judgement){ .verdict = verdict, .confidence = confidence, .reason = reason };
+}
+
+static uint64_t sampled(const struct flow *flow)
+{
+	return flow->samples_equal + flow->samples_changed + flow->samples_weak;
+}
+
+static bool changed(const struct flow *flow, struct judgement *judgement)
+{
+	uint64_t whole = flow->whole_equal + flow->whole_changed;
+	bool proven = flow->whole_changed >= WHOLE_CHANGED_LEAST && flow->whole_changed > whole / WHOLE_CHANGED_ONE_IN;
+	bool many = flow->samples_changed > sampled(flow) / SAMPLES_CHANGED_ONE_IN;
+	bool nothing_equal = flow->whole_changed && !flow->whole_equal;
+
+	if (!proven && !many && !nothing_equal)
+		return false;
+	*judgement = says(VERDICT_CHANGED, proven ? CONFIDENCE_CERTAIN : many ? CONFIDENCE_HIGH : CONFIDENCE_LOW,
+			  LEAT_CHANGES_BYTES);
+	return true;
+}
+
+/* Whether the kernel could splice, nobody has seen. */
+static bool is_unknown(const struct file *from, const struct file *to)
+{
+	return (!from->can_splice_from && from->splice_unknown) || (!to->can_splice_to && to->splice_unknown);
+}
+
+/* Of two ends that no call of the kernel joins, why not. */
+static bool cannot(const struct file *from, const struct file *to, struct judgement *judgement)
+{
+	enum leat_reason reason = LEAT_OK;
+
+	if (to->kind == FILE_DATAGRAM || from->kind == FILE_DATAGRAM)
+		reason = LEAT_SINK_DATAGRAM;
+	else if (is_unknown(from, to))
+		return false;
+	else if (from->kind == FILE_GENERATED && !from->can_splice_from)
+		reason = LEAT_SRC_GENERATED;
+	else if (!from->can_splice_from || !to->can_splice_to)
+		reason = LEAT_NOT_APPLICABLE;
+	else if (to->append && to->kind == FILE_REGULAR)
+		reason = LEAT_OUT_APPEND;
+	if (reason == LEAT_OK)
+		return false;
+	*judgement = says(VERDICT_CANNOT, CONFIDENCE_CERTAIN, reason);
+	return true;
+}
+
+static enum confidence how_sure(const struct flow *flow)
+{
+	bool differs = flow->samples_changed || flow->whole_changed;
+
+	if (flow->how == HOW_MAPPED || !flow->samples_equal)	/* a private mapping may hold other bytes than its file */
+		return flow->how != HOW_MAPPED && !sampled(flow) && !flow->whole_equal ? CONFIDENCE_LOW : CONFIDENCE_MEDIUM;
+	if (differs)
+		return CONFIDENCE_MEDIUM;
+	/* Another buffer: only every byte of it proves it the same data; and once may be chance, as where a download is compared with a
+	 * file that is sent elsewhere. */
+	if (flow->how == HOW_COPIED)
+		return flow->whole_equal >= COPIED_WHOLE_LEAST ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM;
+	return flow->whole_equal ? CONFIDENCE_CERTAIN : CONFIDENCE_HIGH;
+}
+
+static enum leat_reason lost_by(enum culprit_side side)
+{
+	switch (side) {
+	case SIDE_READ:
+		return LEAT_OPAQUE_SOURCE;
+	case SIDE_WRITE:
+		return LEAT_OPAQUE_SINK;
+	default:	/* no wrapper hides an end: nobody asked the kernel */
+		return LEAT_OK;
+	}
+}
+
+static enum verdict loss(enum flow_how how)
+{
+	return how == HOW_COPIED ? VERDICT_COPIED : how == HOW_MAPPED ? VERDICT_MMAP_WRITE : VERDICT_BOUNCE;
+}
+
+void verdict_flow(const struct model *model, const struct flow *flow, enum culprit_side side, struct judgement *judgement)
+{
+	const struct file *from = flow->from < model->file_count ? &model->files[flow->from] : NULL;
+	const struct file *to = flow->to < model->file_count ? &model->files[flow->to] : NULL;
+
+	*judgement = says(VERDICT_UNKNOWN, CONFIDENCE_NONE, LEAT_NOT_APPLICABLE);
+	if (flow->how >= HOW_KERNEL_FROM && flow->how < HOWS) {
+		if (flow->writes)
+			*judgement = says(VERDICT_KERNEL, CONFIDENCE_CERTAIN, LEAT_OK);
+		return;
+	}
+	if (!from || !to || !flow->writes || !flow->bytes)
+		return;
+	if (changed(flow, judgement) || cannot(from, to, judgement) || is_unknown(from, to))
+		return;
+	if (flow->bytes / flow->writes < VERDICT_SMALL_BYTES)
+		*judgement = says(VERDICT_SMALL, CONFIDENCE_CERTAIN, LEAT_SMALL);
+	else
+		*judgement = says(loss(flow->how), how_sure(flow), lost_by(side));
+}
+
+int verdict_all(struct model *model)
+{
+	struct merge_flow *flows = calloc(model->flow_count ? model->flow_count : 1, sizeof *flows);
+	int error;
+
+	if (!flows)
+		return -ENOMEM;
+	model_drop_findings(model);
+	for (uint32_t i = 0; i < model->flow_count; i++) {
+		flows[i].flow = i;
+		culprit_find(model, &model->flows[i], &flows[i].culprit);
+		verdict_flow(model, &model->flows[i], flows[i].culprit.side, &flows[i].judgement);
+	}
+	error = merge_flows(model, flows, model->flow_count);
+	free(flows);
+	return error;
+}

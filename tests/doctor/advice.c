@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/* What is said of a finding: the right row for the case, no remedy without the patient that proves it for these ends, and no row
+ * that another one hides. */
+#include "../../doctor/advice.h"
+
+#include "../../doctor/verdict.h"
+#include "made.h"
+
+#include <stdbool.h>
+
+static struct model model;
+static struct flow *flow;
+
+static const struct finding *advised(void)
+{
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(advice_all(&model), 0);
+	CHECK_EQ(model.finding_count, 1);
+	return &model.findings[0];
+}
+
+static const char *why_of(const struct finding *finding)
+{
+	return finding->why_text ? finding->why_text : finding->why;
+}
+
+static void fresh(enum runtime runtime, enum file_kind from, enum file_kind to, const char *read, const char *write)
+{
+	model_free(&model);
+	made_process(&model, runtime, NULL);
+	flow = made_flow(&model, from, to, read, write);
+}
+
+static void executable(const char *path)
+{
+	free(model.processes[0].executable);
+	model.processes[0].executable = made_text(path);
+}
+
+/* ---- The table ---------------------------------------------------------------------------------------------------------------- */
+
+/* The line of a patient in tests/doctor/mend/patients, without its name. */
+static char *patient_line(const char *name, size_t length)
+{
+	static char line[1000];
+	const char *source = getenv("LEAT_SOURCE");
+	char path[4096];
+	FILE *f;
+
+	if (!source)
+		test_skip("LEAT_SOURCE does not name the source tree");
+	snprintf(path, sizeof path, "%s/tests/doctor/mend/patients", source);
+	f = fopen(path, "re");
+	CHECK_SAY(f, "%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof line, f)) {
+		if (strncmp(line, name, length) != 0 || (line[length] != '\t' && line[length] != ' '))
+			continue;
+		fclose(f);
+		return line + length;
+	}
+	fclose(f);
+	check_fail(__FILE__, __LINE__, "there is no patient %.*s", (int)length, name);
+}
+
+static bool word_in(const char *line, const char *word, size_t length)
+{
+	for (const char *at = line; (at = strstr(at, word)); at++) {
+		size_t n = strcspn(at, " \t\n|");
+
+		if (n == length && (at == line || strchr(" \t", at[-1])))
+			return true;
+	}
+	return false;
+}
+
+/* The word of these ends stands with one of the row's patients, and that one is tried with them. */
+static bool proven(const char *patients, const char *ends)
+{
+	for (const char *at = patients; *at; at += strcspn(at, "|"), at += *at == '|') {
+		size_t length = strcspn(at, "|"), name = strcspn(at, " ");
+		char words[1000];
+
+		snprintf(words, sizeof words, "%.*s", (int)(length - name), at + name);
+		if (!word_in(words, ends, strlen(ends)))
+			continue;
+		if (word_in(patient_line(at, name), ends, strlen(ends)))
+			return true;
+	}
+	return false;
+}
+
+static void every_remedy_is_proven_for_its_ends(void)
+{
+	static const char *const words[FILE_KINDS] = {
+		[FILE_REGULAR] = "file", [FILE_PIPE] = "pipe", [FILE_TCP] = "tcp", [FILE_UNIX_STREAM] = "unix",
+	};
+	unsigned count;
+	const struct advice *rows = advice_rows(&count);
+
+	for (unsigned i = 0; i < count; i++) {
+		test_note(rows[i].name);
+		CHECK(rows[i].why);
+		CHECK_EQ(!rows[i].mend, !rows[i].patients);
+		if (!rows[i].mend)
+			continue;
+		CHECK(rows[i].from && rows[i].to);
+		if (rows[i].program && !strcmp(rows[i].program, "haproxy")) {	/* its two directions stand for its ends */
+			CHECK(proven(rows[i].patients, "response") && proven(rows[i].patients, "request"));
+			continue;
+		}
+		for (unsigned pair = 0; pair < FILE_KINDS * FILE_KINDS; pair++) {
+			unsigned from = pair / FILE_KINDS, to = pair % FILE_KINDS;
+			char ends[32];
+
+			if (!(rows[i].from & 1u << from) || !(rows[i].to & 1u << to))
+				continue;
+			CHECK(words[from] && words[to]);
+			snprintf(ends, sizeof ends, "%s-%s", words[from], words[to]);
+			CHECK_SAY(proven(rows[i].patients, ends), "no patient of row %s is tried with %s", rows[i].name, ends);
+		}
+	}
+}
+
+static void sentences_are_plain(void)
+{
+	unsigned count;
+	const struct advice *rows = advice_rows(&count);
+
+	for (unsigned i = 0; i < count; i++) {
+		const char *const texts[] = { rows[i].why, rows[i].mend };
+
+		test_note(rows[i].name);
+		for (unsigned t = 0; t < 2; t++) {
+			if (!texts[t])
+				continue;
+			CHECK(*texts[t] && texts[t][strlen(texts[t]) - 1] != '.');	/* who prints them ends them */
+			CHECK(strlen(texts[t]) < 220);
+			for (const char *at = texts[t]; *at; at++)
+				CHECK(*at >= ' ' && *at <= '~');
+		}
+		CHECK(!rows[i].mend || !strchr(rows[i].mend, '@'));
+		CHECK(!strchr(rows[i].why, '@') || strchr(rows[i].why, '@') == strrchr(rows[i].why, '@'));
+		for (unsigned j = 0; j < i; j++)
+			CHECK(strcmp(rows[i].name, rows[j].name) != 0);
+	}
+}
+
+/* ---- Cases: each row is met ------------------------------------------------------------------------------------------------- */
+
+#define OUT	"|R io.copyBuffer io.go:427|R io.Copy io.go:386|P main.get m.go:31|R runtime.goexit a.s:1"
+#define OUTW	"|R io.copyBuffer io.go:432|R io.Copy io.go:386|P main.get m.go:31|R runtime.goexit a.s:1"
+#define READF	"R os.(*File).Read f.go:1"
+#define WRITEC	"R net.(*conn).Write n.go:1"
+
+enum { APPEND = 1, DIRECT = 2, CHANGED = 4, SMALL = 8, MAPPED = 16, NO_SPLICE = 32, UNKNOWN = 64 };
+
+static const struct example {
+	const char *row;
+	enum runtime runtime;
+	enum file_kind from, to;
+	const char *read, *write, *executable;
+	int flags;
+} examples[] = {
+	{ "append-native", RUNTIME_C, FILE_REGULAR, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE, NULL, APPEND },
+	{ "append-go", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, READF OUT, WRITEC OUTW, NULL, APPEND },
+	{ "append", RUNTIME_PYTHON, FILE_REGULAR, FILE_REGULAR, NULL, NULL, NULL, APPEND },
+	{ "append", RUNTIME_C, FILE_TCP, FILE_REGULAR, NULL, NULL, NULL, APPEND },
+	{ "generated", RUNTIME_C, FILE_GENERATED, FILE_TCP, NULL, NULL, NULL, 0 },
+	{ "datagram-from", RUNTIME_C, FILE_DATAGRAM, FILE_REGULAR, NULL, NULL, NULL, 0 },
+	{ "datagram-to", RUNTIME_C, FILE_REGULAR, FILE_DATAGRAM, NULL, NULL, NULL, 0 },
+	{ "no-splice", RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, NO_SPLICE },
+	{ "splice-unknown", RUNTIME_C, FILE_REGULAR, FILE_DEVICE, NULL, NULL, NULL, NO_SPLICE | UNKNOWN },
+	{ "changed", RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, CHANGED },
+	{ "small", RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, SMALL },
+	{ "nginx-stream", RUNTIME_C, FILE_TCP, FILE_TCP, "P ngx_unix_recv -|P ngx_stream_proxy_process -@1",
+	  "P ngx_writev -|P ngx_stream_proxy_process -@2", "/usr/sbin/nginx", 0 },
+	{ "nginx-sendfile", RUNTIME_C, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE, "/usr/sbin/nginx", 0 },
+	{ "nginx-proxy", RUNTIME_C, FILE_TCP, FILE_TCP, MADE_C_READ, MADE_C_WRITE, "/usr/sbin/nginx", 0 },
+	{ "haproxy", RUNTIME_C, FILE_TCP, FILE_TCP, MADE_C_READ, MADE_C_WRITE, "/usr/sbin/haproxy", 0 },
+	{ "uv-sendfile", RUNTIME_C, FILE_REGULAR, FILE_TCP, "S pread -|S uv__fs_sendfile -@1|S uv__fs_work -|S worker -",
+	  "S write -|S uv__fs_sendfile -@2|S uv__fs_work -|S worker -", NULL, 0 },
+	{ "go-mapped", RUNTIME_GO, FILE_REGULAR, FILE_TCP, NULL, WRITEC OUTW, NULL, MAPPED },
+	{ "go-nested-limit", RUNTIME_GO, FILE_REGULAR, FILE_TCP,
+	  READF "|R io.(*LimitedReader).Read l.go:1|R io.(*LimitedReader).Read l.go:1" OUT, WRITEC OUTW, NULL, 0 },
+	{ "go-nested-limit-splice", RUNTIME_GO, FILE_TCP, FILE_TCP,
+	  READF "|R io.(*LimitedReader).Read l.go:1|R io.(*LimitedReader).Read l.go:1" OUT, WRITEC OUTW, NULL, 0 },
+	{ "go-section", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF "|R io.(*SectionReader).Read s.go:1" OUT, WRITEC OUTW, NULL, 0 },
+	{ "go-reader-to-tcp", RUNTIME_GO, FILE_REGULAR, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE, NULL, 0 },
+	{ "go-reader-to-tcp", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF "|R io.(*LimitedReader).Read l.go:1|P main.r.Read m.go:1" OUT,
+	  WRITEC OUTW, NULL, 0 },
+	{ "go-reader-to-file", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, MADE_GO_READ, MADE_GO_WRITE, NULL, 0 },
+	{ "go-response-writer", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT,
+	  WRITEC "|R bufio.(*Writer).Write b.go:1|R net/http.(*response).Write s.go:1|P main.(*lw).Write m.go:4" OUTW, NULL, 0 },
+	{ "go-writer", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, WRITEC "|P main.(*lw).Write m.go:4" OUTW, NULL, 0 },
+	{ "go-writer-splice", RUNTIME_GO, FILE_TCP, FILE_TCP, READF OUT, WRITEC "|P main.(*lw).Write m.go:4" OUTW, NULL, 0 },
+	{ "go-bufio", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, WRITEC "|R bufio.(*Writer).Flush b.go:1" OUTW, NULL, 0 },
+	{ "go-bufio-splice", RUNTIME_GO, FILE_TCP, FILE_TCP, READF OUT, WRITEC "|R bufio.(*Writer).Flush b.go:1" OUTW, NULL, 0 },
+	{ "go-loop", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF "|P main.pump m.go:7", WRITEC "|P main.pump m.go:8", NULL, 0 },
+	{ "go-loop-splice", RUNTIME_GO, FILE_TCP, FILE_TCP, READF "|P main.pump m.go:7", WRITEC "|P main.pump m.go:8", NULL, 0 },
+	{ "go", RUNTIME_GO, FILE_REGULAR, FILE_UNIX_STREAM, READF OUT, WRITEC OUTW, NULL, 0 },
+	{ "rust-file-to-socket", RUNTIME_RUST, FILE_REGULAR, FILE_TCP, "S read -|R std::io::copy -@1|P r::main r.rs:5",
+	  "S send -|R std::io::copy -@2|P r::main r.rs:5", NULL, 0 },
+	{ "rust-wrapped-file", RUNTIME_RUST, FILE_REGULAR, FILE_REGULAR,
+	  "S read -|P Just::read r.rs:2|R std::io::copy -@1|P r::main r.rs:5",
+	  "S send -|R std::io::copy -@2|P r::main r.rs:5", NULL, 0 },
+	{ "rust-file-to-file", RUNTIME_RUST, FILE_REGULAR, FILE_REGULAR, "S read -|P r::main r.rs:5@1",
+	  "S write -|P r::main r.rs:5@2", NULL, 0 },
+	{ "rust-sockets", RUNTIME_RUST, FILE_TCP, FILE_TCP, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
+	{ "python-to-socket", RUNTIME_PYTHON, FILE_REGULAR, FILE_TCP, "R eval -@1|S start -", "R eval -@2|S start -", NULL, 0 },
+	{ "python-to-file", RUNTIME_PYTHON, FILE_REGULAR, FILE_REGULAR, NULL, NULL, NULL, 0 },
+	{ "python", RUNTIME_PYTHON, FILE_TCP, FILE_TCP, NULL, NULL, NULL, 0 },
+	{ "node-to-file", RUNTIME_NODE, FILE_REGULAR, FILE_REGULAR, NULL, NULL, NULL, 0 },
+	{ "node", RUNTIME_NODE, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, 0 },
+	{ "java", RUNTIME_JAVA, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, 0 },
+	{ "java-sockets", RUNTIME_JAVA, FILE_TCP, FILE_TCP, NULL, NULL, NULL, 0 },
+	{ "c-mapped", RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, MADE_C_WRITE, NULL, MAPPED },
+	{ "mapped", RUNTIME_JAVA, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, MAPPED },
+	{ "c-direct", RUNTIME_CXX, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE, NULL, DIRECT },
+	{ "c-stdio-reading", RUNTIME_C, FILE_REGULAR, FILE_TCP, "S read -|S _IO_file_read -|S fread -|P serve s.c:7|P main s.c:9",
+	  "S write -|P serve s.c:8|P main s.c:9", NULL, 0 },
+	{ "c-stdio-writing", RUNTIME_C, FILE_REGULAR, FILE_TCP, "S read -|P serve s.c:7|P main s.c:9",
+	  "S write -|S fwrite -|P serve s.c:8|P main s.c:9", NULL, 0 },
+	{ "c-file-to-socket", RUNTIME_C, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
+	{ "c-file-to-file", RUNTIME_C, FILE_REGULAR, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
+	{ "c-from-pipe", RUNTIME_C, FILE_PIPE, FILE_TCP, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
+	{ "c-to-pipe", RUNTIME_C, FILE_TCP, FILE_PIPE, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
+	{ "c-through-pipe", RUNTIME_C, FILE_TCP, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
+	{ "any", RUNTIME_C, FILE_DEVICE, FILE_TCP, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
+};
+#define EXAMPLES (sizeof examples / sizeof examples[0])
+
+static void set(int flags)
+{
+	model.files[1].append = flags & APPEND;
+	model.files[0].direct = flags & DIRECT;
+	if (flags & NO_SPLICE)
+		model.files[1].can_splice_to = false;
+	if (flags & UNKNOWN)
+		model.files[1].splice_unknown = true;
+	if (flags & CHANGED)
+		flow->whole_changed = 10;
+	if (flags & SMALL)
+		flow->bytes = flow->writes;
+	if (flags & MAPPED)
+		flow->how = HOW_MAPPED;
+}
+
+static const struct advice *row_named(const char *name)
+{
+	unsigned count;
+	const struct advice *rows = advice_rows(&count);
+
+	for (unsigned i = 0; i < count; i++)
+		if (!strcmp(rows[i].name, name))
+			return &rows[i];
+	check_fail(__FILE__, __LINE__, "there is no row %s", name);
+}
+
+/* The sentence is the row's, up to where a name is put in. */
+static void is_of_row(const struct finding *finding, const struct advice *row)
+{
+	size_t length = strcspn(row->why, "@");
+
+	CHECK(why_of(finding));
+	CHECK_SAY(!strncmp(why_of(finding), row->why, length), "of row %s is wanted, but: %s", row->name, why_of(finding));
+	CHECK_SAY(finding->mend == row->mend, "another remedy than that of %s: %s", row->name, finding->mend ? finding->mend : "none");
+}
+
+static void each_case_has_its_row(void)
+{
+	for (unsigned i = 0; i < EXAMPLES; i++) {
+		const struct example *e = &examples[i];
+
+		test_note(e->row);
+		fresh(e->runtime, e->from, e->to, e->read, e->write);
+		set(e->flags);
+		if (e->executable)
+			executable(e->executable);
+		is_of_row(advised(), row_named(e->row));
+	}
+}
+
+static void no_row_is_hidden(void)
+{
+	unsigned count;
+	const struct advice *rows = advice_rows(&count);
+
+	for (unsigned i = 0; i < count; i++) {
+		bool met = false;
+
+		for (unsigned e = 0; e < EXAMPLES; e++)
+			met |= !strcmp(examples[e].row, rows[i].name);
+		CHECK_SAY(met, "row %s has no example", rows[i].name);
+	}
+}
+
+static void names_stand_in_sentences(void)
+{
+	fresh(RUNTIME_GO, FILE_REGULAR, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE);
+	CHECK(strstr(why_of(advised()), "; justReader hides it"));
+	CHECK_EQ(advised()->reason, LEAT_OPAQUE_SOURCE);
+	fresh(RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, WRITEC "|P github.com/x/y.v2.(*lw[...]).Write m.go:4" OUTW);
+	CHECK(strstr(why_of(advised()), "; lw[...] has none"));
+	fresh(RUNTIME_RUST, FILE_REGULAR, FILE_REGULAR, "S read -|P Just::read r.rs:2|R std::io::copy -@1|P r::main r.rs:5",
+	      "S send -|R std::io::copy -@2|P r::main r.rs:5");
+	free(model.sites[0].frames[1].function);
+	model.sites[0].frames[1].function = made_text("<app::Counting<R> as std::io::Read>::read");
+	CHECK(strstr(why_of(advised()), "; app::Counting<R> hides one"));
+	fresh(RUNTIME_C, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE);
+	CHECK(strstr(why_of(advised()), "serve reads the file"));
+	fresh(RUNTIME_C, FILE_REGULAR, FILE_TCP, "P - -@1|P main -@9", "P - -@2|P main -@9");
+	CHECK(strstr(why_of(advised()), "main reads the file"));
+	fresh(RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, NULL);
+	CHECK(strstr(why_of(advised()), "the program reads the file"));
+}
+
+/* No remedy is said of ends that no patient stands between, nor of a route the kernel carries. */
+static void silent_where_nothing_is_known(void)
+{
+	fresh(RUNTIME_GO, FILE_PIPE, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE);
+	CHECK(!advised()->mend);
+	fresh(RUNTIME_RUST, FILE_TCP, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE);
+	CHECK(!advised()->mend);
+	fresh(RUNTIME_UNKNOWN, FILE_REGULAR, FILE_TCP, NULL, NULL);	/* it was gone before it could be looked at */
+	CHECK(!advised()->mend);
+	CHECK(why_of(advised()));
+	fresh(RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, MADE_C_WRITE);
+	flow->how = HOW_SENDFILE;
+	CHECK(!advised()->mend);
+	CHECK(!why_of(advised()));
+}
+
+/* A stranger's name can be long, and can hold what is ours. */
+static void strange_names(void)
+{
+	char *name = malloc(100000);
+
+	CHECK(name);
+	memset(name, '@', 99999);
+	name[99999] = 0;
+	fresh(RUNTIME_C, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE);
+	free(model.sites[0].frames[2].function);
+	free(model.sites[1].frames[2].function);
+	model.sites[0].frames[2].function = name;
+	model.sites[1].frames[2].function = made_text(name);
+	CHECK(strlen(why_of(advised())) < 400);
+	fresh(RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF "|P ..(*).. m.go:1" OUT, WRITEC OUTW);
+	CHECK(why_of(advised()));
+	fresh(RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF "|P .(*) m.go:1" OUT, WRITEC OUTW);
+	CHECK(why_of(advised()));
+}
+
+static void tls_is_never_promised(void)
+{
+	struct coverage coverage = { .tls_records = 0 };
+
+	CHECK(!advice_tls(&coverage));
+	coverage.tls_records = 1;
+	CHECK(strstr(advice_tls(&coverage), "kTLS"));
+}
+
+static const struct test tests[] = {
+	TEST(every_remedy_is_proven_for_its_ends),
+	TEST(sentences_are_plain),
+	TEST(each_case_has_its_row),
+	TEST(no_row_is_hidden),
+	TEST(names_stand_in_sentences),
+	TEST(silent_where_nothing_is_known),
+	TEST(strange_names),
+	TEST(tls_is_never_promised),
+};
+TEST_MAIN(tests)

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* Expressions that fail a job, and baselines: what is taken, what is refused, and when one is true. */
+#include "../../doctor/gate.h"
+
+#include "../../doctor/verdict.h"
+#include "made.h"
+
+static struct model model;
+static struct gate gate;
+static struct gate_result result;
+static char why[200];
+
+static bool fails(const char *text, const struct baseline *baseline)
+{
+	CHECK_SAY(!gate_parse(&gate, text, why, sizeof why), "%s: %s", text, why);
+	return gate_fails(&gate, 1, &model, baseline, &result);
+}
+
+/* 30 MiB bounce, 70 MiB by the kernel, and 20 MiB that the program changes. */
+static void fresh(void)
+{
+	struct flow *flow;
+
+	model_free(&model);
+	made_process(&model, RUNTIME_GO, NULL);
+	flow = made_flow(&model, FILE_REGULAR, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE);
+	flow->bytes = 30 << 20;
+	flow->writes = 960;
+	flow = made_flow(&model, FILE_REGULAR, FILE_TCP, NULL, MADE_GO_WRITE);
+	flow->how = HOW_SENDFILE;
+	flow->bytes = 70 << 20;
+	flow = made_flow(&model, FILE_TCP, FILE_TCP, MADE_C_READ, MADE_C_WRITE);
+	flow->whole_changed = 100;
+	flow->bytes = 20 << 20;
+	CHECK_EQ(verdict_all(&model), 0);
+	model.findings[0].cost = (struct cost){ .user_s = 0.5, .kernel_route_s = 0.1, .method = "m" };
+}
+
+static void words_pick(void)
+{
+	fresh();
+	CHECK(fails("bounce", NULL));
+	CHECK_EQ(result.count, 1);
+	CHECK_EQ(result.finding, 0);
+	CHECK_EQ(result.bytes, 30 << 20);
+	CHECK(result.share > 0.2999 && result.share < 0.3001);	/* what is changed could not have been moved */
+	CHECK(fails("loss", NULL));
+	CHECK(fails("changed", NULL));
+	CHECK(!fails("copied", NULL));
+	CHECK(!fails("mmap-write", NULL));
+	CHECK(!fails("cannot", NULL));
+	CHECK(fails("copied and bounce", NULL));	/* one or the other */
+	model.flows[0].how = HOW_COPIED;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK(fails("bounce", NULL));	/* it bounces, and is copied once more */
+	CHECK(fails("copied", NULL));
+}
+
+static void limits_are_limits(void)
+{
+	fresh();
+	CHECK(fails("share > 5%", NULL));
+	CHECK(fails("share>29.9%", NULL));
+	CHECK(fails("share >= 30%", NULL));
+	CHECK(!fails("share > 30%", NULL));
+	CHECK(fails("bytes >= 30m", NULL));
+	CHECK(fails("bytes > 0.02g", NULL));
+	CHECK(!fails("bytes > 30m", NULL));
+	CHECK(!fails("bytes > 31457280", NULL));
+	CHECK(fails("bytes > 31457279", NULL));
+	CHECK(fails("cpu > 0.3s", NULL));
+	CHECK(!fails("cpu > 0.5s", NULL));
+	CHECK(!fails("share > 5% and bytes > 1g", NULL));
+	CHECK(fails("bounce and share > 5% and bytes > 1MiB", NULL));
+	CHECK(!fails("copied and share > 5%", NULL));
+}
+
+static void doubtful_losses_fail_nothing_unasked(void)
+{
+	fresh();
+	model.findings[0].confidence = CONFIDENCE_LOW;
+	CHECK(!fails("bounce", NULL));
+	CHECK(fails("bounce and confidence >= low", NULL));
+	model.findings[0].confidence = CONFIDENCE_MEDIUM;
+	CHECK(fails("bounce", NULL));
+	CHECK(!fails("bounce and confidence >= certain", NULL));
+}
+
+static void nothing_seen_fails_nothing(void)
+{
+	model_free(&model);
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK(!fails("loss", NULL));
+	CHECK(!fails("share >= 0%", NULL));
+}
+
+static void one_of_several_is_enough(void)
+{
+	struct gate gates[2];
+
+	fresh();
+	CHECK_EQ(gate_parse(&gates[0], "bytes > 1t", why, sizeof why), 0);
+	CHECK_EQ(gate_parse(&gates[1], "share > 5%", why, sizeof why), 0);
+	CHECK(gate_fails(gates, 2, &model, NULL, &result));
+	CHECK_STR(result.gate->text, "share > 5%");
+	CHECK(!gate_fails(gates, 1, &model, NULL, &result));
+	CHECK(!gate_fails(gates, 0, &model, NULL, &result));
+}
+
+static void wrong_expressions_are_told(void)
+{
+	static const char *const wrong[] = {
+		"", " ", "bounces", "bounce,copied", "bounce copied", "bounce and", "and bounce", "bounce or copied", "share", "share > ",
+		"share 5%", "share > 5", "share < 5%", "share = 5%", "share >> 5%", "share > five%", "share > -5%", "share > 101%",
+		"share > 0x5%", "share > inf%", "share > nan%", "bytes > 5x", "bytes > 5 m", "bytes > 1e30", "bytes > -1", "cpu > 5",
+		"cpu > 5ms", "confidence > high", "confidence >= sure", "kernel", "bounce)", "not bounce",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "share > 00000000000000000000000000000000000000000000005%",
+	};
+
+	for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		test_note(wrong[i]);
+		*why = 0;
+		CHECK_EQ(gate_parse(&gate, wrong[i], why, sizeof why), -EINVAL);
+		CHECK(*why);
+	}
+}
+
+/* ---- Baselines ------------------------------------------------------------------------------------------------------------------ */
+
+static char *written(void)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	CHECK(to);
+	CHECK_EQ(baseline_write(&model, to), 0);
+	fclose(to);
+	CHECK(text);
+	return text;
+}
+
+static int taken(struct baseline *baseline, const char *text)
+{
+	FILE *from = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
+	int error;
+
+	CHECK(from);
+	*baseline = (struct baseline){ .count = 0 };
+	error = baseline_read(baseline, from);
+	fclose(from);
+	return error;
+}
+
+static void new_is_what_the_baseline_has_not(void)
+{
+	struct baseline baseline;
+	char *text;
+
+	fresh();
+	text = written();
+	CHECK_STR(text, "leat-baseline 1\nbounce file tcp server read main.justReader.Read server.go\n");
+	CHECK_EQ(taken(&baseline, text), 0);
+	CHECK_EQ(baseline.count, 1);
+	CHECK(!fails("new", &baseline));
+	CHECK(!fails("new", NULL));
+	model.sites[0].frames[3].line = 999;	/* an edit above it */
+	model.flows[0].bytes *= 10;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK(!fails("new", &baseline));
+	made_flow(&model, FILE_TCP, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE)->bytes = 5 << 20;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK(fails("new", &baseline));
+	CHECK_EQ(result.count, 1);
+	CHECK_EQ(result.bytes, 5 << 20);
+	CHECK(!fails("new and share > 50%", &baseline));
+	CHECK(!fails("new and copied", &baseline));
+	baseline_free(&baseline);
+	free(text);
+}
+
+static void a_baseline_is_sorted_and_says_each_once(void)
+{
+	struct baseline baseline;
+	char *text;
+
+	fresh();
+	free(model.sites[0].frames[3].function);
+	model.sites[0].frames[3].function = made_text("evil\nbounce % \x1b");
+	made_flow(&model, FILE_TCP, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE);
+	made_flow(&model, FILE_PIPE, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE);
+	made_flow(&model, FILE_PIPE, FILE_REGULAR, "P - -@17", NULL);
+	CHECK_EQ(verdict_all(&model), 0);
+	text = written();
+	CHECK_STR(text, "leat-baseline 1\n"
+			"bounce file tcp server read evil%0Abounce%20%25%20%1B server.go\n"
+			"bounce pipe file server caller server+11\n"
+			"bounce pipe file server loop serve srv.c\n"
+			"bounce tcp file server loop serve srv.c\n");
+	CHECK_EQ(taken(&baseline, text), 0);
+	CHECK_EQ(baseline.count, 4);
+	CHECK(!fails("new", &baseline));
+	baseline_free(&baseline);
+	free(text);
+}
+
+static void what_is_no_baseline_is_refused(void)
+{
+	static char longer[20000];
+	struct baseline baseline;
+
+	CHECK_EQ(taken(&baseline, "\n"), -EBADMSG);
+	CHECK_EQ(taken(&baseline, "leat-baseline 2\n"), -EBADMSG);
+	CHECK_EQ(taken(&baseline, "leat-recording 1\nend 1\n"), -EBADMSG);
+	CHECK_EQ(taken(&baseline, "leat-baseline 1\nbounce"), -EBADMSG);	/* cut short */
+	memset(longer, 'x', sizeof longer - 1);
+	memcpy(longer, "leat-baseline 1\n", 16);
+	CHECK_EQ(taken(&baseline, longer), -EBADMSG);
+	CHECK_EQ(taken(&baseline, "leat-baseline 1\n# known since March\n\nb\na\n"), 0);
+	CHECK_EQ(baseline.count, 2);
+	CHECK_STR(baseline.keys[0], "a");
+	baseline_free(&baseline);
+	CHECK_EQ(taken(&baseline, "leat-baseline 1\n"), 0);
+	CHECK_EQ(baseline.count, 0);
+	fresh();
+	CHECK(fails("new", &baseline));
+	CHECK_EQ(baseline_save(&model, "/dev/full"), -ENOSPC);
+	CHECK_EQ(baseline_load(&baseline, "/nowhere"), -ENOENT);
+}
+
+static const struct test tests[] = {
+	TEST(words_pick),
+	TEST(limits_are_limits),
+	TEST(doubtful_losses_fail_nothing_unasked),
+	TEST(nothing_seen_fails_nothing),
+	TEST(one_of_several_is_enough),
+	TEST(wrong_expressions_are_told),
+	TEST(new_is_what_the_baseline_has_not),
+	TEST(a_baseline_is_sorted_and_says_each_once),
+	TEST(what_is_no_baseline_is_refused),
+};
+TEST_MAIN(tests)

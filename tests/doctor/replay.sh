@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Recordings, baselines and --fail-if at the program itself: reports and exit statuses, without any rights.
+set -euo pipefail
+failed=0
+
+is() { # WHAT STATUS COMMAND...
+	local what=$1 want=$2 got=0
+	shift 2
+	"$@" >out 2>err || got=$?
+	[ $got = "$want" ] || { echo "FAIL $what: status $got, not $want"; cat out err; failed=1; }
+}
+
+says() { # WHAT WORDS: of the last command
+	grep -qF -- "$2" out err || { echo "FAIL $1: nobody says \"$2\""; cat out err; failed=1; }
+}
+
+# shellcheck disable=SC2317 # is calls it
+doctor() { "$LEAT" doctor "$@"; }
+
+# 30 MiB that bounce by a wrapper, 70 MiB by sendfile; figures of its own.
+recording() { # NAME OF THE WRAPPER
+	cat <<-END
+		leat-recording 1
+		watch begin=1000000000 end=6000000000
+		coverage reads=960 writes=960 read_bytes=31457280 write_bytes=31457280 sampled_1_in=1
+		process pid=4242 runtime=go status=-1 name=server version=Go%201.19 executable=/srv/server
+		file kind=regular inode=5 device=1 from=1 to=1 path=/srv/big.bin
+		file kind=tcp inode=6 from=1 to=1 peer=2/51234/7f000001000000000000000000000000
+		site pid=4242 id=1
+		frame owner=system function=read module=/lib/libc.so.6 offset=1
+		frame owner=program function=$1 file=server.go line=12 module=/srv/server offset=2
+		frame owner=runtime function=io.copyBuffer file=io.go line=427 module=/srv/server offset=3
+		frame owner=program function=main.serve file=server.go line=31 module=/srv/server offset=4
+		site pid=4242 id=2
+		frame owner=system function=write module=/lib/libc.so.6 offset=5
+		frame owner=runtime function=io.copyBuffer file=io.go line=432 module=/srv/server offset=6
+		frame owner=program function=main.serve file=server.go line=31 module=/srv/server offset=4
+		flow pid=4242 from=0 to=1 read_site=0 write_site=1 reads=960 writes=960 bytes=31457280 smallest=32768 largest=32768 samples_equal=960 whole_equal=7
+		flow pid=4242 how=sendfile from=0 to=1 write_site=1 writes=24 bytes=73400320
+		calibration from=regular to=tcp piece=32768 user=400000000 kernel=100000000 low=290000000 high=310000000 kernel_bytes=4194304
+	END
+	echo "end 18"
+}
+recording main.justReader.Read >one
+recording main.other.Read >two
+
+is 'a replay' 1 doctor --replay one
+says 'a replay' main.justReader.Read
+says 'a replay' 'justReader hides it'
+says 'a replay' 'calibrated on this machine'
+cp out first
+is 'a replay that is recorded again' 1 doctor --replay one --record again
+is 'a replay of that' 1 doctor --replay again
+cmp first out || { echo 'FAIL the two reports differ'; failed=1; }
+[ "$(stat -c %a again)" = 600 ] || { echo 'FAIL a recording is not for its owner alone'; failed=1; }
+
+is 'a limit that is passed' 1 doctor --replay one --fail-if 'share > 5%'
+says 'a limit that is passed' "--fail-if 'share > 5%': 1 finding, 30 MiB, 30.0 %"
+is 'a limit that is not' 0 doctor --replay one --fail-if 'share > 50%'
+is 'one of two' 1 doctor --replay one --fail-if 'share > 50%' --fail-if bounce
+is 'CPU' 1 doctor --replay one --fail-if 'cpu > 0.008s'
+is 'less CPU' 0 doctor --replay one --fail-if 'cpu > 0.1s'
+
+is 'a baseline is saved' 1 doctor --replay one --save-baseline known
+is 'what it has is not new' 0 doctor --replay one --fail-if new --baseline known
+is 'what it has not is' 1 doctor --replay two --fail-if new --baseline known
+says 'what it has not is' main.other.Read
+is 'saved and compared at once' 0 doctor --replay one --fail-if new --baseline known --save-baseline known
+
+is 'new to nothing' 2 doctor --replay one --fail-if new
+is 'no such word' 2 doctor --replay one --fail-if bounces
+says 'no such word' 'there is no such word'
+is 'a replay of a process' 2 doctor --replay one -p 1
+is 'no such recording' 2 doctor --replay nowhere
+head -5 one >half
+is 'a recording cut short' 2 doctor --replay half
+says 'a recording cut short' 'line 5: its end is missing'
+is 'no baseline' 2 doctor --replay one --baseline one
+is 'a recording on a full disk' 1 doctor --replay one --record /dev/full
+says 'a recording on a full disk' 'could not be written'
+is 'a baseline on a full disk' 1 doctor --replay one --save-baseline /dev/full --fail-if 'share > 50%'
+is 'a recording in no directory' 2 doctor --replay one --record nowhere/x
+printf 'leat-recording 1\nprocess pid=1 name=%%1B[31m\nfile kind=tcp path=a%%0Ab\nend 3\n' >strange
+is 'an empty, strange one' 0 doctor --replay strange
+! grep -q $'\033' out err || { echo 'FAIL a control character reached the report'; failed=1; }
+
+exit $failed

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of verdicts and confidence, row by row, and how flows become findings. */
+#include "../../doctor/verdict.h"
+
+#include "made.h"
+
+static struct model model;
+static struct flow *flow;
+
+static void fresh(enum file_kind from, enum file_kind to)
+{
+	model_free(&model);
+	made_process(&model, RUNTIME_C, NULL);
+	flow = made_flow(&model, from, to, MADE_C_READ, MADE_C_WRITE);
+}
+
+static void is(enum verdict verdict, enum confidence confidence, enum leat_reason reason)
+{
+	struct judgement judgement;
+
+	verdict_flow(&model, flow, SIDE_LOOP, &judgement);
+	CHECK_STR(verdict_name(judgement.verdict), verdict_name(verdict));
+	CHECK_STR(confidence_name(judgement.confidence), confidence_name(confidence));
+	CHECK_EQ(judgement.reason, reason);
+}
+
+static void bounce_by_its_evidence(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
+	flow->how = HOW_INSIDE_BUFFER;
+	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
+	flow->how = HOW_IO_URING;
+	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
+	flow->whole_equal = 0;
+	is(VERDICT_BOUNCE, CONFIDENCE_HIGH, LEAT_OK);
+	flow->samples_equal = 0;
+	flow->samples_weak = 1000;	/* constant data */
+	is(VERDICT_BOUNCE, CONFIDENCE_MEDIUM, LEAT_OK);
+	flow->samples_weak = 0;
+	is(VERDICT_BOUNCE, CONFIDENCE_LOW, LEAT_OK);
+}
+
+static void copied_by_its_evidence(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	flow->how = HOW_COPIED;
+	is(VERDICT_COPIED, CONFIDENCE_HIGH, LEAT_OK);
+	flow->whole_equal = 1;	/* equal bytes of two sources */
+	is(VERDICT_COPIED, CONFIDENCE_MEDIUM, LEAT_OK);
+	flow->whole_equal = 0;
+	is(VERDICT_COPIED, CONFIDENCE_MEDIUM, LEAT_OK);
+}
+
+static void mapped_file(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	flow->how = HOW_MAPPED;
+	is(VERDICT_MMAP_WRITE, CONFIDENCE_MEDIUM, LEAT_OK);	/* the mapping may be private and changed */
+}
+
+static void changed_bytes(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	flow->whole_equal = 0;
+	flow->whole_changed = 7;	/* one byte of 64 KiB: the samples miss it */
+	is(VERDICT_CHANGED, CONFIDENCE_CERTAIN, LEAT_CHANGES_BYTES);
+	flow->whole_changed = 1;	/* alone it proves nothing, but a bounce it is not */
+	is(VERDICT_CHANGED, CONFIDENCE_LOW, LEAT_CHANGES_BYTES);
+	flow->whole_equal = 6;
+	is(VERDICT_BOUNCE, CONFIDENCE_MEDIUM, LEAT_OK);
+	flow->whole_changed = 2;
+	flow->whole_equal = 2000;	/* races of buffers used again, in a long watch */
+	is(VERDICT_BOUNCE, CONFIDENCE_MEDIUM, LEAT_OK);
+	flow->whole_equal = 500;
+	is(VERDICT_CHANGED, CONFIDENCE_CERTAIN, LEAT_CHANGES_BYTES);
+	flow->whole_changed = 0;
+	flow->samples_equal = 900;
+	flow->samples_changed = 100;
+	is(VERDICT_BOUNCE, CONFIDENCE_MEDIUM, LEAT_OK);
+	flow->samples_changed = 101;
+	is(VERDICT_CHANGED, CONFIDENCE_HIGH, LEAT_CHANGES_BYTES);
+}
+
+static void ends_that_cannot(void)
+{
+	fresh(FILE_GENERATED, FILE_TCP);
+	is(VERDICT_CANNOT, CONFIDENCE_CERTAIN, LEAT_SRC_GENERATED);
+	fresh(FILE_REGULAR, FILE_DATAGRAM);
+	is(VERDICT_CANNOT, CONFIDENCE_CERTAIN, LEAT_SINK_DATAGRAM);
+	fresh(FILE_DATAGRAM, FILE_REGULAR);
+	is(VERDICT_CANNOT, CONFIDENCE_CERTAIN, LEAT_SINK_DATAGRAM);
+	fresh(FILE_REGULAR, FILE_ANONYMOUS);
+	is(VERDICT_CANNOT, CONFIDENCE_CERTAIN, LEAT_NOT_APPLICABLE);
+	fresh(FILE_TCP, FILE_REGULAR);
+	model.files[1].append = true;
+	is(VERDICT_CANNOT, CONFIDENCE_CERTAIN, LEAT_OUT_APPEND);
+	fresh(FILE_REGULAR, FILE_PIPE);	/* O_APPEND means nothing there */
+	model.files[1].append = true;
+	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
+	model.files[1].can_splice_to = false;
+	is(VERDICT_CANNOT, CONFIDENCE_CERTAIN, LEAT_NOT_APPLICABLE);
+	flow->whole_changed = 7;	/* who changes the bytes would not be helped by another end */
+	is(VERDICT_CHANGED, CONFIDENCE_CERTAIN, LEAT_CHANGES_BYTES);
+}
+
+/* Unknown is no "cannot", and matters only where the other word is not said. */
+static void ends_that_nobody_knows(void)
+{
+	fresh(FILE_GENERATED, FILE_TCP);
+	model.files[0].splice_unknown = true;
+	is(VERDICT_UNKNOWN, CONFIDENCE_NONE, LEAT_NOT_APPLICABLE);
+	model.files[0].can_splice_from = true;
+	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
+	fresh(FILE_REGULAR, FILE_TCP);
+	model.files[1].splice_unknown = true;
+	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
+	model.files[1].can_splice_to = false;
+	is(VERDICT_UNKNOWN, CONFIDENCE_NONE, LEAT_NOT_APPLICABLE);
+	flow->whole_changed = 7;
+	is(VERDICT_CHANGED, CONFIDENCE_CERTAIN, LEAT_CHANGES_BYTES);
+}
+
+static void small_and_empty(void)
+{
+	fresh(FILE_TCP, FILE_TCP);
+	flow->bytes = 1000 * 4095;
+	is(VERDICT_SMALL, CONFIDENCE_CERTAIN, LEAT_SMALL);
+	flow->bytes = 1000 * 4096;
+	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
+	flow->writes = 0;
+	is(VERDICT_UNKNOWN, CONFIDENCE_NONE, LEAT_NOT_APPLICABLE);
+	flow->writes = 1;
+	flow->from = 99;	/* a place that is not there */
+	is(VERDICT_UNKNOWN, CONFIDENCE_NONE, LEAT_NOT_APPLICABLE);
+}
+
+static void kernel_routes(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	for (int how = HOW_KERNEL_FROM; how < HOWS; how++) {
+		flow->how = how;
+		is(VERDICT_KERNEL, CONFIDENCE_CERTAIN, LEAT_OK);
+	}
+}
+
+static void reason_names_the_hidden_end(void)
+{
+	struct judgement judgement;
+
+	fresh(FILE_REGULAR, FILE_TCP);
+	verdict_flow(&model, flow, SIDE_READ, &judgement);
+	CHECK_EQ(judgement.reason, LEAT_OPAQUE_SOURCE);
+	verdict_flow(&model, flow, SIDE_WRITE, &judgement);
+	CHECK_EQ(judgement.reason, LEAT_OPAQUE_SINK);
+}
+
+/* ---- Findings ---------------------------------------------------------------------------------------------------------------- */
+
+static void flows_of_one_place_are_one_finding(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	made_flow(&model, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE)->bytes = 1000 * 65536;
+	made_flow(&model, FILE_REGULAR, FILE_UNIX_STREAM, MADE_C_READ, MADE_C_WRITE);
+	made_flow(&model, FILE_REGULAR, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE);
+	flow = made_flow(&model, FILE_REGULAR, FILE_TCP, NULL, MADE_C_WRITE);
+	flow->how = HOW_SENDFILE;
+	flow->bytes = UINT64_C(1) << 40;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 4);
+	CHECK_EQ(model.findings[0].flow_count, 2);
+	CHECK_EQ(model.findings[0].flow, 1);	/* the larger */
+	CHECK_EQ(model.findings[0].bytes, 1000 * (65536 + 32768));
+	CHECK_EQ(model.findings[0].writes, 2000);
+	CHECK_EQ(model.findings[3].verdict, VERDICT_KERNEL);	/* the kernel's come last, however large */
+	for (uint32_t i = 0; i < model.flow_count; i++)
+		CHECK(model.flows[i].finding);
+	CHECK(model.flows[0].finding == &model.findings[0]);
+	CHECK(model.flows[1].finding == &model.findings[0]);
+	CHECK(model.flows[4].finding == &model.findings[3]);
+	CHECK_EQ(verdict_all(&model), 0);	/* may be asked again */
+	CHECK_EQ(model.finding_count, 4);
+}
+
+static void verdicts_are_never_mixed(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	made_flow(&model, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE)->whole_changed = 7;
+	made_flow(&model, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE)->how = HOW_COPIED;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 3);
+	CHECK_EQ(model.findings[2].verdict, VERDICT_CHANGED);
+}
+
+static void confidence_of_half_the_bytes(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	flow = made_flow(&model, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE);
+	flow->whole_equal = 0;
+	flow->bytes = 100 * model.flows[0].bytes;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 1);
+	CHECK_EQ(model.findings[0].confidence, CONFIDENCE_HIGH);
+	model.flows[1].bytes = model.flows[0].bytes / 2;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.findings[0].confidence, CONFIDENCE_CERTAIN);
+}
+
+static void inside_a_runtime_by_executable(void)
+{
+	static const char read[] = "S read -|R eval c.c:1@7|S start -", write[] = "S send -|R eval c.c:1@8|S start -";
+
+	fresh(FILE_REGULAR, FILE_TCP);
+	model.flow_count = 0;
+	made_flow(&model, FILE_REGULAR, FILE_TCP, read, write);
+	made_flow(&model, FILE_REGULAR, FILE_TCP, read, write);
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 1);
+	made_process(&model, RUNTIME_PYTHON, NULL);
+	model.processes[1].pid = 7;
+	free(model.processes[1].executable);
+	model.processes[1].executable = made_text("/usr/bin/python3");
+	model.flows[1].pid = 7;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 2);
+}
+
+static void many_flows(void)
+{
+	enum { FLOWS = 10000 };
+	uint64_t bytes = 0;
+
+	fresh(FILE_REGULAR, FILE_TCP);
+	while (model.flow_count < FLOWS) {
+		uint32_t place = model_add_flow(&model);
+
+		CHECK_NE(place, MODEL_NONE);
+		model.flows[place] = model.flows[0];
+		model.flows[place].bytes += place;
+	}
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 1);
+	CHECK_EQ(model.findings[0].flow, FLOWS - 1);
+	for (uint32_t i = 0; i < FLOWS; i++)
+		bytes += model.flows[i].bytes;
+	CHECK_EQ(model.findings[0].bytes, bytes);
+}
+
+static void nothing_seen(void)
+{
+	model_free(&model);
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 0);
+}
+
+static const struct test tests[] = {
+	TEST(bounce_by_its_evidence),
+	TEST(copied_by_its_evidence),
+	TEST(mapped_file),
+	TEST(changed_bytes),
+	TEST(ends_that_cannot), TEST(ends_that_nobody_knows),
+	TEST(small_and_empty),
+	TEST(kernel_routes),
+	TEST(reason_names_the_hidden_end),
+	TEST(flows_of_one_place_are_one_finding),
+	TEST(verdicts_are_never_mixed),
+	TEST(confidence_of_half_the_bytes),
+	TEST(inside_a_runtime_by_executable),
+	TEST(many_flows),
+	TEST(nothing_seen),
+};
+TEST_MAIN(tests)
