@@ -469,12 +469,16 @@ static void execs_often(void)
 
 static void another_program_of_ones_own(void)
 {
+	bool seen = false;
 	struct patient p;
 
-	patient_run(&p, execs, 1, false);
-	CHECK(patient_bytes(&p) > 0);
-	CHECK_EQ(p.model.process_count, 1);
-	patient_end(&p);
+	for (int try = 0; try < 5 && !seen; try++) {	/* a burst is a sample, and what cat copies may fall between two */
+		patient_run(&p, execs, 1, false);
+		seen = patient_bytes(&p) > 0;
+		CHECK_EQ(p.model.process_count, 1);
+		patient_end(&p);
+	}
+	CHECK_SAY(seen, "no byte was seen in any of five tries");
 	patient_run(&p, execs_often, 1, false);
 	printf("%u processes were seen in %u bursts\n", p.model.process_count, p.model.coverage.bursts);
 	CHECK(p.model.process_count > 5);
