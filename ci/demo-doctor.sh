@@ -8,10 +8,10 @@ case $("$leat" doctor --help 2>&1) in
 *'without the doctor'*) echo 'leat was built without the doctor, so there is none to show: see above'; exit 0 ;;
 esac
 
-shapes=file-tcp/opaque
-! command -v go >/dev/null || shapes=$shapes,file-tcp/go-wrapped
+shapes=file-tcp/opaque hidden=deliver
+! command -v go >/dev/null || shapes=$shapes,file-tcp/go-wrapped hidden=justReader
 dir=$(mktemp -d)
-"$leat" bench --shape "$shapes" --size 128m --rounds 1000 >/dev/null 2>"$dir/said" &
+"$leat" bench --shape "$shapes" --size 32m --rounds 1000 >/dev/null 2>"$dir/said" &
 bench=$!
 trap 'kill $bench 2>/dev/null; wait $bench 2>/dev/null; rm -rf "$dir"' EXIT
 
@@ -24,9 +24,14 @@ done
 watched=()
 for pid in $(pgrep -P $bench); do watched+=(-p "$pid"); done
 echo "leat doctor on leat bench's servers: -d 3 ${watched[*]}"
-"$leat" doctor -d 3 "${watched[@]}"
-case $? in
-1) ;;	# the loss that is there
+# A recording first, for on a busy machine bench repeats what was disturbed, and may not come to all its servers in that time.
+for seconds in 3 8; do
+	stacks=$("$leat" doctor -d $seconds --folded --record "$dir/seen" "${watched[@]}")
+	status=$?
+	case $stacks in *$hidden*) break ;; esac
+done
+case $status in
+0 | 1) "$leat" doctor --replay "$dir/seen" || [ $? -eq 1 ] ;;	# 1: the losses that are there
 3) echo 'The doctor is not allowed to look here; the rest of the demo stands.' ;;
 *) exit 1 ;;
 esac
