@@ -22,7 +22,8 @@ for _ in $(seq 600); do
 	sleep 0.1
 done
 watched=()
-for pid in $(pgrep -P $bench); do watched+=(-p "$pid"); done
+read -r -a servers <"/proc/$bench/task/$bench/children"
+for pid in "${servers[@]}"; do watched+=(-p "$pid"); done
 echo "leat doctor on leat bench's servers: -d 3 ${watched[*]}"
 # A recording first, for on a busy machine bench repeats what was disturbed, and may not come to all its servers in that time.
 for seconds in 3 8; do
