@@ -193,21 +193,3 @@ int baseline_load(struct baseline *baseline, const char *path)
 	fclose(from);
 	return error;
 }
-
-int baseline_save(const struct model *model, const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), error;
-	FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
-
-	if (!to) {
-		error = -errno;
-		if (fd >= 0)
-			close(fd);
-		return error;
-	}
-	errno = 0;
-	error = baseline_write(model, to);
-	if (fclose(to) && !error)	/* a full disk may be told only here */
-		error = -errno;
-	return error;
-}

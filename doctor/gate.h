@@ -55,8 +55,6 @@ bool gate_fails(const struct gate *gates, unsigned count, const struct model *mo
 
 /* Loads a baseline, as another run saved it: 0, -EBADMSG for what is none, -ENOMEM, or -errno. */
 int baseline_load(struct baseline *baseline, const char *path);
-/* Writes one of all losses of the model. 0 or -errno. */
-int baseline_save(const struct model *model, const char *path);
 void baseline_free(struct baseline *baseline);
 
 int baseline_read(struct baseline *baseline, FILE *from);

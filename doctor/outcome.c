@@ -11,26 +11,9 @@
 #include "cmd.h"
 #include "escape.h"
 #include "out.h"
+#include "output.h"
 #include "record.h"
 #include "verdict.h"
-
-/* A recording says what others' programs do: it is for who made it. */
-static int open_file(const char *path, const char *option, mode_t mode, FILE **ret_file)
-{
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, mode) : -1;
-	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-
-	if (!path)
-		return 0;
-	if (!file) {
-		out_error("%s: %s cannot be written: %s", option, path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return EXIT_USAGE;
-	}
-	*ret_file = file;
-	return 0;
-}
 
 static int load_baseline(struct outcome *outcome)
 {
@@ -67,8 +50,9 @@ int outcome_open(struct outcome *outcome)
 	int status = parse_gates(outcome);
 
 	status = status ? status : load_baseline(outcome);
-	status = status ? status : open_file(outcome->record, "--record", S_IRUSR | S_IWUSR, &outcome->record_file);
-	status = status ? status : open_file(outcome->save_baseline, "--save-baseline", 0666, &outcome->baseline_file);
+	/* A recording says what others' programs do: it is for who made it. */
+	status = status ? status : output_file(outcome->record, "--record", S_IRUSR | S_IWUSR, &outcome->record_file);
+	status = status ? status : output_file(outcome->save_baseline, "--save-baseline", 0666, &outcome->baseline_file);
 	if (status)
 		outcome_close(outcome);
 	return status;

@@ -24,10 +24,9 @@ static void set_options(struct output *output)
 		output->options.source_root = output->source_root;
 }
 
-/* Not cut short yet: what it holds is the last watch's, and this one may fail. */
-static int open_file(const char *path, const char *option, FILE **ret_file)
+int output_file(const char *path, const char *option, mode_t mode, FILE **ret_file)
 {
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666) : -1;
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, mode) : -1;
 	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
 
 	if (!path)
@@ -64,9 +63,9 @@ int output_open(struct output *output)
 		return EXIT_USAGE;
 	}
 	set_options(output);
-	status = open_file(output->html, "--html", &output->html_file);
+	status = output_file(output->html, "--html", 0666, &output->html_file);
 	if (!status)
-		status = open_file(output->sarif, "--sarif", &output->sarif_file);
+		status = output_file(output->sarif, "--sarif", 0666, &output->sarif_file);
 	if (!status)
 		status = open_exporter(output);
 	if (status)

@@ -9,6 +9,8 @@
 
 #include "print/print.h"
 
+#include <sys/types.h>
+
 struct output {
 	/* What is asked for, by the options. */
 	int json, folded;		/* on stdout, instead of the text; one of both */
@@ -21,6 +23,11 @@ struct output {
 	struct exporter *exporter;
 };
 
+/*
+ * A file to write to, NULL for no path. Not cut short yet: what it holds is the last watch's, and this one may fail. 0, or
+ * EXIT_USAGE after a sentence about the option.
+ */
+int output_file(const char *path, const char *option, mode_t mode, FILE **ret_file);
 /* 0, or EXIT_USAGE after a sentence. What a file held stays till the report is written. */
 int output_open(struct output *output);
 /* All reports. exit_status: what will be said. 0, or EXIT_FAILED after a sentence. */

@@ -34,8 +34,6 @@ int record_write(const struct model *model, FILE *to);
  * -EIO. On an error the model is all zero again. error may be NULL. */
 int record_read(struct model *model, FILE *from, struct record_error *error);
 
-/* As files: written with rights for the owner alone, for it says what others' programs do. */
-int record_save(const struct model *model, const char *path);
 int record_load(struct model *model, const char *path, struct record_error *error);
 
 #endif

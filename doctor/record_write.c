@@ -163,21 +163,3 @@ int record_write(const struct model *model, FILE *to)
 		return errno ? -errno : -EIO;
 	return 0;
 }
-
-int record_save(const struct model *model, const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR), error;
-	FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
-
-	if (!to) {
-		error = -errno;
-		if (fd >= 0)
-			close(fd);
-		return error;
-	}
-	errno = 0;
-	error = record_write(model, to);
-	if (fclose(to) && !error)	/* a full disk may be told only here */
-		error = -errno;
-	return error;
-}

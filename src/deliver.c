@@ -65,7 +65,7 @@ static bool part_follows(const struct transfer *t)
  */
 static uint64_t call_bytes(const struct transfer *t, const struct extent *x, uint64_t step_done)
 {
-	uint64_t hole = t->out->position < t->out->facts.size ? GIB : UINT64_MAX;	/* behind its end nothing is punched */
+	uint64_t hole = t->out->position < t->out->facts.size ? GIB : UINT64_MAX;	/* behind its end little is to be freed */
 	uint64_t most = x->hole ? hole : t->call_bytes, left = t->options.step_bytes - step_done;
 	uint64_t bytes = x->bytes < most ? x->bytes : most;
 
