@@ -98,7 +98,7 @@ struct leat_report {
 	uint64_t route_calls[LEAT_ROUTES];	/* transfer calls by route, failed and would-block ones included */
 	uint64_t hole_bytes;			/* passed on as holes, without moving anything */
 	uint64_t kept_bytes;			/* taken from the source, not delivered; first in the next transfer */
-	uint64_t source_waits, sink_waits, other_waits;
+	uint64_t source_waits, sink_waits, other_waits;	/* between calls; leat_copy(3) says when a call itself waits */
 	uint64_t cold_waits;			/* waited for the disk, off the caller's loop */
 	uint64_t begin_ns, end_ns;
 	uint64_t longest_call_ns;		/* the longest single transfer call */

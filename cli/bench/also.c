@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * --all: what is asked of other conditions than those the run has: raw against the C sendfile loop with segments as on a
- * network and with the ordinary receiver, and the calls on a blocking sink. Each is a bench of its own, of a few shapes, with
- * the file and the CPUs of the first.
+ * network and with the ordinary receiver (on a blocking sink, as the C loop has it, and on a non-blocking one), and the calls on
+ * a blocking sink. Each is a bench of its own, of a few shapes, with the file and the CPUs of the first.
  */
 #include "../out.h"
 #include "bench.h"
@@ -26,7 +26,8 @@ static const struct way {
 } ways[] = {
 	{ RECEIVER_WIRE, SINK_NONBLOCKING, 0, "file-tcp/raw,file-tcp/wrapped", "wire receiver and loopback MSS", COUNTED | TIMED },
 	{ RECEIVER_WIRE, SINK_NONBLOCKING, 1448, "file-tcp/raw", "MSS 1448", TIMED },
-	{ RECEIVER_ORDINARY, SINK_NONBLOCKING, 0, "file-tcp/raw", "ordinary receiver", TIMED },
+	{ RECEIVER_ORDINARY, SINK_BLOCKING, 0, "file-tcp/raw", "ordinary receiver, blocking sink as the C loop's", TIMED },
+	{ RECEIVER_ORDINARY, SINK_NONBLOCKING, 0, "file-tcp/raw", "ordinary receiver, non-blocking sink", TIMED },
 	{ RECEIVER_WIRE, SINK_BLOCKING, 0, "file-tcp/raw,file-tcp/wrapped", "blocking sink", COUNTED },
 };
 

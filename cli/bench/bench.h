@@ -41,7 +41,7 @@ struct run {		/* one selected shape */
 	char why[200];			/* of dropped, or of a missing figure */
 };
 
-#define ALSO_MAX 4
+#define ALSO_MAX 5
 
 struct bench {
 	struct settings settings;

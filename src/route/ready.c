@@ -7,6 +7,7 @@
 #include "endpoint.h"
 #include "pipe.h"
 #include "sys.h"
+#include "wrap/wrap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -101,6 +102,20 @@ struct move source_stalled(struct transfer *t, bool ended)
 }
 
 /*
+ * A call of leat_copy may wait by itself, which spares the probes and a poll for each wake-up, when nobody is owed word in the
+ * meantime: no stop flag, and no wrapper that is asked anew after a signal or told of waits. (A limit says the same each time.)
+ */
+static bool kernel_may_wait(const struct transfer *t)
+{
+	if (!kind_is_socket(t->out->facts.kind) || t->options.stop)
+		return false;
+	for (const struct leat_wrapper *w = t->first; w; w = w->down)
+		if (w->ops->event || (w->ops->allow && w->ops != &limit_ops && w->ops != &section_ops))
+			return false;
+	return true;
+}
+
+/*
  * Half the room: the kernel counts whole buffers, not payload, and a call that fits in half never waits (kernel fact
  * sndbuf-half-room). SPLICE_F_NONBLOCK does not help on a blocking socket.
  */
@@ -113,6 +128,10 @@ bool sink_room(const struct transfer *t, uint64_t *bytes)
 
 	if (!(t->blocking & BLOCKING_SINK) || !kind_waits(t->out->facts.kind))
 		return true;
+	if (kernel_may_wait(t)) {
+		*bytes = *bytes < BLOCKING_SOCKET_BYTES ? *bytes : BLOCKING_SOCKET_BYTES;
+		return true;
+	}
 	writable = ready(t->sink_fd, POLLOUT);
 	if (!kind_is_socket(t->out->facts.kind)) {
 		*bytes = *bytes < most ? *bytes : most;

@@ -147,15 +147,14 @@ static void *discard_slowly(void *arg)
 	return NULL;
 }
 
-/* To a peer that lets few bytes go at a time: much of what was looked at is still to come when the next call is made. */
-static void in_short_calls(struct move *m)
+/* 32 MiB to a peer that lets few bytes go at a time. */
+static pthread_t to_slow_peer(struct move *m, bool blocking, int pair[2])
 {
-	int pair[2], fd = ends_file(O_RDWR), room = 65536, r;
+	int fd = ends_file(O_RDWR), room = 65536;
 	pthread_t thread;
-	static struct leat_transfer t;
 
 	ends_pair(true, pair);
-	ends_nonblock(pair[0], true);
+	ends_nonblock(pair[0], !blocking);
 	if (setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room))
 		ends_die("SO_SNDBUF");
 	for (int i = 0; i < 4; i++)
@@ -165,6 +164,31 @@ static void in_short_calls(struct move *m)
 	leat_to_fd(&m->sink, pair[0]);
 	if (pthread_create(&thread, NULL, discard_slowly, &pair[1]))
 		ends_die("receiver");
+	return thread;
+}
+
+/* Who can be told of a wait, or asked after it, is not on the way; or is. */
+static void in_calls_that_wait(struct move *m, bool told)
+{
+	int pair[2];
+	pthread_t thread = to_slow_peer(m, true, pair);
+
+	leat_wrap(&m->source, leat_count_init(&m->wrapper[0].count));
+	leat_wrap(&m->source, leat_limit_init(&m->wrapper[1].limit, UINT64_MAX));
+	if (told)
+		leat_wrap_sink(&m->sink, leat_log_init(&m->wrapper[2].log, on_log, &m->events));
+	copy(m, 4 * SIZE);
+	close(pair[0]);
+	pthread_join(thread, NULL);
+}
+
+/* Much of what was looked at is still to come when the next call is made. */
+static void in_short_calls(struct move *m)
+{
+	int pair[2], r;
+	pthread_t thread = to_slow_peer(m, false, pair);
+	static struct leat_transfer t;
+
 	if (getpgid(COUNTS_BEGIN) >= 0 || leat_begin(&t, &m->sink, &m->source, NULL))
 		ends_die("begin");
 	r = ends_drive(&t, NULL);
@@ -226,6 +250,8 @@ static bool run_scenario(struct move *m, const char *name)
 		gib(m, "tcp", how | BLOCKING);
 	} else if (!strncmp(name, "gib-tcp", 7)) {
 		gib(m, "tcp", how);
+	} else if (!strncmp(name, "calls-that-wait", 15)) {
+		in_calls_that_wait(m, strstr(name, "-told"));
 	} else if (!strcmp(name, "short-calls")) {
 		in_short_calls(m);
 	} else if (!strncmp(name, "gib-file", 8)) {

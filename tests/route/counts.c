@@ -266,6 +266,27 @@ static void a_gib_to_a_socket(void)
 	pair_per_gib("gib-tcp-blocking", "sendfile", 1100, false);
 }
 
+/* ---- Who waits for a blocking socket ---- */
+
+/* The kernel, where nobody is owed word; else poll. */
+static void calls_that_wait(void)
+{
+	struct leat_report r;
+	struct log log;
+
+	trace("calls-that-wait", &log, &r);
+	print_log("calls-that-wait", &log);
+	CHECK_EQ(r.bytes, 32u << 20);
+	CHECK_EQ(calls(&log, "poll", "ppoll"), 0u);
+	CHECK_LE(calls(&log, "getsockopt", NULL), 8u);	/* its facts, once */
+	CHECK_EQ(r.sink_waits, 0u);
+	no_payload(&log);
+	trace("calls-that-wait-told", &log, &r);
+	print_log("calls-that-wait-told", &log);
+	CHECK_EQ(r.bytes, 32u << 20);
+	CHECK(r.sink_waits > 0 && calls(&log, "poll", "ppoll") > r.sink_waits);
+}
+
 /* ---- Looking whether a file is in memory ---- */
 
 /* Once for a step, which begins behind a poll, and for each MiB; not again for each few bytes that went. */
@@ -304,7 +325,7 @@ static void four_kib_with_six_wrappers(void)
 
 static const struct test tests[] = {
 	TEST(as_the_report_says), TEST(a_gib_to_a_device), TEST(a_gib_to_a_file),
-	TEST(a_gib_to_a_socket), TEST(probes_of_short_calls), TEST(four_kib_with_six_wrappers),
+	TEST(a_gib_to_a_socket), TEST(calls_that_wait), TEST(probes_of_short_calls), TEST(four_kib_with_six_wrappers),
 };
 
 int main(int argc, char **argv)
