@@ -119,6 +119,44 @@ static void a_stopped_terminal_can_be_left(void)
 	close(file);
 }
 
+static int master_to_close;
+
+static void hang_up(void)
+{
+	close(master_to_close);
+}
+
+/* sendfile has one EIO for both ends: the terminal's when its other side has just left, else the file's. */
+static void whose_eio_it_was(void)
+{
+	for (int i = 0; i < 2; i++) {
+		struct leat_source source;
+		struct leat_sink sink;
+		int slave, file = lab_file(8192);
+
+		test_note(i ? "the other side left" : "it is there");
+		raw_pty(&master_to_close, &slave);
+		CHECK_CALL(fcntl(slave, F_SETFL, O_NONBLOCK));
+		leat_from_file(&source, file, 0);
+		leat_to_fd(&sink, slave);
+		seam_reset();
+		seam.most = 1024;
+		seam_set(SEAM_SENDFILE, 1024, -EIO);
+		seam.on_fire = i ? hang_up : NULL;
+		CHECK_EQ(leat_copy(&sink, &source, NULL, &report), -EIO);
+		CHECK_EQ(seam.fired, 1u);
+		CHECK_EQ(report.side, i ? LEAT_SIDE_SINK : LEAT_SIDE_SOURCE);
+		CHECK_EQ(report.bytes, 1024u);
+		seam_reset();
+		leat_close(&source);
+		leat_close_sink(&sink);
+		if (!i)
+			close(master_to_close);
+		close(slave);
+		close(file);
+	}
+}
+
 /* A blocking master that nobody reads: a write of more than it has room for would wait, whatever poll said before. */
 static void a_full_master_can_be_left(void)
 {
@@ -430,7 +468,7 @@ static void an_error_names_its_end(void)
 }
 
 static const struct test tests[] = {
-	TEST(both_ends_of_a_pty),
+	TEST(both_ends_of_a_pty), TEST(whose_eio_it_was),
 	TEST(a_stopped_terminal_can_be_left),
 	TEST(a_full_master_can_be_left),
 	TEST(a_silent_device_is_waited_for),
