@@ -7,7 +7,7 @@ DESTDIR ?=
 MESON ?= meson
 SOAK ?= 600
 
-.PHONY: all configured help demo test ward gates install asan tsan valgrind soak vm clean
+.PHONY: all configured help demo test ward overhead gates install asan tsan valgrind soak vm clean
 
 all: configured
 	@echo 'Building in $(BUILD), with all tests: about 3 minutes on two CPUs the first time'
@@ -18,6 +18,7 @@ help:
 	@echo 'make demo       install what is missing (apt), build, run leat bench and leat doctor; leaves $(BUILD)/leat-bench.html'
 	@echo 'make test       install what is missing (apt), build, run all tests; the last line counts them'
 	@echo 'make ward       doctor on all its patients, before and after each remedy, and on real servers that apt fetches'
+	@echo 'make overhead   what it costs to be watched by doctor, and what it costs doctor; beside strace and bpftrace'
 	@echo 'make gates      what ci/gates/ checks besides the tests'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
 	@echo 'make asan       the tests under address and undefined sanitizers; also: make tsan, make valgrind'
@@ -52,6 +53,11 @@ ward:
 	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/ward/run --fetch
 	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/mend.sh
 	@LEAT_BUILD=$(abspath $(BUILD)) LEAT=$(abspath $(BUILD))/cli/leat tests/doctor/remedy.sh
+
+overhead:
+	@ci/install-deps.sh overhead
+	@$(MAKE) --no-print-directory all
+	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/overhead/run
 
 gates:
 	@ci/install-deps.sh gates

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# install-deps.sh [demo|test|ward|gates]: installs by apt what is missing to build and run that, and says so. When all is
+# install-deps.sh [demo|test|ward|overhead|gates]: installs by apt what is missing to build and run that, and says so. When all is
 # there it does nothing. Without apt or without root it says in a sentence what to install by hand, and fails; but leat is
 # built without the doctor where only the doctor's packages cannot be had.
 set -eu
@@ -24,9 +24,10 @@ case ${1:-demo} in
 demo) doctor="clang=clang $doctor" ;;
 test) needed="$needed $tests" ;;
 ward) needed="$needed $tests $ward" ;;
+overhead) needed="$needed $tests bpftrace=bpftrace" ;;
 gates) needed="$needed $tests $gates" ;;
 *)
-	echo "usage: $0 [demo|test|ward|gates]" >&2
+	echo "usage: $0 [demo|test|ward|overhead|gates]" >&2
 	exit 2
 	;;
 esac
