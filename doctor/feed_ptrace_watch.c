@@ -261,7 +261,7 @@ static void discover_in(struct feed_ptrace *feed, int directory, int depth)
 	fd = openat(dirfd(entries), "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	list = fd < 0 ? NULL : fdopen(fd, "r");
 	while (list && fscanf(list, "%d", &pid) == 1)	/* NOLINT(cert-err34-c) */
-		if (pid > 0 && pid != getpid())
+		if (pid > 0 && !process_is_ours(pid))
 			traced_process_of(feed, pid);
 	if (list)
 		fclose(list);

@@ -159,6 +159,8 @@ struct coverage {
 	uint64_t calls_32_bit;
 	uint64_t tls_records;		/* unpaired writes that begin as TLS does */
 	uint64_t no_stack;		/* sites without room for a stack */
+	uint64_t unnamed;		/* stacks whose program's files could not be read to their end */
+	uint64_t ended;			/* stacks of processes that had ended before they could be looked at; their bytes are counted */
 	uint32_t sampled_1_in;		/* 1: every call */
 	uint32_t bursts, bursts_seen;	/* ptrace: how many, and in how many a transfer was seen */
 };

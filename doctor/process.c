@@ -122,6 +122,13 @@ int process_look(pid_t pid, struct process *process)
 	return 0;
 }
 
+bool process_is_ours(pid_t pid)
+{
+	struct stat_line line;
+
+	return pid == getpid() || (read_stat(pid, &line) == 0 && line.parent == getpid());
+}
+
 uint32_t process_add(struct model *model, const struct process *process)
 {
 	uint32_t place;
@@ -143,7 +150,7 @@ bool process_is_same(const struct process *process)
 	       line.state != 'X';
 }
 
-/* The next process of /proc, that is none of the kernel's threads and not the caller. 0: there is none. */
+/* The next process of /proc, that is none of the kernel's threads, not the caller and none of his children. 0: there is none. */
 static pid_t next_process(DIR *dir, struct stat_line *line)
 {
 	const struct dirent *entry;
@@ -152,7 +159,8 @@ static pid_t next_process(DIR *dir, struct stat_line *line)
 		char *end;
 		long pid = strtol(entry->d_name, &end, 10);
 
-		if (pid > 0 && !*end && pid != getpid() && read_stat((pid_t)pid, line) == 0 && !(line->flags & KERNEL_THREAD))
+		if (pid > 0 && !*end && pid != getpid() && read_stat((pid_t)pid, line) == 0 && !(line->flags & KERNEL_THREAD) &&
+		    line->parent != getpid())
 			return (pid_t)pid;
 	}
 	return 0;

@@ -12,9 +12,11 @@
 int process_look(pid_t pid, struct process *process);
 /* Into the model, if it is not there. Its place, or MODEL_NONE. */
 uint32_t process_add(struct model *model, const struct process *process);
-/* Numbers of processes whose comm this is, or of all (name NULL), at most so many; -errno when /proc cannot be read. */
+/* The doctor itself, or a child of it: what works for it. */
+bool process_is_ours(pid_t pid);
+/* Numbers of processes whose comm this is, or of all (name NULL), but for ours, at most so many; -errno when /proc cannot be read. */
 int process_find(const char *name, pid_t *pids, unsigned most);
-/* The processes there are but for the kernel's threads and the caller, at most so many; -errno when /proc cannot be read. */
+/* The processes there are but for the kernel's threads and what is ours, at most so many; -errno when /proc cannot be read. */
 struct process_line {
 	pid_t pid, parent;
 	uint64_t start_ticks;

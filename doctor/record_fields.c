@@ -47,6 +47,8 @@ static const struct field coverage_fields[] = {
 	U64(coverage, "calls_32_bit", calls_32_bit),
 	U64(coverage, "tls_records", tls_records),
 	U64(coverage, "no_stack", no_stack),
+	U64(coverage, "unnamed", unnamed),
+	U64(coverage, "ended", ended),
 	U32(coverage, "sampled_1_in", sampled_1_in),
 	U32(coverage, "bursts", bursts),
 	U32(coverage, "bursts_seen", bursts_seen),

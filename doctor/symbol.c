@@ -57,7 +57,7 @@ static int add_frames(struct symbol *symbol, const struct unwound_frame *from, s
 	return error ? -ENOMEM : 0;
 }
 
-static void drop_frames(struct site *site)
+void symbol_drop_frames(struct site *site)
 {
 	for (uint32_t i = 0; i < site->frame_count; i++) {
 		free(site->frames[i].module);
@@ -216,7 +216,7 @@ int symbol_frames(struct symbol *symbol, const struct feed_stack *stack, struct 
 	unwind(symbol, stack, &unwound);
 	if (!unwound.complete && !unwound.want && read_again(symbol))
 		unwind(symbol, stack, &unwound);
-	drop_frames(site);
+	symbol_drop_frames(site);
 	site->truncated = !unwound.complete;
 	for (unsigned i = 0; i < unwound.count && !error; i++)
 		error = add_frames(symbol, &unwound.frames[i], site);
@@ -230,17 +230,28 @@ int symbol_frames(struct symbol *symbol, const struct feed_stack *stack, struct 
 
 /* ---- Life ------------------------------------------------------------------------------------------------------------------ */
 
-int symbol_open(struct symbol **ret, uint32_t pid)
+int symbol_open_source(struct symbol **ret, const struct source *source)
 {
 	struct symbol *symbol = calloc(1, sizeof *symbol);
+	struct source taken = *source;
 
-	if (!symbol)
+	if (!symbol) {
+		source_close(&taken);
 		return -ENOMEM;
-	symbol->pid = pid;
-	symbol->error = maps_open(&symbol->maps, pid);
+	}
+	symbol->pid = taken.pid;
+	symbol->error = maps_open(&symbol->maps, &taken);
 	symbol_recognize(symbol);
 	*ret = symbol;
 	return 0;
+}
+
+int symbol_open(struct symbol **ret, uint32_t pid)
+{
+	struct source source;
+
+	source_open(&source, pid);	/* whether it is there, symbol_error says */
+	return symbol_open_source(ret, &source);
 }
 
 int symbol_error(const struct symbol *symbol)
@@ -258,6 +269,5 @@ void symbol_close(struct symbol *symbol)
 	maps_close(&symbol->maps);
 	free(symbol->name);
 	free(symbol->version);
-	free(symbol->executable);
 	free(symbol);
 }

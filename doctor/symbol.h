@@ -36,16 +36,21 @@ bool symbol_is_go(struct symbol *symbol, uint64_t address);
  */
 int symbol_frames(struct symbol *symbol, const struct feed_stack *stack, struct site *site, uint64_t *ret_want);
 
+/* Leaves the site without frames. */
+void symbol_drop_frames(struct site *site);
+
 /* ---- All processes of a watch ---------------------------------------------------------------------------------------------- */
 
-/* The set of them by pid. A number that is used again is another process: its struct symbol is made anew. */
+/*
+ * The set of them by pid. A number that is used again is another process, and opened anew. What is above is done by a child
+ * without rights (symbol_child.h), forked here: so open this first. A stack that the child could not name, or whose process
+ * was gone, gives a site without frames; coverage.unnamed and coverage.ended count them.
+ */
 struct symbols;
 
 int symbols_open(struct symbols **ret);
 void symbols_close(struct symbols *symbols);
-/* Made when asked for first; NULL: out of memory. Ask once early: of a process that is gone nothing can be known. */
-struct symbol *symbols_of(struct symbols *symbols, uint32_t pid);
-/* Fills what symbol_process knows of the model's processes, but for those without a site. */
+/* Fills what symbol_process knows of the model's processes, but for those without a site; and these two counts. */
 int symbols_describe(struct symbols *symbols, struct model *model);
 /* A feed_take_stack; context is a struct symbols. Finds or adds the site in the model. */
 int symbols_take_stack(void *context, struct model *model, const struct feed_stack *stack, uint64_t *ret_want);

@@ -75,8 +75,8 @@ static int by_build_id(const struct maps *maps, const struct module *module)
 	for (size_t i = 1; i < length; i++)
 		at += snprintf(path + at, sizeof path - (size_t)at, "%02x", id[i]);
 	snprintf(path + at, sizeof path - (size_t)at, ".debug");
-	fd = checked(maps_open_inside(maps, path), module, false, 0);
-	return fd >= 0 ? fd : checked(maps_open_regular(AT_FDCWD, path, 0), module, false, 0);
+	fd = checked(source_file(&maps->source, SOURCE_ELF, path), module, false, 0);
+	return fd >= 0 ? fd : checked(source_file(&maps->source, SOURCE_DEBUG, path), module, false, 0);
 }
 
 int symbol_debug_open(const struct maps *maps, const struct module *module, const char *link, uint32_t crc)
@@ -95,7 +95,7 @@ int symbol_debug_open(const struct maps *maps, const struct module *module, cons
 				 module->path, places[i].behind, link);
 
 		if (n < (int)sizeof path)
-			fd = checked(maps_open_inside(maps, path), module, true, crc);
+			fd = checked(source_file(&maps->source, SOURCE_ELF, path), module, true, crc);
 	}
 	return fd;
 }
@@ -112,6 +112,6 @@ int symbol_debug_open_shared(const struct maps *maps, const char *link)
 	n = snprintf(path, sizeof path, DIRECTORY "/%s", tail);
 	if (n >= (int)sizeof path)
 		return -ENOENT;
-	fd = maps_open_inside(maps, path);
-	return fd >= 0 ? fd : maps_open_regular(AT_FDCWD, path, 0);
+	fd = source_file(&maps->source, SOURCE_ELF, path);
+	return fd >= 0 ? fd : source_file(&maps->source, SOURCE_DEBUG, path);
 }

@@ -24,7 +24,7 @@ struct symbol {
 	struct symbol_dwfl *dwfl;	/* NULL: not asked for yet */
 	bool no_dwfl;
 	enum runtime runtime;
-	char *name, *version, *executable;
+	char *name, *version;
 	uint32_t parent;
 	uint64_t start_ticks;
 	bool is_32_bit;
@@ -39,6 +39,9 @@ struct symbol {
 
 #define SPENT_NS_MAX 20000000000u	/* then addresses stay without names: no program may keep us busy for longer */
 
+/* symbol.c: as symbol_open, of a process that is opened already. Takes source in any case. */
+int symbol_open_source(struct symbol **ret, const struct source *source);
+
 /* symbol_meaning.c: valid until the next one is asked for; NULL: out of memory. */
 const struct meaning *symbol_meaning(struct symbol *symbol, uint64_t pc);
 void symbol_forget(struct symbol *symbol);
@@ -48,10 +51,8 @@ unsigned symbol_libdw_places(struct symbol *symbol, const struct module *module,
 void symbol_libdw_unwind(struct symbol *symbol, const struct feed_stack *stack, struct unwound *unwound);
 void symbol_libdw_end(struct symbol *symbol);
 
-/* symbol_process.c: runtime, version, executable, is_32_bit. */
+/* symbol_process.c: runtime, version, is_32_bit. */
 void symbol_recognize(struct symbol *symbol);
-/* A line "name:\tvalue" of /proc/PID/status: the value's words, cut at most bytes; false: there is none. */
-bool symbol_status(const struct symbol *symbol, const char *name, char *value, size_t bytes);
 
 /* symbol_jit.c: what the process's perf map says of an address of no file; 0 or 1 places. */
 unsigned symbol_jit(struct symbol *symbol, uint64_t pc, struct place *place, enum frame_owner *owner);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The perf map of a process: read from its own root, only if its user owns it, and again when it has grown. */
+/* The perf map of a process, read again when it has grown. */
 #include "symbol_inside.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,27 +15,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* The last of several numbers: a process counts itself by its innermost pid namespace. */
-static uint32_t own_pid(const struct symbol *symbol)
-{
-	char value[256], *last;
-
-	if (!symbol_status(symbol, "NSpid", value, sizeof value))
-		return symbol->pid;
-	last = strrchr(value, '\t');
-	return (uint32_t)strtoul(last ? last + 1 : value, NULL, 10);
-}
-
-static bool is_users(const struct symbol *symbol, const struct stat *st)
-{
-	char value[256], *second;
-
-	if (!symbol_status(symbol, "Uid", value, sizeof value))
-		return false;
-	second = strchr(value, '\t');		/* real, effective, ... */
-	return second && strtoul(second + 1, NULL, 10) == st->st_uid;
 }
 
 static char *whole(int fd, size_t bytes)
@@ -58,16 +34,15 @@ static void read_map(struct symbol *symbol)
 {
 	struct perfmap map;
 	struct stat st;
-	char path[64], *text = NULL;
+	char *text = NULL;
 	size_t bytes;
 	int fd;
 
 	symbol->jit_read_ns = now_ns();
-	snprintf(path, sizeof path, "/tmp/perf-%" PRIu32 ".map", own_pid(symbol));
-	fd = maps_open_inside(&symbol->maps, path);
+	fd = source_file(&symbol->maps.source, SOURCE_PERF_MAP, NULL);
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size != symbol->jit_bytes && is_users(symbol, &st)) {
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size != symbol->jit_bytes) {
 		bytes = st.st_size < (off_t)PERFMAP_BYTES_MAX ? (size_t)st.st_size : PERFMAP_BYTES_MAX;
 		text = whole(fd, bytes);
 	}

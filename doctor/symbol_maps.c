@@ -4,12 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -25,46 +23,14 @@ struct line {
 	char *path;			/* inside the text, ended by a zero; "" */
 };
 
-/* ---- Files of /proc/PID ---------------------------------------------------------------------------------------------------- */
-
-static int open_handle(int at, const char *path, uint64_t resolve)
+char *maps_text(const struct maps *maps, enum source_what what, size_t most, ssize_t *ret_length)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = resolve };
-	int fd = (int)syscall(SYS_openat2, at, path, &how, sizeof how);
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* First a handle, to see what it is: opening a pipe would wait, and a device may act. */
-int maps_open_regular(int at, const char *path, uint64_t resolve)
-{
-	int handle = open_handle(at, path, resolve), fd;
-	char self[64];
-	struct stat st;
-
-	if (handle < 0)
-		return handle;
-	snprintf(self, sizeof self, "/proc/self/fd/%d", handle);
-	fd = fstat(handle, &st) ? -errno : !S_ISREG(st.st_mode) ? -ENOEXEC : open(self, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd == -1)
-		fd = -errno;
-	close(handle);
-	return fd;
-}
-
-int maps_open_inside(const struct maps *maps, const char *path)
-{
-	return maps->root < 0 ? -EACCES : maps_open_regular(maps->root, path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-}
-
-char *maps_text(const struct maps *maps, const char *name, size_t most, size_t *ret_length)
-{
-	int fd = openat(maps->proc, name, O_RDONLY | O_CLOEXEC);
+	int fd = source_file(&maps->source, what, NULL);
 	size_t length = 0, room = 4096;
 	char *text = fd < 0 ? NULL : malloc(room + 1);
-	ssize_t n = 1;
+	ssize_t n = fd < 0 ? fd : -ENOMEM;
 
-	while (text && n > 0 && length < most) {
+	while (text && n && length < most) {
 		if (length == room) {
 			char *more = realloc(text, 2 * room + 1);
 
@@ -73,10 +39,14 @@ char *maps_text(const struct maps *maps, const char *name, size_t most, size_t *
 			text = more;
 			room *= 2;
 		}
-		do
-			n = read(fd, text + length, room - length);
-		while (n < 0 && errno == EINTR);
-		length += n > 0 ? (size_t)n : 0;
+		n = read(fd, text + length, room - length);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			n = -errno;
+		if (n <= 0)
+			break;
+		length += (size_t)n;
 	}
 	if (fd >= 0)
 		close(fd);
@@ -84,10 +54,9 @@ char *maps_text(const struct maps *maps, const char *name, size_t most, size_t *
 		free(text);
 		text = NULL;
 	}
-	if (text) {
+	if (text)
 		text[length] = 0;
-		*ret_length = length;
-	}
+	*ret_length = text ? (ssize_t)length : n;
 	return text;
 }
 
@@ -249,12 +218,12 @@ static void drop_modules(struct maps *maps)
 
 static int read_lines(struct maps *maps)
 {
-	size_t length;
-	char *text = maps_text(maps, "maps", MAPS_BYTES_MAX, &length), *rest = text, *end;
+	ssize_t length;
+	char *text = maps_text(maps, SOURCE_MAPS, MAPS_BYTES_MAX, &length), *rest = text, *end;
 	struct module *before = NULL;
 
 	if (!text)
-		return errno == EACCES || errno == EPERM ? -EACCES : -ESRCH;
+		return length == -EACCES || length == -EPERM ? -EACCES : -ESRCH;
 	if (!length) {		/* a zombie, or a kernel thread; what was known of it before still helps */
 		free(text);
 		return maps->mapping_count ? 0 : -ENOEXEC;
@@ -264,7 +233,7 @@ static int read_lines(struct maps *maps)
 	maps->mapping_count = 0;
 	for (unsigned i = 0; i < maps->module_count; i++)
 		maps->modules[i]->kept = false;
-	while ((end = memchr(rest, '\n', length - (size_t)(rest - text)))) {
+	while ((end = memchr(rest, '\n', (size_t)(text + length - rest)))) {
 		struct line line;
 
 		*end = 0;
@@ -285,19 +254,15 @@ static int read_lines(struct maps *maps)
 /* Some file systems (btrfs, overlayfs) give a mapping another device number than stat does: there the path decides. */
 static void mark_main(struct maps *maps)
 {
-	char path[4096];
-	ssize_t n = readlinkat(maps->proc, "exe", path, sizeof path - 1);
+	const char *path = maps->source.executable ? maps->source.executable : "";
 	struct stat st;
 
 	if (maps->exe < 0 || fstat(maps->exe, &st))
 		return;
-	path[n > 0 ? n : 0] = 0;
 	for (unsigned i = 0; i < maps->module_count; i++) {
 		struct module *m = maps->modules[i];
-		size_t length = strlen(m->path);
 
-		m->is_main = m->inode == st.st_ino && (m->device == st.st_dev ||
-			(!strncmp(path, m->path, length) && (!path[length] || !strcmp(path + length, DELETED))));
+		m->is_main = m->inode == st.st_ino && (m->device == st.st_dev || !strcmp(path, m->path));
 	}
 }
 
@@ -325,20 +290,13 @@ int maps_read(struct maps *maps, enum maps_change *ret_change)
 	return error;
 }
 
-int maps_open(struct maps *maps, uint32_t pid)
+int maps_open(struct maps *maps, const struct source *source)
 {
 	enum maps_change change;
-	char path[64];
 	int error;
 
-	*maps = (struct maps){ .proc = -1, .root = -1, .exe = -1 };
-	snprintf(path, sizeof path, "/proc/%" PRIu32, pid);
-	maps->proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (maps->proc < 0)
-		return -ESRCH;
-	/* Both stay of use when the process is gone. */
-	maps->root = openat(maps->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	maps->exe = maps_open_regular(maps->proc, "exe", 0);
+	*maps = (struct maps){ .source = *source };
+	maps->exe = source_file(&maps->source, SOURCE_EXE, NULL);	/* stays of use when the process is gone */
 	error = maps_read(maps, &change);
 	if (error == -ENOEXEC && maps->exe == -EACCES)
 		error = -EACCES;
@@ -353,11 +311,8 @@ void maps_close(struct maps *maps)
 	free(maps->mappings);
 	if (maps->exe >= 0)
 		close(maps->exe);
-	if (maps->root >= 0)
-		close(maps->root);
-	if (maps->proc >= 0)
-		close(maps->proc);
-	*maps = (struct maps){ .proc = -1, .root = -1, .exe = -1 };
+	source_close(&maps->source);
+	*maps = (struct maps){ .source = maps->source, .exe = -1 };
 }
 
 const struct mapping *maps_find(const struct maps *maps, uint64_t address)
@@ -399,19 +354,19 @@ static bool is_mapped_file(const struct module *module, int fd)
 
 static int open_file(const struct maps *maps, struct module *module)
 {
-	char path[64];
+	char range[64];
 	int fd;
 
 	if (module->is_main && maps->exe >= 0)
 		return fcntl(maps->exe, F_DUPFD_CLOEXEC, 0);
-	fd = module->deleted ? -ENOENT : maps_open_inside(maps, module->path);
+	fd = module->deleted ? -ENOENT : source_file(&maps->source, SOURCE_ELF, module->path);
 	if (is_mapped_file(module, fd))
 		return fd;
 	module->different = module->deleted || fd >= 0;
 	if (fd >= 0)
 		close(fd);
-	snprintf(path, sizeof path, "map_files/%" PRIx64 "-%" PRIx64, module->start, module->end);
-	fd = maps_open_regular(maps->proc, path, 0);
+	snprintf(range, sizeof range, "%" PRIx64 "-%" PRIx64, module->start, module->end);
+	fd = source_file(&maps->source, SOURCE_MAPPED, range);
 	if (fd >= 0)
 		module->different = false;
 	return fd;

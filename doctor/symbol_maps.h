@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is mapped into a process, and the files behind it. Everything of /proc/PID is reached through one descriptor, so a number
- * that is used again is never looked into. A file is used only if it is the one that is mapped: found by the path in the
- * process's own root with the mapping's inode and device, as /proc/PID/exe, or through /proc/PID/map_files.
+ * What is mapped into a process, and the files behind it. A file is used only if it is the one that is mapped: found by the path
+ * in the process's own root with the mapping's inode and device, as /proc/PID/exe, or through /proc/PID/map_files.
  */
 #ifndef DOCTOR_SYMBOL_MAPS_H
 #define DOCTOR_SYMBOL_MAPS_H
 
 #include "symbol_elf.h"
 #include "symbol_go.h"
+#include "symbol_source.h"
 
 #include <sys/types.h>
 
@@ -35,16 +35,15 @@ struct mapping {
 };
 
 struct maps {
-	int proc;			/* /proc/PID */
-	int root;			/* its root, or -1 */
+	struct source source;
 	int exe;			/* the running program, or -1 */
 	struct mapping *mappings;	/* by address */
 	struct module **modules;
 	unsigned mapping_count, module_count;
 };
 
-/* 0; -ESRCH gone; -EACCES: no right to see what is mapped; -ENOEXEC: a kernel thread or a zombie. */
-int maps_open(struct maps *maps, uint32_t pid);
+/* Takes source, in any case. 0; -ESRCH gone; -EACCES: no right to see what is mapped; -ENOEXEC: a kernel thread or a zombie. */
+int maps_open(struct maps *maps, const struct source *source);
 /* Once more, as libraries are loaded late. Modules that are still there stay what they are. */
 enum maps_change { MAPS_SAME, MAPS_ANONYMOUS /* no file's */, MAPS_MODULES };
 int maps_read(struct maps *maps, enum maps_change *ret_change);
@@ -60,12 +59,7 @@ struct elf_image *maps_image(struct maps *maps, struct module *module);
  * more, far from the rest. NULL: there is none.
  */
 const struct module *maps_whole(const struct maps *maps, const struct module *module);
-/* A text of /proc/PID for free(), ended by a zero that length does not count; NULL: not to be had. */
-char *maps_text(const struct maps *maps, const char *name, size_t most, size_t *ret_length);
-/* Opens a path inside the process's root, symbolic links too resolved inside of it; -errno. Regular files only. */
-int maps_open_inside(const struct maps *maps, const char *path);
-
-/* Opens a regular file, never a pipe or a device: -errno. at may be AT_FDCWD. */
-int maps_open_regular(int at, const char *path, uint64_t resolve);
+/* A text for free(), ended by a zero that length does not count; NULL: not to be had, and *ret_length is -errno. */
+char *maps_text(const struct maps *maps, enum source_what what, size_t most, ssize_t *ret_length);
 
 #endif

@@ -93,10 +93,10 @@ static unsigned file_places(struct symbol *symbol, struct module *module, uint64
 	unsigned count = module->has_image ? symbol_libdw_places(symbol, module, pc, places) : 0;
 
 	for (unsigned i = 0; i < count; i++)
-		owners[i] = symbol_owner(symbol->runtime, symbol->executable, module, places[i].function, places[i].file);
+		owners[i] = symbol_owner(symbol->runtime, symbol->maps.source.executable, module, places[i].function, places[i].file);
 	if (!count) {
 		places[count] = (struct place){ .line = 0 };
-		owners[count++] = symbol_owner(symbol->runtime, symbol->executable, module, NULL, NULL);
+		owners[count++] = symbol_owner(symbol->runtime, symbol->maps.source.executable, module, NULL, NULL);
 	}
 	return count;
 }

@@ -14,24 +14,6 @@
 #define SECTION_MAX (256u << 20)	/* Node's .rodata has 60 MiB */
 #define RUST_PATH_MOST 160	/* behind the mark: a hash, a crate, modules */
 #define VERSION_BYTES 48u
-#define DELETED " (deleted)"
-
-bool symbol_status(const struct symbol *symbol, const char *name, char *value, size_t bytes)
-{
-	size_t length = strlen(name), all;
-	char *text = maps_text(&symbol->maps, "status", TEXT_MAX, &all), *line = text;
-	bool found = false;
-
-	while (line && !found) {
-		found = !strncmp(line, name, length) && !strncmp(line + length, ":\t", 2);
-		if (found)
-			snprintf(value, bytes, "%.*s", (int)strcspn(line + length + 2, "\n"), line + length + 2);
-		line = strchr(line, '\n');
-		line = line ? line + 1 : NULL;
-	}
-	free(text);
-	return found;
-}
 
 /* The library whose name begins so, or NULL. */
 static const struct module *library(const struct symbol *symbol, const char *name)
@@ -125,7 +107,7 @@ static char *java_version(const struct symbol *symbol)
 	if (length < sizeof tail || strcmp(module->path + length - (sizeof tail - 1), tail) != 0)
 		return NULL;
 	n = snprintf(path, sizeof path, "%.*srelease", (int)(length - (sizeof tail - 1)), module->path);
-	fd = n < (ssize_t)sizeof path ? maps_open_inside(&symbol->maps, path) : -1;
+	fd = n < (ssize_t)sizeof path ? source_file(&symbol->maps.source, SOURCE_JAVA_RELEASE, path) : -1;
 	if (fd < 0)
 		return NULL;
 	n = read(fd, text, sizeof text - 1);
@@ -199,8 +181,8 @@ static void recognize_libraries(struct symbol *symbol)
 /* "pid (comm) state ppid ...": comm may have blanks and parentheses in it. */
 static void read_stat(struct symbol *symbol)
 {
-	size_t length;
-	char *text = maps_text(&symbol->maps, "stat", TEXT_MAX, &length), *open = text ? strchr(text, '(') : NULL;
+	ssize_t length;
+	char *text = maps_text(&symbol->maps, SOURCE_STAT, TEXT_MAX, &length), *open = text ? strchr(text, '(') : NULL;
 	char *close = text ? strrchr(text, ')') : NULL, *at = close;
 
 	if (open && close && open < close)
@@ -218,16 +200,8 @@ static void read_stat(struct symbol *symbol)
 void symbol_recognize(struct symbol *symbol)
 {
 	uint8_t ident[EI_NIDENT];
-	char path[PATH_MAX];
-	ssize_t n = readlinkat(symbol->maps.proc, "exe", path, sizeof path - 1);
 
 	read_stat(symbol);
-	if (n > 0) {
-		path[n] = 0;
-		if ((size_t)n > sizeof DELETED && !strcmp(path + n - (sizeof DELETED - 1), DELETED))
-			path[n - (ssize_t)(sizeof DELETED - 1)] = 0;
-		symbol->executable = strdup(path);
-	}
 	if (symbol->maps.exe >= 0 && elf_pread(symbol->maps.exe, ident, sizeof ident, 0) == 0)
 		symbol->is_32_bit = !memcmp(ident, ELFMAG, SELFMAG) && ident[EI_CLASS] == ELFCLASS32;
 	for (unsigned i = 0; i < symbol->maps.module_count && symbol->runtime == RUNTIME_UNKNOWN && !symbol->version; i++)
@@ -258,7 +232,7 @@ int symbol_process(const struct symbol *symbol, struct process *process)
 	process->runtime = symbol->runtime;
 	process->is_32_bit = symbol->is_32_bit;
 	if (replace(&process->name, symbol->name) || replace(&process->version, symbol->version) ||
-	    replace(&process->executable, symbol->executable))
+	    replace(&process->executable, symbol->maps.source.executable))
 		return -ENOMEM;
 	return 0;
 }

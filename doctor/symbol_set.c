@@ -1,81 +1,304 @@
 /* SPDX-License-Identifier: MIT */
-/* The processes of a watch. Only so many are kept open, as each holds some descriptors; one that is asked for again is opened
- * again. */
-#include "symbol_inside.h"
+/*
+ * The processes of a watch, and the child that reads their files (symbol_child.h). Here their descriptors are opened and handed
+ * on, and what comes back is checked. A process whose files end the child, or keep it too long, is not looked into again;
+ * the watch goes on, and what has no names for that is counted.
+ */
+#include "symbol.h"
+#include "symbol_child.h"
+#include "symbol_source.h"
+#include "symbol_wire.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <poll.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define OPEN_MAX_PROCESSES 48u		/* with some 20 libraries each this stays below the usual limit of 1024 descriptors */
+#define ANSWER_NS 10000000000u	/* for all of an answer; the largest programs take about 0.1 s on an idle machine */
+#define ASKED_MOST 20000u	/* files, for one answer; a process may have some thousand mapped */
+#define DEATHS_AT_ONCE 8u	/* after so many there is a pause before the next child: */
+#define PAUSE_NS 100000000u	/* twice as long each time, */
+#define PAUSE_DOUBLED 9u	/* to 51 s */
+
+/* A process. Its slot is the child's number for it. */
+struct known {
+	struct source source;
+	uint32_t slot, generation;	/* generation: of the child that knows it */
+	bool broken;			/* its files were the end of a child */
+	bool open;			/* what follows is known */
+	int error;
+	struct wire_process facts;
+	char *name, *version;
+};
 
 struct symbols {
-	struct symbol *open[OPEN_MAX_PROCESSES];	/* the latest used first */
+	struct symbol_keeper keeper;
+	int line;			/* to the child; -1: there is none */
+	uint32_t generation, deaths;
+	uint64_t begin_ns;		/* not before then is another child begun */
+	uint64_t unnamed, ended;	/* stacks: see struct coverage */
+	struct known *known[WIRE_SLOTS];	/* the latest used first */
 	unsigned count;
 };
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- The child ------------------------------------------------------------------------------------------------------------- */
+
+static void child_is_lost(struct symbols *symbols)
+{
+	unsigned doubled = symbols->deaths > DEATHS_AT_ONCE ? symbols->deaths - DEATHS_AT_ONCE : 0;
+
+	if (symbols->line >= 0)
+		close(symbols->line);
+	symbols->line = -1;
+	if (++symbols->deaths >= DEATHS_AT_ONCE)
+		symbols->begin_ns = now_ns() + ((uint64_t)PAUSE_NS << (doubled < PAUSE_DOUBLED ? doubled : PAUSE_DOUBLED));
+}
+
+static bool has_child(struct symbols *symbols)
+{
+	if (symbols->line >= 0)
+		return true;
+	if (now_ns() < symbols->begin_ns)
+		return false;
+	symbols->line = symbol_keeper_begin(&symbols->keeper);
+	symbols->generation++;
+	if (symbols->line < 0)
+		child_is_lost(symbols);
+	return symbols->line >= 0;
+}
+
+static int wait_for_child(const struct symbols *symbols, uint64_t until_ns)
+{
+	struct pollfd line = { .fd = symbols->line, .events = POLLIN };
+
+	for (;;) {
+		uint64_t now = now_ns();
+
+		if (now >= until_ns)
+			return -ETIMEDOUT;
+		if (poll(&line, 1, (int)((until_ns - now) / 1000000 + 1)) > 0)
+			return 0;
+	}
+}
+
+/* It asks for a file, and gets it or an error. */
+static int give_file(const struct symbols *symbols, const struct known *known, const struct wire *ask, const char *tail)
+{
+	struct wire file = { .kind = WIRE_FILE };
+	int error = 0, fd;
+	char *name = wire_text(ask, tail, 0, &error);
+
+	fd = error ? error : ask->what < SOURCES && (!name || strlen(name) < SOURCE_NAME_BYTES)
+				     ? source_file(&known->source, (enum source_what)ask->what, name ? name : "")
+				     : -EINVAL;
+	free(name);
+	file.result = fd < 0 ? fd : 0;
+	error = wire_send(symbols->line, &file, NULL, fd);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+static int take_frame(const struct wire *wire, const char *tail, struct site *site)
+{
+	const struct wire_frame *from = &wire->frame;
+	struct frame *frame = site ? model_add_frame(site) : NULL;
+	int error = 0;
+
+	if (from->owner > OWNER_SYSTEM || !site || (!frame && site->frame_count == MODEL_FRAMES_MAX))
+		return -EBADMSG;
+	if (!frame)
+		return -ENOMEM;
+	frame->ip = from->ip;
+	frame->sp = from->sp;
+	frame->module_offset = from->module_offset;
+	frame->line = from->line;
+	frame->inlined = from->inlined;
+	frame->owner = (enum frame_owner)from->owner;
+	frame->module = wire_text(wire, tail, 0, &error);
+	frame->function = wire_text(wire, tail, 1, &error);
+	frame->file = wire_text(wire, tail, 2, &error);
+	return error;
+}
+
+static int take_process(const struct wire *wire, const char *tail, struct known *known)
+{
+	int error = 0;
+
+	if (wire->process.runtime >= RUNTIMES || wire->result > 0)
+		return -EBADMSG;
+	free(known->name);
+	free(known->version);
+	known->error = wire->result;
+	known->facts = wire->process;
+	known->name = wire_text(wire, tail, 0, &error);
+	known->version = wire_text(wire, tail, 1, &error);
+	known->open = true;
+	return error;
+}
+
+/* What it says until its answer ends; the last of it in *wire. -EBADMSG: what no child of ours says. */
+static int hear(const struct symbols *symbols, struct known *known, uint32_t awaited, struct site *site, struct wire *wire)
+{
+	uint64_t until_ns = now_ns() + ANSWER_NS;
+	char tail[WIRE_TAIL_BYTES];
+	unsigned asked = 0;
+	int error;
+
+	do {
+		size_t bytes = sizeof tail;
+
+		error = wait_for_child(symbols, until_ns);
+		if (!error)
+			error = wire_receive(symbols->line, wire, tail, &bytes, NULL);
+		if (!error && !wire_texts_fit(wire, bytes))
+			error = -EBADMSG;
+		if (error)
+			break;
+		if (wire->kind == WIRE_ASK)
+			error = asked++ < ASKED_MOST ? give_file(symbols, known, wire, tail) : -EBADMSG;
+		else if (wire->kind == WIRE_FRAME)
+			error = take_frame(wire, tail, site);
+		else if (wire->kind != awaited)
+			error = -EBADMSG;
+		else if (wire->kind == WIRE_PROCESS)
+			error = take_process(wire, tail, known);
+	} while (!error && wire->kind != awaited);
+	return error;
+}
+
+static int ask_process(struct symbols *symbols, struct known *known)
+{
+	const char *const texts[WIRE_TEXTS] = { known->source.executable };
+	struct wire wire = { .kind = WIRE_PROCESS, .slot = known->slot };
+	int error;
+
+	wire.process.pid = known->source.pid;
+	error = wire_send(symbols->line, &wire, texts, -1);
+	return error ? error : hear(symbols, known, WIRE_PROCESS, NULL, &wire);
+}
+
+static int ask_stack(struct symbols *symbols, struct known *known, const struct feed_stack *stack, struct site *site,
+		     struct wire *ret_done)
+{
+	int error;
+
+	*ret_done = (struct wire){ .kind = WIRE_STACK, .slot = known->slot };
+	symbol_drop_frames(site);
+	error = wire_send_stack(symbols->line, ret_done, stack);
+	if (!error)
+		error = hear(symbols, known, WIRE_DONE, site, ret_done);
+	if (error)
+		return error;
+	site->truncated = ret_done->done.truncated;
+	site->different_file = ret_done->done.different_file;
+	return ret_done->result == 0 || ret_done->result == 1 || ret_done->result == -ENOMEM ? 0 : -EBADMSG;
+}
+
+/* stack: NULL to know what it is only. Once more if the child ended: it may have been somebody else's doing. */
+static int ask(struct symbols *symbols, struct known *known, const struct feed_stack *stack, struct site *site,
+	       struct wire *ret_done)
+{
+	for (unsigned try = 0; try < 2 && !known->broken; try++) {
+		int error = 0;
+
+		if (!has_child(symbols))
+			return -EAGAIN;
+		if (known->generation != symbols->generation)
+			error = ask_process(symbols, known);
+		if (!error)
+			known->generation = symbols->generation;
+		if (!error && stack)
+			error = ask_stack(symbols, known, stack, site, ret_done);
+		if (!error)
+			return 0;
+		child_is_lost(symbols);		/* also where memory was missing here: what else it said is not heard */
+		if (error == -ENOMEM)
+			return error;
+		known->broken = error != -EPIPE || try;
+	}
+	return -EAGAIN;
+}
+
+/* ---- The processes --------------------------------------------------------------------------------------------------------- */
+
 int symbols_open(struct symbols **ret)
 {
-	*ret = calloc(1, sizeof **ret);
-	return *ret ? 0 : -ENOMEM;
+	struct symbols *symbols = calloc(1, sizeof *symbols);
+	int error = symbols ? symbol_keeper_open(&symbols->keeper) : -ENOMEM;
+
+	if (error) {
+		free(symbols);
+		return error;
+	}
+	symbols->line = -1;
+	*ret = symbols;
+	return 0;
+}
+
+static void forget(struct known *known)
+{
+	source_close(&known->source);
+	free(known->name);
+	free(known->version);
+	free(known);
 }
 
 void symbols_close(struct symbols *symbols)
 {
-	for (unsigned i = 0; symbols && i < symbols->count; i++)
-		symbol_close(symbols->open[i]);
+	if (!symbols)
+		return;
+	if (symbols->line >= 0)
+		close(symbols->line);
+	symbol_keeper_close(&symbols->keeper);
+	for (unsigned i = 0; i < symbols->count; i++)
+		forget(symbols->known[i]);
 	free(symbols);
 }
 
-/* Did the process end and leave its number to another one, or run another program since? */
-static bool is_stale(const struct symbol *symbol)
-{
-	struct stat now, then;
-	char path[64];
-
-	if (symbol->maps.proc < 0 || faccessat(symbol->maps.proc, "stat", F_OK, 0)) {
-		snprintf(path, sizeof path, "/proc/%" PRIu32 "/stat", symbol->pid);
-		return access(path, F_OK) == 0;
-	}
-	return symbol->maps.exe >= 0 && fstatat(symbol->maps.proc, "exe", &now, 0) == 0 && fstat(symbol->maps.exe, &then) == 0 &&
-	       (now.st_ino != then.st_ino || now.st_dev != then.st_dev);
-}
-
-static void to_front(struct symbols *symbols, unsigned i, struct symbol *symbol)
+static void to_front(struct symbols *symbols, unsigned i, struct known *known)
 {
 	for (; i; i--)
-		symbols->open[i] = symbols->open[i - 1];
-	symbols->open[0] = symbol;
+		symbols->known[i] = symbols->known[i - 1];
+	symbols->known[0] = known;
 }
 
-struct symbol *symbols_of(struct symbols *symbols, uint32_t pid)
+/* Made when asked for first; NULL: out of memory. */
+static struct known *known_of(struct symbols *symbols, uint32_t pid)
 {
-	struct symbol *symbol = NULL;
+	struct known *known;
 	unsigned i = 0;
 
-	for (; i < symbols->count; i++) {
-		symbol = symbols->open[i];
-		if (symbol && symbol->pid == pid)
-			break;
+	while (i < symbols->count && symbols->known[i]->source.pid != pid)
+		i++;
+	if (i < symbols->count && !source_is_stale(&symbols->known[i]->source)) {
+		to_front(symbols, i, symbols->known[i]);
+		return symbols->known[0];
 	}
-	if (symbol && i < symbols->count && !is_stale(symbol)) {
-		to_front(symbols, i, symbol);
-		return symbol;
-	}
-	if (symbol_open(&symbol, pid))
+	known = calloc(1, sizeof *known);
+	if (!known)
 		return NULL;
-	if (i == symbols->count && i < OPEN_MAX_PROCESSES) {
+	source_open(&known->source, pid);
+	known->slot = symbols->count;
+	if (i == symbols->count && i < WIRE_SLOTS) {
 		symbols->count++;
 	} else {
-		i -= i == OPEN_MAX_PROCESSES;
-		symbol_close(symbols->open[i]);
+		i -= i == WIRE_SLOTS;
+		known->slot = symbols->known[i]->slot;
+		forget(symbols->known[i]);
 	}
-	to_front(symbols, i, symbol);
-	return symbol;
+	to_front(symbols, i, known);
+	return known;
 }
 
 static struct site *site_of(struct model *model, uint32_t pid, uint64_t id)
@@ -93,12 +316,30 @@ static struct site *site_of(struct model *model, uint32_t pid, uint64_t id)
 	return &model->sites[place];
 }
 
+/* Nothing is said of the place but that there is one. */
+static int without_names(uint64_t *count, struct site *site)
+{
+	(*count)++;
+	symbol_drop_frames(site);
+	site->truncated = true;
+	return 0;
+}
+
 int symbols_take_stack(void *context, struct model *model, const struct feed_stack *stack, uint64_t *ret_want)
 {
-	struct symbol *symbol = symbols_of(context, stack->pid);
+	struct symbols *symbols = context;
+	struct known *known = known_of(symbols, stack->pid);
 	struct site *site = site_of(model, stack->pid, stack->site);
+	struct wire done;
+	int error = known && site ? ask(symbols, known, stack, site, &done) : -ENOMEM;
 
-	return symbol && site ? symbol_frames(symbol, stack, site, ret_want) : -ENOMEM;
+	if (error)
+		return error == -EAGAIN ? without_names(&symbols->unnamed, site) : error;
+	if (known->error == -ESRCH || known->error == -ENOEXEC)
+		return without_names(&symbols->ended, site);
+	if (done.result == 1 && ret_want)
+		*ret_want = done.done.want;
+	return done.result;
 }
 
 static bool has_site(const struct model *model, uint32_t pid)
@@ -109,14 +350,53 @@ static bool has_site(const struct model *model, uint32_t pid)
 	return false;
 }
 
+/* NULL leaves what is there. */
+static int replace(char **to, const char *from)
+{
+	char *copy = from ? strdup(from) : NULL;
+
+	if (!copy)
+		return from ? -ENOMEM : 0;
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+/* Of another process of that number nothing is said. */
+static int describe(const struct known *known, struct process *process)
+{
+	const struct wire_process *facts = &known->facts;
+
+	if (!known->open || known->error == -ESRCH ||
+	    (process->start_ticks && facts->start_ticks && process->start_ticks != facts->start_ticks))
+		return 0;
+	process->parent = facts->parent;
+	process->start_ticks = facts->start_ticks;
+	process->runtime = (enum runtime)facts->runtime;
+	process->is_32_bit = facts->is_32_bit;
+	return replace(&process->name, known->name) || replace(&process->version, known->version) ||
+	       replace(&process->executable, known->source.executable) ? -ENOMEM : 0;
+}
+
 int symbols_describe(struct symbols *symbols, struct model *model)
 {
-	for (uint32_t i = 0; i < model->process_count; i++) {
-		struct process *process = &model->processes[i];
-		struct symbol *symbol = has_site(model, process->pid) ? symbols_of(symbols, process->pid) : NULL;
+	int error = 0;
 
-		if (symbol && symbol_process(symbol, process) == -ENOMEM)
+	for (uint32_t i = 0; i < model->process_count && !error; i++) {
+		struct process *process = &model->processes[i];
+		struct known *known;
+
+		if (!has_site(model, process->pid))
+			continue;
+		known = known_of(symbols, process->pid);
+		if (!known)
 			return -ENOMEM;
+		if (!known->open)
+			error = ask(symbols, known, NULL, NULL, NULL);
+		if (!error || error == -EAGAIN)
+			error = describe(known, process);
 	}
-	return 0;
+	model->coverage.unnamed = symbols->unnamed;
+	model->coverage.ended = symbols->ended;
+	return error;
 }

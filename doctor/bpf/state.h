@@ -207,7 +207,8 @@ static __always_inline void begin_watch(struct task_struct *task, uint32_t paren
 	uint32_t tgid = BPF_CORE_READ(task, tgid), number;
 	uint64_t bit = 1ull << (tgid & 63);
 
-	if (tgid == own_tgid || is_watched(tgid))
+	/* Nor the doctor's own children, that read files for it; a command it began is watched before it runs. */
+	if (tgid == own_tgid || (uint32_t)BPF_CORE_READ(task, group_leader, real_parent, tgid) == own_tgid || is_watched(tgid))
 		return;
 	number = number_outside(task);
 	if (!number || __sync_fetch_and_or(&watched[(tgid & (TGIDS - 1)) >> 6], bit) & bit)

@@ -235,6 +235,8 @@ static void coverage(struct json *json, const struct model *model)
 	json_integer(json, "tls_records", c->tls_records);
 	json_text(json, "tls_why", advice_tls(c));
 	json_integer(json, "no_stack", c->no_stack);
+	json_integer(json, "unnamed", c->unnamed);
+	json_integer(json, "ended", c->ended);
 	json_integer(json, "sampled_1_in", c->sampled_1_in);
 	json_integer(json, "bursts", c->bursts);
 	json_integer(json, "bursts_seen", c->bursts_seen);

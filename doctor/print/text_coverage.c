@@ -28,6 +28,10 @@ static void losses(struct list *list, const struct coverage *c)
 	counted(list, c->cut_vectors, "vector too long to walk", "vectors too long to walk");
 	counted(list, c->calls_32_bit, "32-bit call not seen", "32-bit calls not seen");
 	counted(list, c->no_stack, "place without a stack", "places without a stack");
+	counted(list, c->unnamed, "place without names, as its program's files could not be read",
+		"places without names, as their programs' files could not be read");
+	counted(list, c->ended, "place without names, as its process ended before it could be looked at",
+		"places without names, as their processes ended before they could be looked at");
 	if (c->unpaired_write_bytes)
 		ADD(list, "; %s written that had no pair", words_size(c->unpaired_write_bytes, size));
 }

@@ -32,12 +32,14 @@ struct snapshot {
 
 static inline void snapshot_end(struct snapshot *snapshot)
 {
+	pid_t ended = 0;
 	int status;
 
 	if (snapshot->pid > 0) {
 		kill(snapshot->pid, SIGKILL);
-		for (unsigned i = 0; i < STOPS_MAX && waitpid(-1, &status, __WALL) > 0; i++)
-			;
+		/* Its end is told after that of its threads. The test may have other children, that go on. */
+		for (unsigned i = 0; i < STOPS_MAX && ended >= 0 && (ended != snapshot->pid || WIFSTOPPED(status)); i++)
+			ended = waitpid(-1, &status, __WALL);
 	}
 	snapshot->pid = snapshot->held = 0;
 }

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The child that reads strangers' files: what it may, what becomes of the watch when a file is the end of it, and which files
+ * it is given. It reads names as fragile.c does.
+ */
+#include "snapshot.h"
+
+#include "../../doctor/symbol.h"
+#include "../../doctor/symbol_source.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define NOBODY 65534
+
+static struct snapshot snapshot;
+
+/* A value of /proc/PID/status. */
+static const char *status_of(pid_t pid, const char *name)
+{
+	static char line[256];
+	size_t length = strlen(name);
+	char path[64], *value = NULL;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	while (file && !value && fgets(line, sizeof line, file))
+		if (!strncmp(line, name, length) && line[length] == ':')
+			value = line + length + 2;
+	if (file)
+		fclose(file);
+	if (value)
+		value[strcspn(value, "\n")] = 0;
+	return value ? value : "";
+}
+
+/* Our children of that name. The keeper is the oldest, the youngest the child; between them may be some that are about to end. */
+struct readers {
+	pid_t keeper, child;
+};
+
+static struct readers readers(void)
+{
+	DIR *dir = opendir("/proc");
+	struct readers found = { 0 };
+	const struct dirent *entry;
+
+	CHECK(dir != NULL);
+	while ((entry = readdir(dir))) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (pid <= 0 || strtol(status_of(pid, "PPid"), NULL, 10) != getpid() || strcmp(status_of(pid, "Name"), "leat-symbols") ||
+		    *status_of(pid, "State") == 'Z')
+			continue;
+		if (!found.keeper || pid < found.keeper)
+			found.keeper = pid;
+		if (pid > found.child)
+			found.child = pid;
+	}
+	closedir(dir);
+	return found;
+}
+
+/* A program stopped in a call, with `function` on its stack. */
+static void patient(const char *function)
+{
+	const char *directory = snapshot_directory();
+	char program[256];
+	const char *const argv[] = { program, NULL };
+
+	if (!snapshot_has("gcc"))
+		test_skip("gcc is not installed");
+	snprintf(program, sizeof program, "%s/%s", directory, function);
+	CHECK(snapshot_run("gcc -O2 -g -Dfetch_block=%s -o %s %s", function, program, snapshot_source("plain.c")));
+	snapshot_start(&snapshot, argv);
+	CHECK(snapshot_next(&snapshot, __NR_read, 4241));
+}
+
+/* Its site, after it was asked for once more. */
+static const struct site *taken(struct symbols *symbols, struct model *model, uint64_t id)
+{
+	snapshot.stack.site = id;
+	CHECK_EQ(symbols_take_stack(symbols, model, &snapshot.stack, NULL), 0);
+	CHECK_EQ(symbols_describe(symbols, model), 0);
+	for (uint32_t i = 0; i < model->site_count; i++)
+		if (model->sites[i].id == id && model->sites[i].pid == snapshot.stack.pid)
+			return &model->sites[i];
+	check_fail(__FILE__, __LINE__, "the site is not in the model");
+}
+
+static void check_named(const struct site *site, const char *function)
+{
+	CHECK(snapshot_find(site, 0, function) != MODEL_NONE);
+	CHECK(snapshot_find(site, 0, "main") != MODEL_NONE);
+}
+
+static void check_bare(const struct site *site)
+{
+	CHECK_EQ(site->frame_count, 0);
+	CHECK(site->truncated);
+}
+
+/* ---- What it may ----------------------------------------------------------------------------------------------------------- */
+
+static void has_no_rights(void)
+{
+	static const char *const sets[] = { "CapInh", "CapPrm", "CapEff", "CapAmb" };
+	struct symbols *symbols;
+	struct model model = { 0 };
+	char path[64], target[256];
+	struct readers both;
+	ssize_t n;
+
+	CHECK_EQ(symbols_open(&symbols), 0);
+	patient("may_not_much");
+	check_named(taken(symbols, &model, 1), "may_not_much");
+	both = readers();
+	CHECK(both.keeper && both.child != both.keeper);
+	for (unsigned i = 0; i < 2; i++) {
+		pid_t pid = i ? both.child : both.keeper;
+
+		for (unsigned k = 0; k < sizeof sets / sizeof *sets; k++)
+			CHECK_STR(status_of(pid, sets[k]), "0000000000000000");
+		CHECK_STR(status_of(pid, "NoNewPrivs"), "1");
+		if (geteuid())
+			continue;
+		CHECK_STR(status_of(pid, "Uid"), "65534\t65534\t65534\t65534");
+		CHECK_STR(status_of(pid, "Gid"), "65534\t65534\t65534\t65534");
+		CHECK(!*status_of(pid, "Groups") || *status_of(pid, "Groups") == ' ');
+	}
+	CHECK_STR(status_of(both.child, "Seccomp"), "2");
+	for (unsigned fd = 0; fd < 3 && !geteuid(); fd++) {
+		snprintf(path, sizeof path, "/proc/%d/fd/%u", (int)both.child, fd);
+		n = readlink(path, target, sizeof target - 1);
+		CHECK(n > 0);
+		target[n] = 0;
+		CHECK_STR(target, "/dev/null");
+	}
+	model_free(&model);
+	symbols_close(symbols);
+	snapshot_end(&snapshot);
+	CHECK_EQ(readers().keeper, 0);
+}
+
+/* ---- Files that are the end of it ------------------------------------------------------------------------------------------ */
+
+static void a_file_ends_it(const char *function)
+{
+	struct symbols *symbols;
+	struct model model = { 0 };
+	pid_t before;
+
+	CHECK_EQ(symbols_open(&symbols), 0);
+	patient(function);
+	check_bare(taken(symbols, &model, 1));
+	CHECK_EQ(model.coverage.unnamed, 1);
+	patient("of_another");
+	check_named(taken(symbols, &model, 2), "of_another");
+	before = readers().child;
+	patient(function);	/* the same file in another process: it is tried, and the watch goes on */
+	check_bare(taken(symbols, &model, 3));
+	check_bare(taken(symbols, &model, 4));
+	CHECK_EQ(model.coverage.unnamed, 3);
+	patient("of_another");
+	check_named(taken(symbols, &model, 5), "of_another");
+	CHECK(readers().child != before);
+	CHECK_EQ(model.coverage.unnamed, 3);
+	model_free(&model);
+	symbols_close(symbols);
+	snapshot_end(&snapshot);
+}
+
+static void a_crash(void)
+{
+	a_file_ends_it("crash_the_reader");
+}
+
+static void a_hang(void)
+{
+	a_file_ends_it("hang_the_reader");
+}
+
+/* Of who has ended nothing is known, and that is said. */
+static void too_late(void)
+{
+	struct symbols *symbols;
+	struct model model = { 0 };
+
+	CHECK_EQ(symbols_open(&symbols), 0);
+	patient("is_gone");
+	snapshot_end(&snapshot);
+	check_bare(taken(symbols, &model, 1));
+	CHECK_EQ(model.coverage.ended, 1);
+	CHECK_EQ(model.coverage.unnamed, 0);
+	model_free(&model);
+	symbols_close(symbols);
+}
+
+/* Somebody else's doing costs no name. */
+static void killed(void)
+{
+	struct symbols *symbols;
+	struct model model = { 0 };
+	pid_t keeper;
+
+	if (geteuid())
+		test_skip("only root may kill it, and nobody");
+	CHECK_EQ(symbols_open(&symbols), 0);
+	patient("survives");
+	for (uint64_t id = 1; id <= 3; id++) {
+		check_named(taken(symbols, &model, id), "survives");
+		keeper = readers().keeper;
+		CHECK_CALL(kill(readers().child, SIGKILL));
+	}
+	CHECK_CALL(kill(keeper, SIGKILL));	/* without the keeper there are no more names, and that is said */
+	CHECK_CALL(waitpid(keeper, NULL, 0));
+	check_bare(taken(symbols, &model, 4));
+	check_bare(taken(symbols, &model, 5));
+	CHECK_EQ(model.coverage.unnamed, 2);
+	model_free(&model);
+	symbols_close(symbols);
+	snapshot_end(&snapshot);
+}
+
+/* ---- What it is given ------------------------------------------------------------------------------------------------------ */
+
+static void write_file(const char *path, const void *bytes, size_t count, mode_t mode)
+{
+	int fd = CHECK_CALL(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+
+	CHECK_EQ(write(fd, bytes, count), (ssize_t)count);
+	CHECK_CALL(fchmod(fd, mode));
+	close(fd);
+}
+
+static void check_given(const struct source *source, enum source_what what, const char *name, int error)
+{
+	int fd = source_file(source, what, name);
+
+	test_note(name);
+	CHECK_EQ(fd < 0 ? fd : 0, error);
+	if (fd >= 0)
+		close(fd);
+	test_note("");
+}
+
+static void files(void)
+{
+	const char *directory = snapshot_directory();
+	Elf64_Ehdr header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB }, .e_type = ET_DYN };
+	struct source source;
+	char path[256];
+
+	CHECK_EQ(source_open(&source, (uint32_t)getpid()), 0);
+	check_given(&source, SOURCE_MAPS, NULL, 0);
+	check_given(&source, SOURCE_STAT, NULL, 0);
+	check_given(&source, SOURCE_EXE, NULL, 0);
+	check_given(&source, SOURCE_ELF, "/proc/self/exe", -ELOOP);
+	check_given(&source, SOURCE_ELF, "/etc/passwd", -EACCES);
+	check_given(&source, SOURCE_ELF, "/dev/zero", -ENOEXEC);
+	check_given(&source, SOURCE_MAPPED, "../mem", -EINVAL);
+	check_given(&source, SOURCE_MAPPED, "1000-2000/../../mem", -EINVAL);
+	check_given(&source, SOURCE_MAPPED, "-1000", -EINVAL);
+	check_given(&source, SOURCE_DEBUG, "/etc/passwd", -EINVAL);
+	check_given(&source, SOURCE_DEBUG, "/usr/lib/debug/../../../etc/passwd", -EINVAL);
+	check_given(&source, SOURCE_DEBUG, "/usr/lib/debug/is-not-there", -ENOENT);
+	check_given(&source, SOURCE_JAVA_RELEASE, "/etc/passwd", -EINVAL);
+	check_given(&source, (enum source_what)SOURCES, "", -EINVAL);
+	snprintf(path, sizeof path, "%s/library", directory);
+	write_file(path, &header, sizeof header, 0600);
+	check_given(&source, SOURCE_ELF, path, 0);
+	header.e_type = ET_CORE;
+	write_file(path, &header, sizeof header, 0644);
+	check_given(&source, SOURCE_ELF, path, -EACCES);
+	snprintf(path, sizeof path, "%s/release", directory);
+	write_file(path, "JAVA", 4, 0644);
+	check_given(&source, SOURCE_JAVA_RELEASE, path, 0);
+	write_file(path, "JAVA", 4, 0600);
+	check_given(&source, SOURCE_JAVA_RELEASE, path, -EACCES);
+	snprintf(path, sizeof path, "/tmp/perf-%d.map", (int)getpid());
+	write_file(path, "map\n", 4, 0600);
+	check_given(&source, SOURCE_PERF_MAP, NULL, 0);
+	if (!geteuid()) {
+		CHECK_CALL(chown(path, NOBODY, NOBODY));
+		check_given(&source, SOURCE_PERF_MAP, NULL, -EACCES);
+	}
+	unlink(path);
+	source_close(&source);
+}
+
+static const struct test tests[] = { TEST(has_no_rights), TEST(a_crash), TEST(a_hang), TEST(too_late), TEST(killed), TEST(files) };
+TEST_MAIN(tests)
