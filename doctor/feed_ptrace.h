@@ -22,6 +22,7 @@ struct traced_process {
 	uint32_t pid;
 	uint32_t program;	/* of what it runs: a number no other program has had */
 	uint64_t stack_start;	/* where its first thread's stack begins: another one after an exec */
+	uint64_t code, code_end;	/* of the program itself, without libraries */
 	int pidfd;		/* -1: none was to be had */
 	int refused;		/* errno of an attach that failed; it is tried again some bursts later */
 	bool exited, known;

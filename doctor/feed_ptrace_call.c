@@ -309,7 +309,11 @@ static struct traced_site *begin_call(struct traced_calls *c, const struct trace
 	p->secret = c->secret;
 	p->stamp++;
 	p->now_ns = traced_now_ns();
-	key.site = p->site = pairing_site(t->ip, t->sp, process->program);
+	c->thread = t;
+	c->window_bytes = 0;
+	reading = c;
+	key.site = p->site = pairing_path(p, pairing_site(t->ip, t->sp, process->program), t->sp, process->code,
+					  process->code_end - process->code);
 	site = table_make(&c->feed->sites, &key);
 	if (!site)
 		p->counts.no_stack++;
@@ -317,9 +321,6 @@ static struct traced_site *begin_call(struct traced_calls *c, const struct trace
 	p->whole = !site || site->uses < WHOLE_USES || !(p->stamp & 7);
 	if (site)
 		site->uses++;
-	c->thread = t;
-	c->window_bytes = 0;
-	reading = c;
 	return site;
 }
 

@@ -64,25 +64,25 @@ pid_t traced_group_of(pid_t tid)
 	return group > 0 ? (pid_t)group : 0;
 }
 
-/* Field 28 of its line: 0 for who may not see it. */
-static uint64_t stack_start(uint32_t pid)
+enum { CODE, CODE_END, STACK, ADDRESSES };	/* fields 26 to 28 of a process's line */
+
+/* What may not be seen is less than a page. */
+static void read_addresses(uint32_t pid, uint64_t addresses[ADDRESSES])
 {
 	char path[64], line[1024];
-	const char *at = NULL;
-	uint64_t start = 0;
+	char *at = NULL;
 	FILE *stat;
 
 	snprintf(path, sizeof path, "/proc/%" PRIu32 "/stat", pid);
 	stat = fopen(path, "re");
 	if (stat && fgets(line, sizeof line, stat))
 		at = strrchr(line, ')');
-	for (int field = 2; at && field < 28; field++)
+	for (int field = 2; at && field < 26; field++)
 		at = strchr(at + 1, ' ');
-	if (at)
-		start = strtoull(at, NULL, 10);
+	for (int i = 0; i < ADDRESSES; i++)
+		addresses[i] = at ? strtoull(at, &at, 10) : 0;
 	if (stat)
 		fclose(stat);
-	return start;
 }
 
 /* Does it serve a file system (FUSE)? Then others may wait for it while they are looked into. */
@@ -109,13 +109,22 @@ static bool serves_files(uint32_t pid)
 
 void traced_new_program(struct feed_ptrace *feed, uint32_t place)
 {
-	feed->processes[place].program = ++feed->programs;
-	feed->processes[place].stack_start = stack_start(feed->processes[place].pid);
+	struct traced_process *process = &feed->processes[place];
+	uint64_t addresses[ADDRESSES];
+
+	read_addresses(process->pid, addresses);
+	process->program = ++feed->programs;
+	process->stack_start = addresses[STACK];
+	process->code = addresses[CODE];
+	process->code_end = addresses[CODE_END];
 }
 
 bool traced_is_new_program(const struct feed_ptrace *feed, uint32_t place)
 {
-	return stack_start(feed->processes[place].pid) != feed->processes[place].stack_start;
+	uint64_t addresses[ADDRESSES];
+
+	read_addresses(feed->processes[place].pid, addresses);
+	return addresses[STACK] != feed->processes[place].stack_start;
 }
 
 static void forget(struct process *process)

@@ -123,6 +123,31 @@ static inline uint64_t pairing_first(struct pairing *p, uint64_t at)
 	return pairing_mix(words[0] ^ p->secret, words[1] + p->tgid) | 1;
 }
 
+/* ---- Naming a place -------------------------------------------------------------------------------------------------------- */
+
+#define PAIRING_PATH_WORDS 16
+#define PAIRING_PATH_MOST 2
+
+/*
+ * The number of the place a call is made at. One instruction of libc at one depth is many a path's: two lines of one loop that
+ * call the same wrapper. What tells them apart without an unwinder are the addresses of the program's own code, [code, code +
+ * bytes), that stand next to the top of the stack. What an earlier call has left there may be among them, so one path may have
+ * several numbers; they meet again where their stacks do (merge.c).
+ */
+static inline uint64_t pairing_path(struct pairing *p, uint64_t site, uint64_t sp, uint64_t code, uint64_t bytes)
+{
+	uint32_t found = 0;
+
+	if (pairing_user(p->words, PAIRING_PATH_WORDS * sizeof p->words[0], sp))
+		return site;
+	for (uint32_t i = 0; i < PAIRING_PATH_WORDS; i++)
+		if (p->words[i] - code < bytes && found < PAIRING_PATH_MOST) {
+			site = pairing_mix(site, p->words[i]) | 1;
+			found++;
+		}
+	return site;
+}
+
 /* ---- Noting a read --------------------------------------------------------------------------------------------------------- */
 
 /* The way to write into: its own, a free one, one that has been written from, else the oldest. */

@@ -98,7 +98,8 @@ static inline uint32_t pairing_number(uint32_t tgid, uint64_t address)
 }
 
 /* The instruction, and where in its stack the thread stands: the same for a call path on nearly every thread and on every
- * goroutine, whose stacks are aligned to 2 KiB. exec: a number that differs when another program runs in the process. */
+ * goroutine, whose stacks are aligned to 2 KiB. exec: a number that differs when another program runs in the process.
+ * pairing_path (pairing.h) tells more paths apart. */
 static inline uint64_t pairing_site(uint64_t ip, uint64_t sp, uint32_t exec)
 {
 	return pairing_mix(ip, (sp & 2047) | (uint64_t)exec << 32) | 1;

@@ -292,9 +292,9 @@ static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 	p->again = result == EAGAIN_IS;
 	p->uring = 0;
 	p->secret = secret;
-	p->site = pairing_site(CALLER(regs), regs->sp, task->self_exec_id);
 	s->result = result;
 	TAKE_ARGUMENTS(s->arguments, regs);
+	p->site = path_known(p, pairing_site(CALLER(regs), regs->sp, task->self_exec_id), regs->sp, task, s->arguments[0]);
 	choose_looks(ctx, regs, p, kind, result);
 	if (kind == CALL_MOVES) {
 		move_call(s, task, nr);

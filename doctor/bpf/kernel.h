@@ -81,6 +81,7 @@ struct fs_struct {
 
 struct mm_struct {
 	struct file *exe_file;
+	unsigned long start_code, end_code;
 } KERNEL;
 
 struct vm_area_struct {

@@ -17,6 +17,7 @@
 #define COPY_SETS 2048
 #define RECENTS 4096
 #define SITES 8192
+#define KNOWN_PATHS 4096
 #define FILES 16384
 #define PATHS 2048
 #define RING_PENDING 4096
@@ -39,6 +40,11 @@ uint32_t namespace_level, namespace_inode;
 /* Shared with user space through its mapping of .bss. */
 uint64_t watched[TGIDS / 64];		/* a bit for each process */
 uint8_t site_uses[65536];			/* by site number: how often it was looked at closely; user space sets 0 for more */
+static struct known_path {	/* static: user space has nothing to do with it */
+	uint64_t name;		/* of an instruction and a descriptor */
+	uint64_t path;		/* by which it was met last */
+	uint32_t looks, zero;	/* at the stack, that are still to be taken */
+} known_paths[KNOWN_PATHS];
 uint64_t files_known[8192];		/* bits by hash: facts have been taken lately; user space clears all at times */
 uint32_t flow_count;
 uint32_t snapshot_state[EVENT_SNAPSHOTS];	/* 0 free, 1 being written, 2 to be taken */

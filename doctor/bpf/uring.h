@@ -120,7 +120,8 @@ int BPF_PROG(doctor_ring_submit, struct io_kiocb *request)
 	s->request.site = s->p.site = 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (regs && regs->ip) {	/* a thread of the kernel's that polls the ring has none */
-		s->request.site = s->p.site = pairing_site(CALLER(regs), regs->sp, task->self_exec_id);
+		s->request.site = s->p.site =
+			path_of(&s->p, pairing_site(CALLER(regs), regs->sp, task->self_exec_id), regs->sp, task);
 		choose_looks(ctx, regs, &s->p, kind, STACK_LEAST);
 	}
 	bpf_map_update_elem(&requests, &key, &s->request, BPF_ANY);

@@ -335,7 +335,57 @@ static void ends_are_named(void)
 	watching_end(&w);
 }
 
+/* ---- Lines ------------------------------------------------------------------------------------------------------------------- */
+
+#define TURNS 40
+
+static __attribute__((noinline)) void fetch(int fd)
+{
+	NEED(read(fd, buffer, 4096) == 4096);
+}
+
+static __attribute__((noinline)) void put(int fd)
+{
+	NEED(write(fd, buffer, 4096) == 4096);
+}
+
+/* One instruction reads, and one writes, at one depth and of one descriptor; for either sink from a line of its own. */
+static void by_turns(void)
+{
+	int from = open_source(END_FILE), to[2] = { open_sink(END_FILE), open_sink(END_FILE) };
+
+	for (int i = 0; i < TURNS; i++) {
+		NEED(lseek(from, 0, SEEK_SET) == 0);
+		fetch(from);
+		put(to[0]);
+		fetch(from);
+		put(to[1]);
+	}
+	for (int i = 0; i < 2; i++)
+		shared->did[i] = (struct did){ .from = inode_of(from), .to = inode_of(to[i]), .bytes = TURNS * 4096 };
+	shared->count = 2;
+}
+
+static void lines_of_one_wrapper(void)
+{
+	const struct flow *flows[2] = { NULL, NULL };
+	struct watching w;
+
+	watch(&w, by_turns, false, 30);
+	CHECK_EQ(w.model.flow_count, 2);
+	for (int i = 0; i < 2; i++)
+		for (uint32_t k = 0; k < 2; k++)
+			if (w.model.files[w.model.flows[k].to].inode == w.shared->did[i].to)
+				flows[i] = &w.model.flows[k];
+	CHECK(flows[0] && flows[1]);
+	CHECK_EQ(flows[0]->bytes, w.shared->did[0].bytes);
+	CHECK_EQ(flows[1]->bytes, w.shared->did[1].bytes);
+	CHECK_NE(flows[0]->site_read, flows[1]->site_read);
+	CHECK_NE(flows[0]->site_write, flows[1]->site_write);
+	watching_end(&w);
+}
+
 static const struct test tests[] = {
-	TEST(every_call_and_end), TEST(sampled), TEST(calls_that_signals_end), TEST(ends_are_named),
+	TEST(lines_of_one_wrapper), TEST(every_call_and_end), TEST(sampled), TEST(calls_that_signals_end), TEST(ends_are_named),
 };
 TEST_MAIN(tests)

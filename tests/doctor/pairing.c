@@ -138,6 +138,36 @@ static const struct event_flow *flow_of(enum flow_how how)
 	return &flows[0].flow;
 }
 
+/* ---- Places ---------------------------------------------------------------------------------------------------------------- */
+
+enum { CODE = 0x400000, CODE_BYTES = 0x10000 };
+
+static uint64_t path(const uint64_t *stack)
+{
+	return pairing_path(&p, 7, (uintptr_t)stack, CODE, CODE_BYTES);
+}
+
+static void paths_by_what_stands_on_the_stack(void)
+{
+	uint64_t stack[PAIRING_PATH_WORDS] = { 1, CODE + 100, 2, CODE + 200, CODE + 300 }, first;
+
+	begin();
+	first = path(stack);
+	CHECK_NE(first, 7);
+	CHECK_EQ(path(stack), first);
+	stack[0] = stack[2] = CODE + CODE_BYTES;	/* data, and other people's code */
+	stack[15] = CODE - 1;
+	stack[4] = CODE + 304;				/* far out */
+	CHECK_EQ(path(stack), first);
+	stack[3] = CODE + 204;
+	CHECK_NE(path(stack), first);
+	stack[3] = CODE + 200;
+	stack[1] = CODE + 104;
+	CHECK_NE(path(stack), first);
+	memset(stack, 0, sizeof stack);
+	CHECK_EQ(path(stack), 7);
+}
+
 /* ---- Cases ----------------------------------------------------------------------------------------------------------------- */
 
 static void same_buffer(void)
@@ -512,6 +542,7 @@ static void long_read(void)
 }
 
 static const struct test tests[] = {
+	TEST(paths_by_what_stands_on_the_stack),
 	TEST(same_buffer), TEST(nothing_is_looked_at), TEST(partial_writes), TEST(many_peers),
 	TEST(inside_the_buffer), TEST(header_before_the_body), TEST(many_reads_one_write), TEST(ring_buffer),
 	TEST(copied), TEST(copied_one_block_late), TEST(copied_and_split), TEST(transformed_to_another_buffer),
