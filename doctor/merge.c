@@ -65,6 +65,18 @@ static int culprit_order(const struct model *model, const struct merge_flow *a, 
 	return executable_order(model, &model->flows[a->flow], &model->flows[b->flow]);
 }
 
+int merge_place_order(const struct model *model, const struct merge_flow *a, const struct merge_flow *b)
+{
+	const struct flow *x = &model->flows[a->flow], *y = &model->flows[b->flow];
+	int order;
+
+	BEFORE(x->how, y->how);
+	order = end_order(model, x->from, y->from);
+	order = order ? order : end_order(model, x->to, y->to);
+	order = order ? order : culprit_order(model, a, b);
+	return order ? order : executable_order(model, x, y);
+}
+
 /* 0: one finding. */
 static int key_order(const struct model *model, const struct merge_flow *a, const struct merge_flow *b)
 {

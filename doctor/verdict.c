@@ -144,6 +144,57 @@ void verdict_flow(const struct model *model, const struct flow *flow, enum culpr
 		*judgement = says(loss(flow->how), how_sure(flow), lost_by(side));
 }
 
+static int by_place(const void *x, const void *y, void *arg)
+{
+	const struct merge_flow *a = x, *b = y;
+	int order = merge_place_order(arg, a, b);
+
+	return order ? order : a->flow < b->flow ? -1 : 1;
+}
+
+static void take_samples(struct flow *flow, const struct flow *from)
+{
+	flow->samples_equal += from->samples_equal;
+	flow->samples_changed += from->samples_changed;
+	flow->samples_weak += from->samples_weak;
+}
+
+static void take_wholes(struct flow *flow, const struct flow *from)
+{
+	flow->whole_equal += from->whole_equal;
+	flow->whole_changed += from->whole_changed;
+}
+
+/*
+ * The flows of one place: which of them is looked at is chance, so where a flow's own bytes say nothing, those of the others do.
+ * Where they do say something they come first: a program may change what goes to some and carry the rest. But who changes
+ * anything at that place may have to look at it all, so of a loss beside it nobody is sure.
+ */
+static void judge_place(const struct model *model, struct merge_flow *flows, uint32_t count)
+{
+	struct judgement of_all;
+	struct flow all = { 0 };
+
+	for (uint32_t i = 0; i < count; i++) {
+		take_samples(&all, &model->flows[flows[i].flow]);
+		take_wholes(&all, &model->flows[flows[i].flow]);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		struct flow one = model->flows[flows[i].flow], others = all;
+		struct judgement *judgement = &flows[i].judgement;
+
+		if (!sampled(&one))
+			take_samples(&one, &all);
+		if (!one.whole_equal && one.whole_changed < WHOLE_CHANGED_LEAST) {
+			others.whole_changed -= one.whole_changed;
+			take_wholes(&one, &others);
+		}
+		verdict_flow(model, &one, flows[i].culprit.side, judgement);
+		if (verdict_loses(judgement->verdict) && judgement->confidence > CONFIDENCE_MEDIUM && changed(&all, &of_all))
+			judgement->confidence = CONFIDENCE_MEDIUM;
+	}
+}
+
 int verdict_all(struct model *model)
 {
 	struct merge_flow *flows = calloc(model->flow_count ? model->flow_count : 1, sizeof *flows);
@@ -155,7 +206,12 @@ int verdict_all(struct model *model)
 	for (uint32_t i = 0; i < model->flow_count; i++) {
 		flows[i].flow = i;
 		culprit_find(model, &model->flows[i], &flows[i].culprit);
-		verdict_flow(model, &model->flows[i], flows[i].culprit.side, &flows[i].judgement);
+	}
+	qsort_r(flows, model->flow_count, sizeof *flows, by_place, model);
+	for (uint32_t i = 0, end; i < model->flow_count; i = end) {
+		for (end = i + 1; end < model->flow_count && !merge_place_order(model, &flows[i], &flows[end]); end++)
+			;
+		judge_place(model, flows + i, end - i);
 	}
 	error = merge_flows(model, flows, model->flow_count);
 	free(flows);

@@ -196,14 +196,94 @@ static void confidence_of_half_the_bytes(void)
 {
 	fresh(FILE_REGULAR, FILE_TCP);
 	flow = made_flow(&model, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE);
-	flow->whole_equal = 0;
+	flow->samples_weak = flow->samples_equal;	/* constant bytes */
+	flow->samples_equal = flow->whole_equal = 0;
 	flow->bytes = 100 * model.flows[0].bytes;
 	CHECK_EQ(verdict_all(&model), 0);
 	CHECK_EQ(model.finding_count, 1);
-	CHECK_EQ(model.findings[0].confidence, CONFIDENCE_HIGH);
+	CHECK_EQ(model.findings[0].confidence, CONFIDENCE_MEDIUM);
 	model.flows[1].bytes = model.flows[0].bytes / 2;
 	CHECK_EQ(verdict_all(&model), 0);
 	CHECK_EQ(model.findings[0].confidence, CONFIDENCE_CERTAIN);
+}
+
+/* Another connection of the place, of which so much was seen. */
+static struct flow *beside(uint64_t equal, uint64_t whole_equal, uint64_t whole_changed)
+{
+	flow = made_flow(&model, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE);
+	flow->samples_equal = equal;
+	flow->whole_equal = whole_equal;
+	flow->whole_changed = whole_changed;
+	return flow;
+}
+
+static void finding_is(uint32_t place, enum verdict verdict, enum confidence confidence, uint32_t flows)
+{
+	CHECK(place < model.finding_count);
+	CHECK_STR(verdict_name(model.findings[place].verdict), verdict_name(verdict));
+	CHECK_STR(confidence_name(model.findings[place].confidence), confidence_name(confidence));
+	CHECK_EQ(model.findings[place].flow_count, flows);
+}
+
+static void bytes_of_one_speak_for_the_place(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	for (int i = 0; i < 17; i++)
+		beside(i & 1 ? 0 : 60, 0, 0);	/* nobody looked, or at a few bytes */
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 1);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_CERTAIN, 18);
+	model.flows[0].whole_changed = model.flows[0].whole_equal;	/* one byte of each: no sample meets it */
+	model.flows[0].whole_equal = 0;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 1);
+	finding_is(0, VERDICT_CHANGED, CONFIDENCE_CERTAIN, 18);
+}
+
+static void own_bytes_come_first(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	beside(1000, 0, 7);
+	beside(1000, 90000, 0)->bytes *= 4;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 2);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_CERTAIN, 2);	/* 7 of 90014: it may be chance */
+	finding_is(1, VERDICT_CHANGED, CONFIDENCE_CERTAIN, 1);
+	flow->whole_equal = 7;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 2);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_MEDIUM, 2);	/* who changes some looks at all */
+	finding_is(1, VERDICT_CHANGED, CONFIDENCE_CERTAIN, 1);
+}
+
+/* A buffer used again while it was looked at: of one flow of a place it proves nothing. */
+static void one_difference_is_asked_of_the_place(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	beside(60, 0, 1)->bytes *= 4;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 1);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_MEDIUM, 2);
+	beside(60, 0, 1);
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 2);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_MEDIUM, 1);
+	finding_is(1, VERDICT_CHANGED, CONFIDENCE_CERTAIN, 2);
+}
+
+/* Other ends, another way, another line: another place. */
+static void other_places_say_nothing(void)
+{
+	static const char other[] = "S read -|P other_block srv.c:90|P other srv.c:117|P main srv.c:40|S __libc_start_main -";
+
+	fresh(FILE_REGULAR, FILE_TCP);
+	made_flow(&model, FILE_REGULAR, FILE_UNIX_STREAM, MADE_C_READ, MADE_C_WRITE)->whole_equal = 0;
+	made_flow(&model, FILE_REGULAR, FILE_TCP, other, "S write -|P other srv.c:118|P main srv.c:40|S __libc_start_main -")->whole_equal = 0;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 3);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_CERTAIN, 1);
+	finding_is(1, VERDICT_BOUNCE, CONFIDENCE_HIGH, 1);
+	finding_is(2, VERDICT_BOUNCE, CONFIDENCE_HIGH, 1);
 }
 
 static void inside_a_runtime_by_executable(void)
@@ -265,6 +345,8 @@ static const struct test tests[] = {
 	TEST(flows_of_one_place_are_one_finding),
 	TEST(verdicts_are_never_mixed),
 	TEST(confidence_of_half_the_bytes),
+	TEST(bytes_of_one_speak_for_the_place), TEST(own_bytes_come_first), TEST(one_difference_is_asked_of_the_place),
+	TEST(other_places_say_nothing),
 	TEST(inside_a_runtime_by_executable),
 	TEST(many_flows),
 	TEST(nothing_seen),
