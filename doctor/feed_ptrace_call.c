@@ -29,6 +29,7 @@
 static int pairing_user(void *to, uint32_t bytes, uint64_t from);
 static struct pairing_set *pairing_set(struct pairing *p, uint32_t number);
 static struct pairing_set *pairing_copies(struct pairing *p, uint32_t number);
+static uint64_t *pairing_forgotten(struct pairing *p, uint32_t number);
 static struct pairing_recent *pairing_recent(struct pairing *p);
 static struct event_flow *pairing_flow(struct pairing *p);
 static int pairing_mapped(struct pairing *p);
@@ -36,6 +37,7 @@ static int pairing_mapped(struct pairing *p);
 #include "pairing.h"
 
 #define SETS 512		/* of four reads: more than a burst sees */
+#define FORGOTTEN 512
 #define RECENTS 512
 #define WINDOW 65536		/* of the target's memory, fetched at once */
 #define WHOLE_USES 6		/* so many first uses of a site have every byte looked at, later one in eight */
@@ -44,6 +46,7 @@ static int pairing_mapped(struct pairing *p);
 struct traced_calls {
 	struct pairing p;	/* first: the tables are found by it */
 	struct pairing_set sets[SETS], copies[SETS];
+	uint64_t forgotten[FORGOTTEN];
 	struct pairing_recent recents[RECENTS];
 	struct feed_ptrace *feed;
 	const struct traced_thread *thread;
@@ -89,6 +92,11 @@ static struct pairing_set *pairing_set(struct pairing *p, uint32_t number)
 static struct pairing_set *pairing_copies(struct pairing *p, uint32_t number)
 {
 	return &calls_of(p)->copies[number % SETS];
+}
+
+static uint64_t *pairing_forgotten(struct pairing *p, uint32_t number)
+{
+	return &calls_of(p)->forgotten[number % FORGOTTEN];
 }
 
 static struct pairing_recent *pairing_recent(struct pairing *p)
@@ -385,6 +393,7 @@ void traced_calls_forget(struct feed_ptrace *feed)
 
 	memset(c->sets, 0, sizeof c->sets);
 	memset(c->copies, 0, sizeof c->copies);
+	memset(c->forgotten, 0, sizeof c->forgotten);
 	memset(c->recents, 0, sizeof c->recents);
 	c->window_bytes = 0;
 }

@@ -26,6 +26,7 @@
  *	int pairing_user(void *to, uint32_t bytes, uint64_t from)	reads the process's memory: 0, or an error
  *	struct pairing_set *pairing_set(struct pairing *, uint32_t)	by address: the set of that number, any is allowed
  *	struct pairing_set *pairing_copies(struct pairing *, uint32_t)	by content
+ *	uint64_t *pairing_forgotten(struct pairing *, uint32_t)		by content: which two there was no room for any more
  *	struct pairing_recent *pairing_recent(struct pairing *)		of this thread
  *	struct event_flow *pairing_flow(struct pairing *)	of ->key; made from ->fresh when new. NULL: the table is full
  *	int pairing_mapped(struct pairing *)	the mapping at ->at: fills ->slot's inode, device, bytes (to its end); 0: there is one
@@ -182,6 +183,33 @@ static inline void pairing_put(struct pairing *p, struct pairing_set *set, const
 	*old = *slot;
 }
 
+/* A read by its content, which many may begin with: in the place of itself, else of the one longest ago. What nobody has found
+ * until then leaves a mark, so that a write of it can be called lost. */
+static inline void pairing_put_copy(struct pairing *p, const struct pairing_slot *slot)
+{
+	struct pairing_set *set = pairing_copies(p, (uint32_t)(slot->first >> 8));
+	uint32_t best = 0, best_age = 0;
+	struct pairing_slot *old;
+	uint64_t *forgotten;
+
+	if (!set)
+		return;
+	for (uint32_t i = 0; i < PAIRING_WAYS; i++) {
+		const struct pairing_slot *way = &set->ways[i];
+		uint32_t age = !way->bytes ? UINT32_MAX : (p->stamp - way->stamp) | (way->used ? 1u << 30 : 0);
+
+		if (age >= best_age) {
+			best_age = age;
+			best = i;
+		}
+	}
+	old = &set->ways[best & (PAIRING_WAYS - 1)];
+	forgotten = pairing_forgotten(p, (uint32_t)(old->first >> 8));
+	if (old->bytes && !old->used && forgotten)
+		*forgotten = *forgotten << 32 | old->first >> 32;
+	*old = *slot;
+}
+
 static inline void pairing_remember(struct pairing *p, uint64_t base, uint32_t bytes, uint32_t number)
 {
 	struct pairing_recent *recent = pairing_recent(p);
@@ -240,12 +268,8 @@ PAIRING_FUNCTION int pairing_read(struct pairing *p, uint64_t at, uint32_t bytes
 	}
 	if (p->first && bytes >= PAIRING_COPY_LEAST) {
 		slot->first = pairing_first(p, at);
-		if (slot->first) {
-			struct pairing_set *copies = pairing_copies(p, (uint32_t)(slot->first >> 8));
-
-			if (copies)
-				copies->ways[slot->first >> 2 & (PAIRING_WAYS - 1)] = *slot;
-		}
+		if (slot->first)
+			pairing_put_copy(p, slot);
 	}
 	pairing_put(p, set, slot);
 	pairing_remember(p, at, bytes, number);

@@ -74,6 +74,8 @@ struct pairing {
 	uint32_t how;
 	uint32_t set_number;
 	struct pairing_slot slot;	/* the read it comes from */
+	struct pairing_slot by_address;	/* the one that seemed so while others are looked at */
+	int32_t equal;			/* whether the piece is still what was read: pairing_compare */
 	struct event_flow_key key;
 	struct event_flow fresh;
 	uint64_t words[PAIRING_CHUNK / 8];

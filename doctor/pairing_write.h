@@ -69,12 +69,15 @@ static inline int pairing_inside(struct pairing *p, uint64_t at, uint64_t rest, 
 }
 
 /* Whether what is at the piece is what was read: 1 equal, -1 changed, 0 nothing of it was sampled. k: the first sample. */
-static inline int pairing_compare(struct pairing *p, uint64_t bytes, uint32_t k)
+PAIRING_FUNCTION int pairing_compare(struct pairing *p, uint64_t bytes, uint32_t k)
 {
-	const struct pairing_slot *slot = &p->slot;
+	const struct pairing_slot *slot;
 	uint32_t seen = 0;
 	uint64_t word;
 
+	if (!p)
+		return 0;
+	slot = &p->slot;
 	for (; k < PAIRING_SAMPLES; k++) {
 		uint64_t from = slot->origin + pairing_sample_at(k, slot->origin_bytes);
 
@@ -91,28 +94,40 @@ static inline int pairing_compare(struct pairing *p, uint64_t bytes, uint32_t k)
 
 /* Rule 3: into p->slot, as if it had been read here. Sample 0 proves nothing more than the first 16 bytes do, and those are
  * "HTTP/1.1 200 OK" of many an answer. */
-static inline int pairing_copied(struct pairing *p, uint64_t at, uint64_t rest)
+PAIRING_FUNCTION int pairing_copied(struct pairing *p, uint64_t at, uint64_t rest)
 {
-	uint64_t first = pairing_first(p, at);
+	uint64_t first, *forgotten;
 	struct pairing_set *set;
-	struct pairing_slot *slot;
 
+	if (!p)
+		return 0;
+	first = pairing_first(p, at);
 	if (!first)
 		return 0;
 	set = pairing_copies(p, (uint32_t)(first >> 8));
-	if (!set)
-		return 0;
-	slot = &set->ways[first >> 2 & (PAIRING_WAYS - 1)];
-	if (slot->first != first || slot->tgid != p->tgid)
-		return 0;
-	p->slot = *slot;
-	p->slot.base = p->slot.origin = at;
-	p->slot.copied = 1;
-	if (pairing_compare(p, rest < p->slot.bytes ? rest : p->slot.bytes, 1) < 1)
-		return 0;
-	if (!slot->used && !p->again)
-		slot->used = 1;
-	return 1;
+	for (uint32_t i = 0; set && i < PAIRING_WAYS; i++) {
+		struct pairing_slot *slot = &set->ways[i];
+
+		if (slot->first != first || slot->tgid != p->tgid || !slot->bytes)
+			continue;
+		p->slot = *slot;
+		p->slot.base = p->slot.origin = at;
+		p->slot.copied = 1;
+		if (pairing_compare(p, rest < p->slot.bytes ? rest : p->slot.bytes, 1) < 1)
+			continue;
+		if (!slot->used && !p->again)
+			slot->used = 1;
+		p->how = HOW_COPIED;
+		p->equal = 1;
+		p->copies++;
+		return 1;
+	}
+	forgotten = pairing_forgotten(p, (uint32_t)(first >> 8));
+	if (forgotten && !p->again && (*forgotten >> 32 == first >> 32 || (uint32_t)*forgotten == first >> 32)) {
+		p->counts.lost_pairs++;
+		p->counts.lost_bytes += rest;
+	}
+	return 0;
 }
 
 /* ---- Charging a flow ------------------------------------------------------------------------------------------------------- */
@@ -178,11 +193,11 @@ static inline struct event_flow *pairing_charge(struct pairing *p, uint64_t byte
 	return flow;
 }
 
-static inline void pairing_verify(struct pairing *p, struct event_flow *flow, uint64_t bytes)
+static inline void pairing_verify(struct pairing *p, struct event_flow *flow)
 {
 	const struct pairing_slot *slot = &p->slot;
 	/* A single sample is there to find copies by: whether bytes are constant it does not tell. */
-	int equal = slot->have & (slot->have - 1) ? pairing_compare(p, bytes, 0) : 0;
+	int equal = slot->have & (slot->have - 1) ? p->equal : 0;
 
 	if (equal < 0)
 		PAIRING_ADD(&flow->changed, 1);
@@ -244,7 +259,7 @@ PAIRING_FUNCTION int pairing_pair(struct pairing *p, uint32_t bytes)
 	if (p->slot.tid != p->tid)
 		PAIRING_ADD(&flow->other_thread, 1);
 	if (p->slot.have || p->slot.whole)
-		pairing_verify(p, flow, bytes);
+		pairing_verify(p, flow);
 	if (p->now_ns)
 		flow->last_ns = p->now_ns;
 	return 0;
@@ -266,7 +281,8 @@ static inline void pairing_leave_rest(struct pairing *p, uint32_t bytes)
 
 /* ---- A write --------------------------------------------------------------------------------------------------------------- */
 
-static inline int pairing_from_mapping(struct pairing *p)
+/* Inlined whatever the compiler thinks: BPF allows eight frames, and below this one are two. */
+static inline __attribute__((always_inline)) int pairing_from_mapping(struct pairing *p)
 {
 	struct pairing_slot *slot = &p->slot;
 
@@ -281,16 +297,26 @@ static inline int pairing_from_mapping(struct pairing *p)
 	return !pairing_mapped(p) && slot->bytes;
 }
 
-/* Fills p->slot and p->how; 0: unpaired; with *ret_gap bytes of the program's own to go over first. */
+/* What is at the piece's address is not what was read there: the bytes of another read, or other bytes of the program's. 1: of
+ * what has been written already, so that they say nothing of this read. */
+static inline int pairing_is_stale(struct pairing *p)
+{
+	p->by_address = p->slot;
+	if (p->rest >= PAIRING_COPY_LEAST && pairing_copied(p, p->at, p->rest))
+		return 0;
+	p->slot = p->by_address;
+	return p->slot.used;
+}
+
+/* Fills p->slot, p->how and p->equal; 0: unpaired; with *ret_gap bytes of the program's own to go over first. */
 static inline int pairing_find(struct pairing *p, uint64_t *ret_gap)
 {
+	p->equal = 0;
 	if (pairing_same(p, p->at)) {
 		p->how = HOW_SAME_BUFFER;
 	} else if (pairing_inside(p, p->at, p->rest, ret_gap)) {
 		p->how = HOW_INSIDE_BUFFER;
 	} else if (p->rest >= PAIRING_COPY_LEAST && pairing_copied(p, p->at, p->rest)) {
-		p->how = HOW_COPIED;
-		p->copies++;
 		return 1;
 	} else if (p->rest >= PAIRING_MAPPED_LEAST && !*ret_gap && pairing_from_mapping(p)) {
 		p->how = HOW_MAPPED;
@@ -302,15 +328,9 @@ static inline int pairing_find(struct pairing *p, uint64_t *ret_gap)
 		p->how = HOW_COPIED;
 	else if (p->slot.uring || p->uring)
 		p->how = HOW_IO_URING;
-	return 1;
-}
-
-/* A buffer that was written already, and holds something else now: the program has put other bytes there. */
-static inline int pairing_is_stale(struct pairing *p)
-{
-	uint64_t bytes = p->rest < p->slot.bytes ? p->rest : p->slot.bytes;
-
-	return p->slot.used && p->slot.have && p->how != HOW_MAPPED && !p->again && pairing_compare(p, bytes, 0) < 0;
+	if (p->slot.have && !p->again)
+		p->equal = pairing_compare(p, p->rest < p->slot.bytes ? p->rest : p->slot.bytes, 0);
+	return p->equal >= 0 || !pairing_is_stale(p);
 }
 
 /* One piece of the write: 1 when there is no further one. */
@@ -329,8 +349,6 @@ PAIRING_FUNCTION int pairing_next(struct pairing *p)
 		p->asked -= gap;
 		return 0;
 	}
-	if (pairing_is_stale(p))
-		return 1;
 	bytes = p->rest < p->slot.bytes ? (uint32_t)p->rest : p->slot.bytes;
 	pairing_pair(p, p->again ? 0 : bytes);
 	if (p->again)

@@ -15,6 +15,7 @@
 
 #define SETS 4096		/* of four reads: 2 MiB */
 #define COPY_SETS 2048
+#define FORGOTTEN 65536
 #define RECENTS 4096
 #define SITES 8192
 #define KNOWN_PATHS 4096
@@ -45,6 +46,7 @@ static struct known_path {	/* static: user space has nothing to do with it */
 	uint64_t path;		/* by which it was met last */
 	uint32_t looks, zero;	/* at the stack, that are still to be taken */
 } known_paths[KNOWN_PATHS];
+uint64_t forgotten[FORGOTTEN];		/* by content: two halves of hashes, of reads that copies has no room for any more */
 uint64_t files_known[8192];		/* bits by hash: facts have been taken lately; user space clears all at times */
 uint32_t flow_count;
 uint32_t snapshot_state[EVENT_SNAPSHOTS];	/* 0 free, 1 being written, 2 to be taken */

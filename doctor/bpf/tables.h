@@ -28,6 +28,11 @@ static inline struct pairing_set *pairing_copies(struct pairing *p, uint32_t num
 	return bpf_map_lookup_elem(&copies, &key);
 }
 
+static inline uint64_t *pairing_forgotten(struct pairing *p, uint32_t number)
+{
+	return &forgotten[number & (FORGOTTEN - 1)];
+}
+
 static inline struct pairing_recent *pairing_recent(struct pairing *p)
 {
 	uint32_t key = p->tid & (RECENTS - 1);
