@@ -176,6 +176,8 @@ void collect_facts(struct model *model, uint32_t place, const struct event_file 
 		file->local = facts->local;
 	if (facts->peer.family)
 		file->peer = facts->peer;
+	if (file->unpaired_bytes < facts->unpaired)	/* it may have been forgotten in between */
+		file->unpaired_bytes = facts->unpaired;
 	if (file->path)
 		return;
 	if (facts->name_bytes)

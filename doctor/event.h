@@ -30,6 +30,7 @@ struct event_file {
 	struct file_address local, peer;
 	uint16_t name_bytes;	/* Unix: the address, first byte 0 if abstract */
 	uint8_t name[EVENT_NAME_BYTES + 2];
+	uint64_t unpaired;	/* of a sink: bytes that were written to it and come from no read */
 };
 
 /* The names from the file up to the process's root, innermost first, each ended by 0. */

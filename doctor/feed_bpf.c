@@ -390,7 +390,7 @@ static void collect_facts_of(struct feed_bpf *feed, struct model *model, const s
 	struct event_file facts;
 	struct event_path path;
 
-	if (!file || key->inode & EVENT_SUMMARY || (file->kind && (file->path || file->peer.family)) ||
+	if (!file || key->inode & EVENT_SUMMARY || (!key->sink && file->kind && (file->path || file->peer.family)) ||
 	    bpf_map_lookup_elem(bpf_map__fd(feed->skeleton->maps.files), key, &facts))
 		return;
 	if (bpf_map_lookup_elem(bpf_map__fd(feed->skeleton->maps.paths), key, &path))

@@ -148,7 +148,9 @@ void traced_call(struct feed_ptrace *feed, const struct traced_thread *thread, i
 /* feed_ptrace_file.c: which file it is; its facts are taken when it is new in this burst. 0, or -errno. */
 int traced_file(struct feed_ptrace *feed, const struct traced_thread *thread, uint32_t fd, bool sink, uint64_t *ret_inode,
 		uint32_t *ret_device);
-/* The same of the file mapped at an address. ret_bytes: to the end of the mapping. */
+/* So many bytes were written to that file, and come from no read. */
+void traced_file_unpaired(struct feed_ptrace *feed, uint64_t inode, uint32_t device, uint64_t bytes);
+/* As traced_file, of the file mapped at an address. ret_bytes: to the end of the mapping. */
 int traced_mapping(struct feed_ptrace *feed, const struct traced_thread *thread, uint64_t at, uint64_t *ret_inode,
 		   uint32_t *ret_device, uint64_t *ret_bytes);
 void traced_files_free(struct feed_ptrace *feed);

@@ -243,8 +243,11 @@ static void write_call(struct traced_calls *c, uint32_t kind, const uint64_t *ar
 		return;
 	p->counts.writes++;
 	p->counts.write_bytes += bytes;
-	if (p->counts.unpaired_write_bytes - unpaired >= PAIRING_COPY_LEAST &&
-	    !(kind & (CALL_VECTOR | CALL_MESSAGE | CALL_MANY)) && pairing_is_tls(arguments[1]))
+	unpaired = p->counts.unpaired_write_bytes - unpaired;
+	if (unpaired < PAIRING_COPY_LEAST)
+		return;
+	traced_file_unpaired(c->feed, p->inode, p->device, unpaired);
+	if (!(kind & (CALL_VECTOR | CALL_MESSAGE | CALL_MANY)) && pairing_is_tls(arguments[1]))
 		p->counts.tls_records++;
 }
 

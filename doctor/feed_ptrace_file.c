@@ -149,6 +149,14 @@ static struct traced_file *file_of(struct feed_ptrace *feed, uint64_t inode, uin
 	return table_make(&feed->files, &key);
 }
 
+void traced_file_unpaired(struct feed_ptrace *feed, uint64_t inode, uint32_t device, uint64_t bytes)
+{
+	struct traced_file *file = file_of(feed, inode, device, true);
+
+	if (file)
+		file->facts.unpaired += bytes;
+}
+
 int traced_file(struct feed_ptrace *feed, const struct traced_thread *t, uint32_t fd, bool sink, uint64_t *ret_inode,
 		uint32_t *ret_device)
 {
@@ -169,6 +177,7 @@ int traced_file(struct feed_ptrace *feed, const struct traced_thread *t, uint32_
 		return 0;
 	file->burst = feed->burst;
 	facts.facts = open_flags(t->tid, fd);
+	facts.unpaired = file->facts.unpaired;
 	facts_of_type(feed, t->tid, &st, sink, &facts);
 	if (S_ISSOCK(st.stx_mode))
 		traced_socket(feed, t, fd, st.stx_ino, &facts);

@@ -70,7 +70,6 @@ int merge_place_order(const struct model *model, const struct merge_flow *a, con
 	const struct flow *x = &model->flows[a->flow], *y = &model->flows[b->flow];
 	int order;
 
-	BEFORE(x->how, y->how);
 	order = end_order(model, x->from, y->from);
 	order = order ? order : end_order(model, x->to, y->to);
 	order = order ? order : culprit_order(model, a, b);

@@ -11,8 +11,7 @@ struct merge_flow {
 	struct judgement judgement;
 };
 
-/* Orders flows by their place; 0: both are of one way (flow_how), between ends of the same kinds, by one culprit of one executable.
- * Judgements are not looked at. */
+/* Orders flows by their place; 0: between ends of the same kinds, by one culprit of one executable. Judgements are not looked at. */
 int merge_place_order(const struct model *model, const struct merge_flow *a, const struct merge_flow *b);
 
 /* Sorts flows in place, and makes model->findings of them: one for each verdict, reason, culprit and kinds of ends; the largest

@@ -34,6 +34,7 @@ struct file {
 	bool splice_unknown;		/* of the two, one that is false may be true: ptrace cannot see it */
 	bool append, direct, nonblocking, deleted;	/* O_APPEND, O_DIRECT, O_NONBLOCK, unlinked */
 	bool ulp_tls;			/* kTLS is on */
+	uint64_t unpaired_bytes;	/* of a sink: written to it besides what the flows carry; a write of less than 512 is not counted */
 	char *path;			/* as in the process's root; NULL for a socket without one; "(deleted)" is not part of it */
 	struct file_address local, peer;
 };

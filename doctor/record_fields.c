@@ -79,6 +79,7 @@ static const struct field file_fields[] = {
 	BOOL(file, "nonblocking", nonblocking),
 	BOOL(file, "deleted", deleted),
 	BOOL(file, "ktls", ulp_tls),
+	U64(file, "unpaired", unpaired_bytes),
 	TEXT(file, "path", path),
 	OTHER(file, "local", local, FIELD_ADDRESS),
 	OTHER(file, "peer", peer, FIELD_ADDRESS),

@@ -19,6 +19,8 @@
 #define WHOLE_CHANGED_ONE_IN 256
 #define SAMPLES_CHANGED_ONE_IN 10
 #define COPIED_WHOLE_LEAST 2
+#define UNSEEN_WRITES 64	/* from so many on a flow is told of whose bytes nobody has compared */
+#define COPIED_ONE_IN 16	/* bytes that go to one end: less than that is chance, as a block that could not be packed */
 
 const char *verdict_name(enum verdict verdict)
 {
@@ -91,6 +93,13 @@ static bool cannot(const struct file *from, const struct file *to, struct judgem
 	return true;
 }
 
+/* An address alone: buffers are used again. What was found by content has been compared when it was. */
+static bool unseen(const struct flow *flow)
+{
+	return flow->how != HOW_COPIED && flow->how != HOW_MAPPED && !sampled(flow) && !flow->whole_equal &&
+	       flow->writes < UNSEEN_WRITES;
+}
+
 static enum confidence how_sure(const struct flow *flow)
 {
 	bool differs = flow->samples_changed || flow->whole_changed;
@@ -140,7 +149,7 @@ void verdict_flow(const struct model *model, const struct flow *flow, enum culpr
 		return;
 	if (flow->bytes / flow->writes < VERDICT_SMALL_BYTES)
 		*judgement = says(VERDICT_SMALL, CONFIDENCE_CERTAIN, LEAT_SMALL);
-	else
+	else if (!unseen(flow))
 		*judgement = says(loss(flow->how), how_sure(flow), lost_by(side));
 }
 
@@ -165,32 +174,58 @@ static void take_wholes(struct flow *flow, const struct flow *from)
 	flow->whole_changed += from->whole_changed;
 }
 
+/* The bytes that were seen at one place: by each way, and in all. */
+struct evidence {
+	struct flow ways[HOWS], all;
+};
+
+/* What is known of the flow with what its place tells. False: all of it comes from the place's other ways. */
+static bool with_evidence(const struct evidence *seen, struct flow *flow)
+{
+	const struct flow *way = &seen->ways[flow->how];
+
+	if (!sampled(flow))
+		take_samples(flow, way);
+	if (!flow->whole_equal && flow->whole_changed < WHOLE_CHANGED_LEAST) {
+		flow->whole_changed = 0;
+		take_wholes(flow, way);
+	}
+	if (sampled(flow) || flow->whole_equal || flow->whole_changed)
+		return true;
+	take_samples(flow, &seen->all);
+	take_wholes(flow, &seen->all);
+	return false;
+}
+
 /*
  * The flows of one place: which of them is looked at is chance, so where a flow's own bytes say nothing, those of the others do.
  * Where they do say something they come first: a program may change what goes to some and carry the rest. But who changes
- * anything at that place may have to look at it all, so of a loss beside it nobody is sure.
+ * anything at that place may have to look at it all, so of a loss beside it nobody is sure. copied: bytes of copies by file.
  */
-static void judge_place(const struct model *model, struct merge_flow *flows, uint32_t count)
+static void judge_place(const struct model *model, const uint64_t *copied, struct merge_flow *flows, uint32_t count)
 {
-	struct judgement of_all;
-	struct flow all = { 0 };
+	struct evidence seen = { 0 };
+	struct judgement of_way;
 
 	for (uint32_t i = 0; i < count; i++) {
-		take_samples(&all, &model->flows[flows[i].flow]);
-		take_wholes(&all, &model->flows[flows[i].flow]);
+		const struct flow *flow = &model->flows[flows[i].flow];
+
+		take_samples(&seen.ways[flow->how], flow);
+		take_wholes(&seen.ways[flow->how], flow);
+		take_samples(&seen.all, flow);
+		take_wholes(&seen.all, flow);
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		struct flow one = model->flows[flows[i].flow], others = all;
+		struct flow flow = model->flows[flows[i].flow];
 		struct judgement *judgement = &flows[i].judgement;
+		bool sure = with_evidence(&seen, &flow) && !changed(&seen.ways[flow.how], &of_way);
 
-		if (!sampled(&one))
-			take_samples(&one, &all);
-		if (!one.whole_equal && one.whole_changed < WHOLE_CHANGED_LEAST) {
-			others.whole_changed -= one.whole_changed;
-			take_wholes(&one, &others);
-		}
-		verdict_flow(model, &one, flows[i].culprit.side, judgement);
-		if (verdict_loses(judgement->verdict) && judgement->confidence > CONFIDENCE_MEDIUM && changed(&all, &of_all))
+		verdict_flow(model, &flow, flows[i].culprit.side, judgement);
+		if (!verdict_loses(judgement->verdict))
+			continue;
+		if (flow.how == HOW_COPIED && copied[flow.to] < model->files[flow.to].unpaired_bytes / COPIED_ONE_IN)
+			*judgement = says(VERDICT_CHANGED, CONFIDENCE_MEDIUM, LEAT_CHANGES_BYTES);
+		else if (!sure && judgement->confidence > CONFIDENCE_MEDIUM)
 			judgement->confidence = CONFIDENCE_MEDIUM;
 	}
 }
@@ -198,22 +233,29 @@ static void judge_place(const struct model *model, struct merge_flow *flows, uin
 int verdict_all(struct model *model)
 {
 	struct merge_flow *flows = calloc(model->flow_count ? model->flow_count : 1, sizeof *flows);
-	int error;
+	uint64_t *copied = calloc(model->file_count ? model->file_count : 1, sizeof *copied);
+	int error = -ENOMEM;
 
-	if (!flows)
-		return -ENOMEM;
+	if (!flows || !copied)
+		goto out;
 	model_drop_findings(model);
 	for (uint32_t i = 0; i < model->flow_count; i++) {
+		const struct flow *flow = &model->flows[i];
+
 		flows[i].flow = i;
-		culprit_find(model, &model->flows[i], &flows[i].culprit);
+		culprit_find(model, flow, &flows[i].culprit);
+		if (flow->how == HOW_COPIED && flow->to < model->file_count)
+			copied[flow->to] += flow->bytes;
 	}
 	qsort_r(flows, model->flow_count, sizeof *flows, by_place, model);
 	for (uint32_t i = 0, end; i < model->flow_count; i = end) {
 		for (end = i + 1; end < model->flow_count && !merge_place_order(model, &flows[i], &flows[end]); end++)
 			;
-		judge_place(model, flows + i, end - i);
+		judge_place(model, copied, flows + i, end - i);
 	}
 	error = merge_flows(model, flows, model->flow_count);
+out:
+	free(copied);
 	free(flows);
 	return error;
 }

@@ -174,6 +174,23 @@ static __always_inline void read_call(struct scratch *s, uint32_t kind)
 	p->counts.read_bytes += bytes;
 }
 
+/* Of the call that ends: bytes that come from no read, and where they went. */
+static __always_inline uint64_t note_unpaired(struct scratch *s, uint64_t before)
+{
+	uint64_t bytes = s->p.counts.unpaired_write_bytes - before;
+	struct event_file *file;
+
+	if (bytes < PAIRING_COPY_LEAST)
+		return 0;
+	s->file_key.inode = s->p.inode;
+	s->file_key.device = s->p.device;
+	s->file_key.sink = 1;
+	file = bpf_map_lookup_elem(&files, &s->file_key);
+	if (file)
+		__sync_fetch_and_add(&file->unpaired, bytes);
+	return bytes;
+}
+
 static __always_inline void write_call(struct scratch *s, uint32_t kind)
 {
 	struct pairing *p = &s->p;
@@ -195,7 +212,7 @@ static __always_inline void write_call(struct scratch *s, uint32_t kind)
 	p->counts.write_bytes += bytes;
 	if (p->copies)
 		copy_credit = COPY_CREDIT;
-	if (p->counts.unpaired_write_bytes - unpaired >= PAIRING_COPY_LEAST) {
+	if (note_unpaired(s, unpaired)) {
 		copy_credit = COPY_CREDIT;
 		if (!(kind & (CALL_VECTOR | CALL_MESSAGE | CALL_MANY)) && pairing_is_tls(s->arguments[1]))
 			p->counts.tls_records++;
@@ -238,6 +255,10 @@ static __always_inline void choose_looks(void *ctx, struct pt_regs *regs, struct
 	if (copy_credit) {
 		copy_credit--;
 		p->first = 1;
+	}
+	if (*uses > LOOKED_AT) {
+		--*uses;
+		p->look = 1;
 	}
 	if (*uses < LOOKED_AT) {
 		p->look = p->whole = 1;

@@ -185,7 +185,7 @@ BOTH int take_facts(struct scratch *s, uint64_t address, uint32_t sink)
 	struct inode *inode = BPF_CORE_READ(from, f_inode);
 	const struct file_operations *f_op = BPF_CORE_READ(from, f_op);
 	uint32_t flags = BPF_CORE_READ(from, f_flags), mode = BPF_CORE_READ(inode, i_mode);
-	struct event_file *file;
+	struct event_file *file, *before;
 
 	if (!s)
 		return 0;
@@ -194,6 +194,8 @@ BOTH int take_facts(struct scratch *s, uint64_t address, uint32_t sink)
 	s->file_key.inode = BPF_CORE_READ(inode, i_ino);
 	s->file_key.device = BPF_CORE_READ(inode, i_sb, s_dev);
 	s->file_key.sink = sink;
+	before = bpf_map_lookup_elem(&files, &s->file_key);
+	file->unpaired = before ? before->unpaired : 0;
 	if (f_op && BPF_CORE_READ(f_op, splice_read))
 		file->facts |= EVENT_CAN_SPLICE_FROM;
 	if (f_op && BPF_CORE_READ(f_op, splice_write))

@@ -7,6 +7,7 @@
 
 #define PAGE 4096
 #define LOOKED_AT 6		/* so many first uses of a site are looked at closely */
+#define LOOKS_OF_FLOW 4		/* so many uses have their bytes sampled when a new flow begins */
 #define STACK_LEAST 512		/* a read of fewer bytes gets its stack only when a write wants it */
 
 #if defined(__TARGET_ARCH_x86)

@@ -40,13 +40,17 @@ static inline struct pairing_recent *pairing_recent(struct pairing *p)
 	return bpf_map_lookup_elem(&recents, &key);
 }
 
-/* A flow must not be without its stacks: where one of its sites has none yet, its next use takes it. */
+/* A flow must not be without its stacks, nor without a look at its bytes: where one of its sites has no stack yet, its next use
+ * takes it, and the next reads are looked at. */
 static __always_inline void want_site(struct pairing *p, uint64_t site)
 {
 	struct event_site_key key = { .tgid = p->tgid, .site = site };
+	uint8_t *uses = &site_uses[site >> 1 & 65535];
 
 	if (site && !bpf_map_lookup_elem(&sites, &key))
-		site_uses[site >> 1 & 65535] = 0;
+		*uses = 0;
+	else if (site && *uses >= LOOKED_AT)
+		*uses = LOOKED_AT + LOOKS_OF_FLOW;
 }
 
 /* A number that stands for all files of that kind. */

@@ -160,10 +160,12 @@ BOTH int pair_request(struct scratch *s, uint64_t file, uint64_t bytes)
 	struct ring_buffers b = { .s = s, .left = bytes };
 	struct inode *inode;
 	struct pairing *p;
+	uint64_t unpaired;
 
 	if (!s)
 		return 0;
 	p = &s->p;
+	unpaired = p->counts.unpaired_write_bytes;
 	b.writes = kinds_of_request[s->request.opcode & (RING_OPCODES - 1)] & CALL_WRITES;
 	inode = BPF_CORE_READ((struct file *)file, f_inode);
 	p->inode = BPF_CORE_READ(inode, i_ino);
@@ -185,6 +187,7 @@ BOTH int pair_request(struct scratch *s, uint64_t file, uint64_t bytes)
 	p->now_ns = p->look ? bpf_ktime_get_ns() : 0;
 	bpf_loop(RING_BUFFERS, each_ring_buffer, &b, 0);
 	if (b.writes) {
+		note_unpaired(s, unpaired);
 		p->counts.writes++;
 		p->counts.write_bytes += bytes;
 	} else {

@@ -39,6 +39,11 @@ static void bounce_by_its_evidence(void)
 	is(VERDICT_BOUNCE, CONFIDENCE_MEDIUM, LEAT_OK);
 	flow->samples_weak = 0;
 	is(VERDICT_BOUNCE, CONFIDENCE_LOW, LEAT_OK);
+	flow->writes = 63;	/* an address is met again by chance as well */
+	flow->bytes = flow->writes * 32768;
+	is(VERDICT_UNKNOWN, CONFIDENCE_NONE, LEAT_NOT_APPLICABLE);
+	flow->whole_equal = 1;
+	is(VERDICT_BOUNCE, CONFIDENCE_MEDIUM, LEAT_OK);
 }
 
 static void copied_by_its_evidence(void)
@@ -271,7 +276,49 @@ static void one_difference_is_asked_of_the_place(void)
 	finding_is(1, VERDICT_CHANGED, CONFIDENCE_CERTAIN, 2);
 }
 
-/* Other ends, another way, another line: another place. */
+/* A flow whose own way tells nothing has what the other ways of the place tell, and is never more than probable by that. */
+static void other_ways_of_the_place(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	model.flows[0].how = HOW_COPIED;
+	beside(0, 0, 0)->writes = 1;
+	flow->bytes = 32768;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 2);
+	finding_is(0, VERDICT_COPIED, CONFIDENCE_HIGH, 1);
+	finding_is(1, VERDICT_BOUNCE, CONFIDENCE_MEDIUM, 1);
+	model.flows[0].samples_changed = model.flows[0].samples_equal;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 1);
+	finding_is(0, VERDICT_CHANGED, CONFIDENCE_HIGH, 2);
+}
+
+/* A block of a file that could not be packed goes out as it came: of what is written there, it is next to nothing. */
+static void copied_is_what_goes_there(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	flow->how = HOW_COPIED;
+	model.files[flow->to].unpaired_bytes = 16 * flow->bytes;
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_COPIED, CONFIDENCE_HIGH, 1);
+	model.files[flow->to].unpaired_bytes = 17 * flow->bytes;
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_CHANGED, CONFIDENCE_MEDIUM, 1);
+	CHECK_EQ(model_add_flow(&model), 1);
+	model.flows[1] = model.flows[0];	/* by two places to one end */
+	model.flows[1].site_read = made_site(&model, MADE_GO_READ);
+	model.flows[1].site_write = made_site(&model, MADE_GO_WRITE);
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 2);
+	finding_is(0, VERDICT_COPIED, CONFIDENCE_HIGH, 1);
+	finding_is(1, VERDICT_COPIED, CONFIDENCE_HIGH, 1);
+	model.flow_count = 1;
+	model.flows[0].how = HOW_SAME_BUFFER;	/* these bytes are the same, whatever else is sent */
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_CERTAIN, 1);
+}
+
+/* Other ends, another line: another place. */
 static void other_places_say_nothing(void)
 {
 	static const char other[] = "S read -|P other_block srv.c:90|P other srv.c:117|P main srv.c:40|S __libc_start_main -";
@@ -346,7 +393,7 @@ static const struct test tests[] = {
 	TEST(verdicts_are_never_mixed),
 	TEST(confidence_of_half_the_bytes),
 	TEST(bytes_of_one_speak_for_the_place), TEST(own_bytes_come_first), TEST(one_difference_is_asked_of_the_place),
-	TEST(other_places_say_nothing),
+	TEST(other_ways_of_the_place), TEST(copied_is_what_goes_there), TEST(other_places_say_nothing),
 	TEST(inside_a_runtime_by_executable),
 	TEST(many_flows),
 	TEST(nothing_seen),
