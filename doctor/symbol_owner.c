@@ -133,16 +133,17 @@ static bool is_c_function(const char *function)
 	static const char *const prefixes[] = { "_IO_", "__libc_", "__GI_", "_dl_", "__pthread_", "__nptl_", "__clone",
 						"__syscall", "__stdio", "__internal_sys", NULL };
 	static const char *const names[] = {
-		"_start", "_start_c", "clone", "clone3", "start_thread", "thread_start", "read", "__read", "write", "__write",
-		"pread", "pread64", "__pread64", "pwrite", "pwrite64", "__pwrite64", "readv", "writev", "preadv", "preadv2", "preadv64",
-		"preadv64v2", "pwritev", "pwritev2", "pwritev64", "pwritev64v2", "recv", "__recv", "recvfrom", "recvmsg", "recvmmsg",
-		"send", "__send", "sendto", "sendmsg", "sendmmsg", "sendfile", "sendfile64", "splice", "tee", "vmsplice",
+		"_start", "_start_c", "clone", "clone3", "start_thread", "thread_start", "read", "write",
+		"pread", "pread64", "pwrite", "pwrite64", "readv", "writev", "preadv", "preadv2", "preadv64",
+		"preadv64v2", "pwritev", "pwritev2", "pwritev64", "pwritev64v2", "recv", "recvfrom", "recvmsg", "recvmmsg",
+		"send", "sendto", "sendmsg", "sendmmsg", "sendfile", "sendfile64", "splice", "tee", "vmsplice",
 		"copy_file_range", "syscall", "fread", "fread_unlocked", "fwrite", "fwrite_unlocked", "fputs", "fputc", "fgets", "fgetc",
-		"getc", "putc", "fflush", "fflush_unlocked", "fclose", "getline", "getdelim", "__getdelim", "__underflow", "__uflow",
+		"getc", "putc", "fflush", "fflush_unlocked", "fclose", "getline", "getdelim", "__underflow", "__uflow",
 		"__overflow", "__towrite", "__toread", "__fwritex", "vfprintf", "fprintf", "printf", NULL
 	};
 
-	return begins_any(function, prefixes) || equals_any(function, names);
+	return begins_any(function, prefixes) || equals_any(function, names) ||
+	       (begins(function, "__") && equals_any(function + 2, names));	/* glibc's own name of the same */
 }
 
 static bool is_cxx_function(const char *function)
