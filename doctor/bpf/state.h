@@ -40,7 +40,7 @@ uint32_t namespace_level, namespace_inode;
 
 /* Shared with user space through its mapping of .bss. */
 uint64_t watched[TGIDS / 64];		/* a bit for each process */
-uint8_t site_uses[65536];			/* by site number: looks it has had, or those a flow wants besides; user space sets 0 for more */
+uint8_t site_uses[65536];	/* by site number: looks it has had, or that a flow wants besides; user space sets 0 for more */
 static struct known_path {	/* static: user space has nothing to do with it */
 	uint64_t name;		/* of an instruction and a descriptor */
 	uint64_t path;		/* by which it was met last */

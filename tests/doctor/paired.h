@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* The pairing rules, driven with made-up reads and writes on memory of our own: the very text the kernel side is made of. */
+#ifndef LEAT_TESTS_DOCTOR_PAIRED_H
+#define LEAT_TESTS_DOCTOR_PAIRED_H
+
+#include "check.h"
+
+#define PAIRING_FUNCTION static inline
+#define PAIRING_LOOP(count, function, context) \
+	do { \
+		for (uint32_t loop_i = 0; loop_i < (count); loop_i++) \
+			if (function(loop_i, context)) \
+				break; \
+	} while (0)
+#define PAIRING_ADD(to, n) (*(to) += (n))
+
+#include "../../doctor/pairing_types.h"
+
+static int pairing_user(void *to, uint32_t bytes, uint64_t from);
+static struct pairing_set *pairing_set(struct pairing *p, uint32_t number);
+static struct pairing_set *pairing_copies(struct pairing *p, uint32_t number);
+static uint64_t *pairing_forgotten(struct pairing *p, uint32_t number);
+static struct pairing_recent *pairing_recent(struct pairing *p);
+static struct event_flow *pairing_flow(struct pairing *p);
+static int pairing_mapped(struct pairing *p);
+
+#include "../../doctor/pairing.h"
+
+/* ---- Tables ---------------------------------------------------------------------------------------------------------------- */
+
+#define SETS 64
+#define FLOWS 8
+#define FORGOTTEN 16384
+
+static struct pairing_set sets[SETS], copies[SETS];
+static uint64_t forgotten[FORGOTTEN];
+static struct pairing_recent recents[16];
+static struct { struct event_flow_key key; struct event_flow flow; } flows[FLOWS];
+static unsigned flow_count, flow_room;
+static uint64_t mapped_bytes;
+static struct pairing p;
+
+static int pairing_user(void *to, uint32_t bytes, uint64_t from)
+{
+	memcpy(to, (const void *)(uintptr_t)from, bytes);
+	return 0;
+}
+
+static struct pairing_set *pairing_set(struct pairing *call, uint32_t number)
+{
+	return &sets[number % SETS];
+}
+
+static struct pairing_set *pairing_copies(struct pairing *call, uint32_t number)
+{
+	return &copies[number % SETS];
+}
+
+static uint64_t *pairing_forgotten(struct pairing *call, uint32_t number)
+{
+	return &forgotten[number % FORGOTTEN];
+}
+
+static struct pairing_recent *pairing_recent(struct pairing *call)
+{
+	return &recents[call->tid % 16];
+}
+
+static struct event_flow *pairing_flow(struct pairing *call)
+{
+	for (unsigned i = 0; i < flow_count; i++)
+		if (memcmp(&flows[i].key, &call->key, sizeof call->key) == 0)
+			return &flows[i].flow;
+	if (flow_count == flow_room)
+		return NULL;
+	flows[flow_count].key = call->key;
+	memset(&flows[flow_count].flow, 0, sizeof flows->flow);
+	return &flows[flow_count++].flow;
+}
+
+static int pairing_mapped(struct pairing *call)
+{
+	if (!mapped_bytes)
+		return -1;
+	call->slot.inode = 77;
+	call->slot.device = 1;
+	call->slot.bytes = (uint32_t)mapped_bytes;
+	return 0;
+}
+
+/* ---- A program ------------------------------------------------------------------------------------------------------------- */
+
+#define MEMORY (1u << 20)
+static uint8_t memory[MEMORY];
+static unsigned seed;
+
+static inline void fill(uint8_t *at, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		at[i] = (uint8_t)((seed = seed * 1103515245 + 12345) >> 16);
+}
+
+static inline void begin(void)
+{
+	memset(sets, 0, sizeof sets);
+	memset(copies, 0, sizeof copies);
+	memset(forgotten, 0, sizeof forgotten);
+	memset(recents, 0, sizeof recents);
+	memset(&p, 0, sizeof p);
+	flow_count = 0;
+	flow_room = FLOWS;
+	mapped_bytes = 0;
+	seed = 1;
+	p.tgid = 10;
+	p.tid = 10;
+	p.secret = 0x1234567;
+	p.look = p.first = p.whole = 1;
+}
+
+static inline void reads(uint8_t *at, uint32_t bytes, uint64_t inode)
+{
+	p.inode = inode;
+	p.site = 3;
+	p.call = 0;
+	p.stamp++;
+	pairing_read(&p, (uintptr_t)at, bytes);
+}
+
+static inline void writes_of(const uint8_t *at, uint64_t asked, uint64_t moved, uint64_t inode)
+{
+	p.inode = inode;
+	p.site = 5;
+	p.call = 1;
+	p.stamp++;
+	p.charged = p.paired = 0;
+	p.total = moved;
+	pairing_write(&p, (uintptr_t)at, asked, moved);
+}
+
+static inline void writes(const uint8_t *at, uint64_t bytes, uint64_t inode)
+{
+	writes_of(at, bytes, bytes, inode);
+}
+
+/* The only flow there is. */
+static inline const struct event_flow *flow_of(enum flow_how how)
+{
+	CHECK_EQ(flow_count, 1);
+	CHECK_EQ(flows[0].key.how, how);
+	return &flows[0].flow;
+}
+
+#endif
