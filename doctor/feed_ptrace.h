@@ -138,6 +138,16 @@ bool traced_is_to_stop(void);	/* by Ctrl-Z, which waits for the end of the burst
 /* At once. Nobody is attached any more then, as when it has ended by itself. */
 void traced_burst_end(struct feed_ptrace *feed);
 
+/* feed_ptrace_attach.c: in the burst's thread */
+#define TRACED_THREADS_MOST 1024	/* in one burst */
+void traced_attach_all(struct feed_ptrace *feed);
+struct traced_thread *traced_add_thread(struct feed_ptrace *feed, uint32_t tid, uint32_t process);	/* NULL: no memory */
+unsigned traced_list_threads(uint32_t pid, uint32_t tids[TRACED_THREADS_MOST]);
+/* 1: a new one; 0: one that is there, or has gone; -errno: it was refused. */
+int traced_seize(struct feed_ptrace *feed, uint32_t tid, uint32_t process);
+/* One listing of its threads: so many are new. *ret_refused: what the kernel said of one. */
+int traced_seize_listed(struct feed_ptrace *feed, uint32_t process, int *ret_refused);
+
 /* feed_ptrace_call.c */
 int traced_calls_open(struct feed_ptrace *feed);
 void traced_calls_close(struct feed_ptrace *feed);

@@ -15,13 +15,10 @@
 #include "call.h"
 #include "privilege.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -31,12 +28,7 @@
 #include <unistd.h>
 
 #define CALLS_MOST 200		/* that are seen from begin to end: a busy target is held up for some 10 ms by them, once in a second */
-#define PROCESSES_MOST 64	/* in one burst; of more, the next takes others */
-#define THREADS_MOST 1024
-#define RETRY_EVERY 16	/* bursts, of who would not be traced: a debugger may have let go of it */
-#define LISTINGS_MOST 16	/* of a process's threads, until no new one is found */
 #define SCAN_EVERY 4		/* the kernel shows the first thread that is stopped: others must have their turn as well */
-#define OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
 #define WAIT_FOR (WEXITED | WSTOPPED | __WALL | __WNOTHREAD)
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 #define ATTACH_MOST_NS 2000000000	/* 500 threads take some 10 ms */
@@ -49,133 +41,6 @@ struct burst {
 	bool over;
 	bool may_follow;	/* through an exec: what is begun so has the rights its file gives it */
 };
-
-/* ---- Attaching ------------------------------------------------------------------------------------------------------------- */
-
-static struct traced_thread *add_thread(struct feed_ptrace *feed, uint32_t tid, uint32_t process)
-{
-	struct traced_thread *t = table_make(&feed->threads, &tid);
-
-	if (t) {
-		memset(t, 0, sizeof *t);
-		t->tid = tid;
-		t->process = process;
-	}
-	return t;
-}
-
-/*
- * The kernel lets nobody seize a thread of a process that is about to run another program. If that waits in turn for the end of a
- * thread we have seized already, both would wait for ever: so this, too, can be cut short by who waits for the burst.
- */
-static int attach_to(uint32_t tid)
-{
-	int result;
-
-	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
-	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-	result = ptrace(PTRACE_SEIZE, (pid_t)tid, 0, OPTIONS) ? -errno : 0;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
-	return result;
-}
-
-/* 1: a new one; 0: one that is there, or has gone; -errno: it was refused. */
-static int seize(struct feed_ptrace *feed, uint32_t tid, uint32_t process)
-{
-	const struct traced_thread *known = table_find(&feed->threads, &tid);
-	int result;
-
-	if ((known && !known->gone) || feed->threads.count >= THREADS_MOST)
-		return 0;
-	result = attach_to(tid);
-	if (result)
-		return result == -ESRCH ? 0 : result;
-	if (!add_thread(feed, tid, process))
-		return 0;	/* it runs on, untraced; the burst's end lets go of it */
-	ptrace(PTRACE_INTERRUPT, (pid_t)tid, 0, 0);
-	return 1;
-}
-
-static unsigned list_threads(uint32_t pid, uint32_t tids[THREADS_MOST])
-{
-	const struct dirent *entry;
-	unsigned count = 0;
-	char path[64];
-	DIR *tasks;
-
-	snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", pid);
-	tasks = opendir(path);
-	while (tasks && count < THREADS_MOST && (entry = readdir(tasks))) {
-		tids[count] = (uint32_t)strtoul(entry->d_name, NULL, 10);
-		count += tids[count] != 0;
-	}
-	if (tasks)
-		closedir(tasks);
-	return count;
-}
-
-/* One listing of its threads. *ret_refused: what the kernel said of one. */
-static int seize_listed(struct feed_ptrace *feed, uint32_t process, int *ret_refused)
-{
-	uint32_t tids[THREADS_MOST];
-	unsigned count = list_threads(feed->processes[process].pid, tids);
-	int news = 0;
-
-	for (unsigned i = 0; i < count; i++) {
-		int result = seize(feed, tids[i], process);
-
-		if (result < 0)
-			*ret_refused = -result;
-		else
-			news += result;
-	}
-	return news;
-}
-
-/* Threads that begin meanwhile are seized by the kernel where their maker is; the others by a further look. */
-static bool attach(struct feed_ptrace *feed, uint32_t process)
-{
-	struct traced_process *p = &feed->processes[process];
-	int refused = 0, news, all = 0;
-
-	for (int i = 0; i < LISTINGS_MOST; i++) {
-		news = seize_listed(feed, process, &refused);
-		all += news;
-		if (!news)
-			break;
-	}
-	if (all) {
-		feed->taken++;
-		p->refused = 0;
-	} else if (refused) {
-		p->refused = feed->refused = refused;
-		feed->refused_pid = p->pid;
-	}
-	return all > 0;
-}
-
-static void attach_all(struct feed_ptrace *feed)
-{
-	uint32_t count = feed->process_count, taken = 0;
-
-	feed->taken = 0;
-	feed->refused = 0;
-	for (uint32_t i = 0; i < count && taken < PROCESSES_MOST; i++) {
-		uint32_t place = (feed->turn + i) % count;
-		const struct traced_process *p = &feed->processes[place];
-
-		if (p->exited || (p->refused && feed->burst % RETRY_EVERY) || (p->serves_files && taken))
-			continue;
-		if (!attach(feed, place))
-			continue;
-		taken++;
-		if (taken == PROCESSES_MOST || p->serves_files) {
-			feed->turn = place + 1;
-			break;
-		}
-	}
-}
 
 static bool has_ended(const siginfo_t *info)
 {
@@ -195,14 +60,14 @@ static struct traced_thread *thread_of(struct feed_ptrace *feed, uint32_t tid)
 		return t;
 	group = traced_group_of((pid_t)tid);
 	process = group ? traced_process_of(feed, group) : MODEL_NONE;
-	return process == MODEL_NONE ? NULL : add_thread(feed, tid, process);
+	return process == MODEL_NONE ? NULL : traced_add_thread(feed, tid, process);
 }
 
 /* The ends of a process's other threads, for which its exec waits; also of those that have not been met yet. */
 static void take_ends(struct feed_ptrace *feed, uint32_t process)
 {
-	uint32_t pid = feed->processes[process].pid, tids[THREADS_MOST];
-	unsigned count = list_threads(pid, tids);
+	uint32_t pid = feed->processes[process].pid, tids[TRACED_THREADS_MOST];
+	unsigned count = traced_list_threads(pid, tids);
 
 	for (unsigned i = 0; i < count; i++) {
 		struct traced_thread *t = table_find(&feed->threads, &tids[i]);
@@ -248,10 +113,10 @@ static void over_exec(struct burst *b, struct traced_thread *t)
 		if (!traced_is_new_program(b->feed, process))
 			continue;
 		traced_new_program(b->feed, process);
-		seize_listed(b->feed, process, &ignored);
+		traced_seize_listed(b->feed, process, &ignored);
 		return;
 	}
-	seize(b->feed, tid, process);	/* it failed, or takes its time */
+	traced_seize(b->feed, tid, process);	/* it failed, or takes its time */
 }
 
 /* True: it goes on without us. */
@@ -355,10 +220,10 @@ static void at_any(struct burst *b, const siginfo_t *info)
 static void scan(struct burst *b)
 {
 	struct table *threads = &b->feed->threads;
-	uint32_t tids[THREADS_MOST], count = 0, at = 0;
+	uint32_t tids[TRACED_THREADS_MOST], count = 0, at = 0;
 	const struct traced_thread *t;
 
-	while (count < THREADS_MOST && (t = table_next(threads, &at)))
+	while (count < TRACED_THREADS_MOST && (t = table_next(threads, &at)))
 		if (!t->gone)
 			tids[count++] = t->tid;
 	for (uint32_t i = 0; i < count && !b->over; i++) {
@@ -388,7 +253,7 @@ static void *run_burst(void *context)
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	feed->tid = (int)syscall(SYS_gettid);
-	attach_all(feed);
+	traced_attach_all(feed);
 	sem_post(&feed->attached);
 	while (!burst.over && burst.calls < CALLS_MOST) {
 		siginfo_t info;
