@@ -12,7 +12,9 @@
 #include "feed.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -39,6 +41,7 @@ struct patient {
 };
 
 static long checker_ns = 1000000;	/* a checker's rest after each piece: how long a channel takes */
+static volatile int *let_run;		/* shared with the checkers: from now on no rest */
 
 /* Of the patient: where each channel begins and ends. */
 static int sources[CHANNELS_MOST], sinks[CHANNELS_MOST];
@@ -86,7 +89,8 @@ static inline _Noreturn void be_checker(int fd)
 			if (bytes[i] != byte_at(done + (uint64_t)i))
 				_exit(1);
 		done += (uint64_t)n;
-		moment(checker_ns);
+		if (!*let_run)
+			moment(checker_ns);
 	}
 	_exit(n == 0 && done == CHANNEL_BYTES ? 0 : 2);
 }
@@ -109,6 +113,8 @@ static inline void patient_begin(struct patient *p, void (*what)(void), unsigned
 
 	memset(p, 0, sizeof *p);
 	p->channels = channels;
+	let_run = mmap(NULL, sizeof *let_run, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(let_run != MAP_FAILED);
 	CHECK_CALL(pipe2(go, O_CLOEXEC));
 	for (unsigned i = 0; i < channels; i++) {
 		if (socket) {
@@ -191,6 +197,7 @@ static inline void patient_end(struct patient *p)
 	if (p->feed)
 		p->feed->ops->close(p->feed);
 	model_free(&p->model);
+	munmap((void *)let_run, sizeof *let_run);
 }
 
 static inline void patient_run(struct patient *p, void (*what)(void), unsigned channels, bool socket)
@@ -212,6 +219,26 @@ static inline uint64_t patient_bytes(const struct patient *p)
 	return bytes;
 }
 
+#define SLOW_NS 20000000	/* a channel takes some 14 s: as long as somebody waits for something to be seen */
+
+/* A burst is a sample: here what is carried goes on until a byte of it was seen. */
+static inline void patient_run_until_seen(struct patient *p, void (*what)(void), unsigned channels)
+{
+	bool over = false;
+
+	checker_ns = SLOW_NS;
+	patient_begin(p, what, channels, false);
+	checker_ns = 1000000;
+	patient_watch(p);
+	patient_go(p);
+	while (!over && !patient_bytes(p))
+		over = patient_poll(p, 100);
+	*let_run = 1;
+	CHECK_SAY(!over, "it ended before a byte was seen");
+	CHECK(patient_poll(p, 30000));
+	patient_check(p);
+}
+
 /* The way most of them go. */
 static inline void carry(int from, int to)
 {
@@ -231,6 +258,73 @@ static inline void carry(int from, int to)
 			at += sent;
 		}
 	}
+}
+
+static inline void *carry_channel(void *channel)
+{
+	unsigned i = (unsigned)(uintptr_t)channel;
+
+	carry(sources[i], sinks[i]);
+	return NULL;
+}
+
+static inline void carry_in_threads(unsigned channels)
+{
+	pthread_t threads[CHANNELS_MOST];
+
+	for (unsigned i = 0; i < channels; i++)
+		MUST(pthread_create(&threads[i], NULL, carry_channel, (void *)(uintptr_t)i) == 0);
+	for (unsigned i = 0; i < channels; i++)
+		MUST(pthread_join(threads[i], NULL) == 0);
+}
+
+static inline _Noreturn void *sleep_for_ever(void *unused)
+{
+	(void)unused;
+	for (;;)
+		pause();
+}
+
+/* In small pieces: a read and its write are to fall into one burst also where the checker takes its time. */
+static inline void *become_dd(void *unused)
+{
+	(void)unused;
+	MUST(dup2(sources[0], 0) == 0 && dup2(sinks[0], 1) == 1);
+	execlp("dd", "dd", "bs=4096", "status=none", (char *)NULL);
+	_exit(97);
+}
+
+/* Not by its first thread, and with others that have to go for it. */
+static inline void exec_by_a_thread(void)
+{
+	pthread_t threads[4];
+
+	for (unsigned i = 0; i < 3; i++)
+		MUST(pthread_create(&threads[i], NULL, sleep_for_ever, NULL) == 0);
+	MUST(pthread_create(&threads[3], NULL, become_dd, NULL) == 0);
+	sleep_for_ever(NULL);
+}
+
+/* A fork, threads in it, and an exec by one of them, as fast as it goes; one in so many fails. */
+static inline void exec_often(int times, int fails_each)
+{
+	for (int i = 0; i < times; i++) {
+		bool fails = fails_each && i % fails_each == 0;
+		pid_t pid = fork();
+		int status;
+
+		MUST(pid >= 0);
+		if (pid == 0) {
+			pthread_t threads[3];
+
+			for (unsigned k = 0; k < 3; k++)
+				MUST(pthread_create(&threads[k], NULL, sleep_for_ever, NULL) == 0);
+			execlp(fails ? "/nowhere/false" : "true", "true", (char *)NULL);
+			_exit(fails ? 0 : 97);
+		}
+		MUST(waitpid(pid, &status, 0) == pid && status == 0);
+	}
+	carry(sources[0], sinks[0]);
 }
 
 /* The first thread of the process that is traced; 0: none is. */

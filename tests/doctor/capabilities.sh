@@ -46,6 +46,7 @@ chmod 666 to-nobody
 with() {
 	local mask=$1 names=$2
 	shift 2
+	# shellcheck disable=SC2016 # for the other shell
 	setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps="-all$names" --ambient-caps="-all$names" \
 		--bounding-set="-all$names" bash -c '
 		[ "$(sed -n "s/^CapEff:\t0*//p" /proc/self/status)" = "$0" ] || { echo "not exactly these capabilities"; exit 99; }

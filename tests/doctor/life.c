@@ -133,34 +133,53 @@ static void children_are_followed(void)
 	watching_end(&w);
 }
 
-static void runs_cat(void)
-{
-	int from = source_file("exec-source", 50), to = open("exec-sink", O_WRONLY | O_CREAT, 0600);
+static int exec_sink[2];
 
-	NEED(to >= 0);
-	note_did(from, to, 50 * PIECE);
-	NEED(dup2(to, STDOUT_FILENO) >= 0);
-	/* dd reads and writes, cat may know better */
+/* dd reads and writes; cat may know better. */
+static void runs_dd(void)
+{
+	int from = source_file("exec-source", 50);
+
+	note_did(from, exec_sink[1], 50 * PIECE);
+	NEED(dup2(exec_sink[1], STDOUT_FILENO) >= 0);
+	close(exec_sink[0]);
+	close(exec_sink[1]);
 	execlp("dd", "dd", "if=exec-source", "bs=8192", "status=none", NULL);
 	NEED(0);
 }
 
+/* Its sink is a pipe that is not read before it was named: until then it cannot end. */
 static void another_program(void)
 {
+	static uint8_t bytes[PIECE];
+	const struct process *dd = NULL;
 	struct watching w;
-	const struct process *dd;
-	bool named = false;
+	pid_t reader;
 
-	for (int try = 0; try < 5 && !named; try++) {	/* it may have ended before /proc was looked at */
-		watch(&w, runs_cat, false, 20);
-		compare_all(&w);
+	CHECK_CALL(pipe2(exec_sink, O_CLOEXEC));
+	watching_prepare(&w, runs_dd);
+	close(exec_sink[1]);
+	watching_open(&w, NULL);
+	watching_go(&w);
+	for (int i = 0; i < 100 && !dd; i++) {
+		CHECK(w.feed->ops->poll(w.feed, &w.model, 200) >= 0);
 		dd = process_called(&w, "dd");
-		named = dd && dd->pid == (uint32_t)w.patient && dd->executable && strstr(dd->executable, "/dd");
-		watching_end(&w);
-		unlink("exec-source");
-		unlink("exec-sink");
 	}
-	CHECK_SAY(named, "dd was not named in any of five tries");
+	CHECK_SAY(dd, "dd was not named in twenty seconds");
+	CHECK_EQ(dd->pid, w.patient);
+	CHECK(dd->executable && strstr(dd->executable, "/dd"));
+	reader = CHECK_CALL(fork());
+	if (!reader) {
+		while (read(exec_sink[0], bytes, sizeof bytes) > 0)
+			;
+		_exit(0);
+	}
+	close(exec_sink[0]);
+	watching_run(&w, 20);
+	compare_all(&w);
+	CHECK_CALL(waitpid(reader, NULL, 0));
+	watching_end(&w);
+	unlink("exec-source");
 }
 
 #define THREADS 500

@@ -5,7 +5,6 @@
  */
 #include "bursts.h"
 
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
@@ -128,22 +127,9 @@ static void calls_that_would_block(void)
 
 /* ---- Threads --------------------------------------------------------------------------------------------------------------- */
 
-static void *carry_channel(void *channel)
-{
-	unsigned i = (unsigned)(uintptr_t)channel;
-
-	carry(sources[i], sinks[i]);
-	return NULL;
-}
-
 static void carries_in_threads(void)
 {
-	pthread_t threads[CHANNELS_MOST];
-
-	for (unsigned i = 0; i < CHANNELS_MOST; i++)
-		MUST(pthread_create(&threads[i], NULL, carry_channel, (void *)(uintptr_t)i) == 0);
-	for (unsigned i = 0; i < CHANNELS_MOST; i++)
-		MUST(pthread_join(threads[i], NULL) == 0);
+	carry_in_threads(CHANNELS_MOST);
 }
 
 static void many_threads(void)
@@ -199,13 +185,6 @@ static void threads_that_come_and_go(void)
 
 #define SLEEPERS 500
 
-static _Noreturn void *sleeps(void *unused)
-{
-	(void)unused;
-	for (;;)
-		pause();
-}
-
 static void carries_among_sleepers(void)
 {
 	pthread_attr_t small;
@@ -214,7 +193,7 @@ static void carries_among_sleepers(void)
 	pthread_attr_init(&small);
 	pthread_attr_setstacksize(&small, 262144);
 	for (int i = 0; i < SLEEPERS; i++)
-		MUST(pthread_create(&thread, &small, sleeps, NULL) == 0);
+		MUST(pthread_create(&thread, &small, sleep_for_ever, NULL) == 0);
 	carry(sources[0], sinks[0]);
 }
 
@@ -386,55 +365,19 @@ static void children_are_followed(void)
 	patient_end(&p);
 }
 
-static void *becomes_cat(void *unused)
-{
-	(void)unused;
-	MUST(dup2(sources[0], 0) == 0 && dup2(sinks[0], 1) == 1);
-	execlp("cat", "cat", (char *)NULL);
-	_exit(97);
-}
-
-/* Not by its first thread, and with others that have to go for it. */
-static void execs(void)
-{
-	pthread_t threads[4];
-
-	for (unsigned i = 0; i < 3; i++)
-		MUST(pthread_create(&threads[i], NULL, sleeps, NULL) == 0);
-	MUST(pthread_create(&threads[3], NULL, becomes_cat, NULL) == 0);
-	sleeps(NULL);
-}
-
 static void another_program(void)
 {
 	struct patient p;
 
-	patient_run(&p, execs, 1, false);
-	CHECK(patient_bytes(&p) > 0);
+	patient_run_until_seen(&p, exec_by_a_thread, 1);
 	CHECK_EQ(p.model.process_count, 1);
 	CHECK_EQ(p.model.coverage.calls_32_bit, 0);
 	patient_end(&p);
 }
 
-/* A fork, threads in it, and an exec by one of them, as fast as it goes. */
 static void execs_often(void)
 {
-	for (int i = 0; i < 400; i++) {
-		pid_t pid = fork();
-		int status;
-
-		MUST(pid >= 0);
-		if (pid == 0) {
-			pthread_t threads[3];
-
-			for (unsigned k = 0; k < 3; k++)
-				MUST(pthread_create(&threads[k], NULL, sleeps, NULL) == 0);
-			execlp(i & 1 ? "true" : "/nowhere/false", "true", (char *)NULL);
-			_exit(i & 1 ? 97 : 0);
-		}
-		MUST(waitpid(pid, &status, 0) == pid && status == 0);
-	}
-	carry(sources[0], sinks[0]);
+	exec_often(400, 2);
 }
 
 static void many_execs(void)

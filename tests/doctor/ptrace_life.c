@@ -6,29 +6,14 @@
 #include "bursts.h"
 
 #include <dirent.h>
-#include <pthread.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 
 #define NOBODY 65534
 
-static void *carry_channel(void *channel)
-{
-	unsigned i = (unsigned)(uintptr_t)channel;
-
-	carry(sources[i], sinks[i]);
-	return NULL;
-}
-
 static void carries(void)
 {
-	pthread_t threads[4];
-
-	for (unsigned i = 1; i < 4; i++)
-		MUST(pthread_create(&threads[i], NULL, carry_channel, (void *)(uintptr_t)i) == 0);
-	carry_channel(NULL);
-	for (unsigned i = 1; i < 4; i++)
-		MUST(pthread_join(threads[i], NULL) == 0);
+	carry_in_threads(4);
 }
 
 /* Threads of it that somebody traces. */
@@ -422,63 +407,18 @@ static void set_user_id_programs(void)
 	CHECK_CALL(rmdir(privileged));
 }
 
-static _Noreturn void *waits(void *unused)
-{
-	(void)unused;
-	for (;;)
-		pause();
-}
-
-static void *becomes_cat(void *unused)
-{
-	(void)unused;
-	MUST(dup2(sources[0], 0) == 0 && dup2(sinks[0], 1) == 1);
-	execlp("cat", "cat", (char *)NULL);
-	_exit(97);
-}
-
-static void execs(void)
-{
-	pthread_t threads[4];
-
-	for (unsigned i = 0; i < 3; i++)
-		MUST(pthread_create(&threads[i], NULL, waits, NULL) == 0);
-	MUST(pthread_create(&threads[3], NULL, becomes_cat, NULL) == 0);
-	waits(NULL);
-}
-
 static void execs_often(void)
 {
-	for (int i = 0; i < 300; i++) {
-		pid_t pid = fork();
-		int status;
-
-		MUST(pid >= 0);
-		if (pid == 0) {
-			pthread_t threads[3];
-
-			for (unsigned k = 0; k < 3; k++)
-				MUST(pthread_create(&threads[k], NULL, waits, NULL) == 0);
-			execlp("true", "true", (char *)NULL);
-			_exit(97);
-		}
-		MUST(waitpid(pid, &status, 0) == pid && status == 0);
-	}
-	carry(sources[0], sinks[0]);
+	exec_often(300, 0);
 }
 
 static void another_program_of_ones_own(void)
 {
-	bool seen = false;
 	struct patient p;
 
-	for (int try = 0; try < 5 && !seen; try++) {	/* a burst is a sample, and what cat copies may fall between two */
-		patient_run(&p, execs, 1, false);
-		seen = patient_bytes(&p) > 0;
-		CHECK_EQ(p.model.process_count, 1);
-		patient_end(&p);
-	}
-	CHECK_SAY(seen, "no byte was seen in any of five tries");
+	patient_run_until_seen(&p, exec_by_a_thread, 1);
+	CHECK_EQ(p.model.process_count, 1);
+	patient_end(&p);
 	patient_run(&p, execs_often, 1, false);
 	printf("%u processes were seen in %u bursts\n", p.model.process_count, p.model.coverage.bursts);
 	CHECK(p.model.process_count > 5);
