@@ -58,6 +58,7 @@ overhead:
 	@ci/install-deps.sh overhead
 	@$(MAKE) --no-print-directory all
 	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/overhead/run
+	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/overhead/self
 
 gates:
 	@ci/install-deps.sh gates
