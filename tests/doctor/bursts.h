@@ -285,7 +285,7 @@ static inline _Noreturn void *sleep_for_ever(void *unused)
 		pause();
 }
 
-/* In small pieces: a read and its write are to fall into one burst also where the checker takes its time. */
+/* In small pieces: to look at what was seen ends a burst, and a read is to fall into one with its write. */
 static inline void *become_dd(void *unused)
 {
 	(void)unused;
