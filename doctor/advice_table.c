@@ -173,11 +173,11 @@ static const struct advice rows[] = {
 	{ .name = "python", .verdicts = LOSSES, .runtimes = PYTHON,
 	  .why = "Python's files and sockets read and write; of these two ends it asks the kernel nothing" },
 	{ .name = "node-to-file", .verdicts = LOSSES, .runtimes = NODE, .from = REGULAR, .to = REGULAR,
-	  .why = "a stream reads on a thread of the pool and writes what it read",
+	  .why = "Node's streams, and its calls to read and to write, carry the bytes through a Buffer",
 	  .mend = "fs.copyFile, which takes the two paths, lets the kernel copy", .patients = "node-pipe file-file" },
 	{ .name = "node", .verdicts = LOSSES, .runtimes = NODE,
-	  .why = "a stream reads on a thread of the pool and writes what it read; Node has no call that joins a file or socket to "
-		 "a socket" },
+	  .why = "Node's streams, and its calls to read and to write, carry the bytes through a Buffer; it has no call that joins a "
+		 "file or socket to a socket" },
 	{ .name = "java", .verdicts = LOSSES, .runtimes = JAVA, .from = REGULAR, .to = TCP | REGULAR,
 	  .why = "InputStream.transferTo, and loops like it, carry the bytes through an array of the heap and through native memory",
 	  .mend = "FileChannel.transferTo, to the SocketChannel or FileChannel", .patients = "java-transfer file-tcp file-file" },

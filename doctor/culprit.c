@@ -156,17 +156,27 @@ static bool take(struct culprit *culprit, uint32_t site, uint32_t frame, enum cu
 	return true;
 }
 
-static const char *inside_of(const struct model *model, const struct flow *flow)
+/* Where no frame of the program is left. shows: there are such frames, only without names, and this would name them. */
+static void set_inside(const struct model *model, const struct flow *flow, bool shows, struct culprit *culprit)
 {
-	static const char *const names[RUNTIMES] = {
-		[RUNTIME_UNKNOWN] = "code of an unknown kind",	[RUNTIME_C] = "the system's libraries",
-		[RUNTIME_CXX] = "the system's libraries",	[RUNTIME_RUST] = "the Rust standard library",
-		[RUNTIME_GO] = "the Go runtime",		[RUNTIME_PYTHON] = "the Python interpreter",
-		[RUNTIME_NODE] = "the Node.js runtime",		[RUNTIME_JAVA] = "the Java virtual machine",
+	static const struct {
+		const char *inside, *more;
+	} of[RUNTIMES] = {
+		[RUNTIME_UNKNOWN] = { "code of an unknown kind", NULL },
+		[RUNTIME_C] = { "the system's libraries", NULL },
+		[RUNTIME_CXX] = { "the system's libraries", NULL },
+		[RUNTIME_RUST] = { "the Rust standard library", NULL },
+		[RUNTIME_GO] = { "the Go runtime", NULL },
+		[RUNTIME_PYTHON] = { "the Python interpreter", "Python 3.12 and later, started with -X perf, names its functions" },
+		[RUNTIME_NODE] = { "the Node.js runtime", "Node.js, started with --perf-basic-prof, names its functions" },
+		[RUNTIME_JAVA] = { "the Java virtual machine",
+				   "Java 17 and later names compiled methods after `jcmd PID Compiler.perfmap`" },
 	};
 	const struct process *process = model_process(model, flow->pid);
+	enum runtime runtime = process && process->runtime < RUNTIMES ? process->runtime : RUNTIME_UNKNOWN;
 
-	return names[process && process->runtime < RUNTIMES ? process->runtime : RUNTIME_UNKNOWN];
+	culprit->inside = of[runtime].inside;
+	culprit->more = shows ? of[runtime].more : NULL;
 }
 
 static void across_threads(const struct model *model, const struct flow *flow, struct culprit *culprit)
@@ -177,7 +187,7 @@ static void across_threads(const struct model *model, const struct flow *flow, s
 	    take(culprit, flow->site_write, program_frame(write, 0, write->frame_count, false), SIDE_THREADS))
 		return;
 	culprit->side = SIDE_THREADS;
-	culprit->inside = inside_of(model, flow);
+	set_inside(model, flow, false, culprit);
 }
 
 static void around_loop(const struct model *model, const struct flow *flow, struct culprit *culprit)
@@ -190,7 +200,7 @@ static void around_loop(const struct model *model, const struct flow *flow, stru
 	    take(culprit, flow->site_write, program_frame(write, 0, w, true), SIDE_WRITE) ||
 	    take(culprit, flow->site_read, program_frame(read, r + 1, read->frame_count, false), SIDE_CALLER))
 		return;
-	culprit->inside = inside_of(model, flow);
+	set_inside(model, flow, true, culprit);
 }
 
 /* One stack only: a kernel route, a mapped file that is written, or a side that could not be unwound. */
@@ -203,7 +213,7 @@ static void one_side(const struct model *model, const struct flow *flow, struct 
 	if (!site || !site->frame_count)
 		return;
 	if (!take(culprit, place, program_frame(site, 0, site->frame_count, false), SIDE_CALLER))
-		culprit->inside = inside_of(model, flow);
+		set_inside(model, flow, true, culprit);
 }
 
 void culprit_find(const struct model *model, const struct flow *flow, struct culprit *culprit)
@@ -218,6 +228,9 @@ void culprit_find(const struct model *model, const struct flow *flow, struct cul
 	if (!find_loop(read, write, &culprit->loop_read, &culprit->loop_write)) {
 		culprit->loop_read = culprit->loop_write = MODEL_NONE;
 		across_threads(model, flow, culprit);
+		/* Of a stack that was cut the shared frames may be those that are missing: two threads only if they were seen. */
+		if ((read->truncated || write->truncated) && !flow->other_thread)
+			culprit->side = SIDE_NONE;
 		return;
 	}
 	if (other_thread(model, flow) ||

@@ -109,7 +109,8 @@ struct culprit {
 	uint32_t site, frame;		/* places: model.sites, its frames; MODEL_NONE: "inside the runtime", or nothing known */
 	enum culprit_side side;
 	uint32_t loop_read, loop_write;	/* frame of the copy loop in either site; MODEL_NONE: different threads */
-	const char *inside;		/* "the Python interpreter" where no frame of the program is left; else NULL */
+	const char *inside;		/* "the Python interpreter" where no frame of the program is left; else NULL. Static, as: */
+	const char *more;		/* a sentence on what would show the program's frames there; NULL: nothing, as far as known */
 };
 
 struct cost {
@@ -176,7 +177,7 @@ struct calibration {
 	uint64_t kernel_bytes;		/* that one call of the kernel's route moved */
 };
 
-enum engine { ENGINE_BPF, ENGINE_PTRACE, ENGINE_REPLAY };
+enum engine { ENGINE_BPF, ENGINE_PTRACE };
 
 struct model {
 	enum engine engine;

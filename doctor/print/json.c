@@ -96,6 +96,7 @@ static void culprit(struct json *json, const struct model *model, const struct c
 		json_null(json, "function");
 	json_text(json, "side", words_side(culprit->side));
 	json_text(json, "inside", frame ? NULL : culprit->inside);
+	json_text(json, "more", frame ? NULL : culprit->more);
 	loop_frame(json, "loop_read", culprit->loop_read);
 	loop_frame(json, "loop_write", culprit->loop_write);
 	json_close(json, '}');

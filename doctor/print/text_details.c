@@ -251,13 +251,18 @@ static void lost_line(struct line *line, const struct model *model, const struct
 		way(line, model, finding, &model->sites[culprit->site]);
 }
 
-/* What may make the names wrong, and is not seen in them. */
+/* What would show more names, and what may make them wrong and is not seen in them. */
 static void notes(struct line *line, const struct model *model, const struct finding *finding)
 {
 	const struct flow *flow = words_flow(model, finding->flow);
 	const struct site *read = flow ? words_site(model, flow->site_read) : NULL;
 	const struct site *write = flow ? words_site(model, flow->site_write) : NULL;
 
+	if (finding->culprit.more) {
+		text_label(line, "note");
+		line_words(line, finding->culprit.more);
+		line_end(line);
+	}
 	if ((read && read->different_file) || (write && write->different_file)) {
 		text_label(line, "note");
 		line_words(line, "the program's file is not the one that runs; names may be missing or wrong");

@@ -147,6 +147,22 @@ static void cut_stack_meets_in_the_middle(void)
 	CHECK_EQ(culprit.side, SIDE_THREADS);
 }
 
+static void cut_stack_is_no_thread(void)
+{
+	struct culprit culprit;
+	struct flow *flow;
+
+	model_free(&model);
+	made_process(&model, RUNTIME_C, NULL);
+	flow = made_flow(&model, FILE_REGULAR, FILE_TCP, "S read -|P fetch s.c:9", "S write -|P send_all s.c:12");
+	model.sites[0].truncated = model.sites[1].truncated = true;
+	culprit = found(flow);
+	is(&culprit, SIDE_NONE, "fetch", 9);
+	flow->other_thread = flow->writes;
+	culprit = found(flow);
+	is(&culprit, SIDE_THREADS, "fetch", 9);
+}
+
 static void different_threads(void)
 {
 	struct culprit culprit = of(RUNTIME_NODE, "S read -|R uv__fs_work fs.c:1|R worker t.c:1|S start_thread -",
@@ -155,6 +171,7 @@ static void different_threads(void)
 	CHECK_EQ(culprit.side, SIDE_THREADS);
 	CHECK_EQ(culprit.site, MODEL_NONE);
 	CHECK_STR(culprit.inside, "the Node.js runtime");
+	CHECK(!culprit.more);	/* neither thread runs anything of the program's */
 	culprit = of(RUNTIME_C, "S read -|P rdr t.c:9|S start_thread -|S clone3 -", "S write -|P wtr t.c:19|S start_thread -|S clone3 -");
 	is(&culprit, SIDE_THREADS, "rdr", 9);
 	CHECK_EQ(culprit.loop_read, MODEL_NONE);
@@ -190,6 +207,13 @@ static void interpreter(void)
 	CHECK_EQ(culprit.side, SIDE_NONE);
 	CHECK_EQ(culprit.frame, MODEL_NONE);
 	CHECK_STR(culprit.inside, "the Python interpreter");
+	CHECK(culprit.more && strstr(culprit.more, "-X perf"));
+	culprit = of(RUNTIME_NODE, "S read -|R Builtins_CallApiCallback -@1|R node::Start n.cc:1|S __libc_start_main -",
+		     "S write -|R Builtins_CallApiCallback -@2|R node::Start n.cc:1|S __libc_start_main -");
+	CHECK_STR(culprit.inside, "the Node.js runtime");
+	CHECK(culprit.more && strstr(culprit.more, "--perf-basic-prof"));
+	culprit = of(RUNTIME_C, "S read -|S worker -@1|S start_thread -", "S write -|S worker -@2|S start_thread -");
+	CHECK(culprit.inside && !culprit.more);
 }
 
 static void kernel_routes_and_lone_sides(void)
@@ -228,6 +252,7 @@ static const struct test tests[] = {
 	TEST(inlined_loop),
 	TEST(stripped_by_stack_place),
 	TEST(cut_stack_meets_in_the_middle),
+	TEST(cut_stack_is_no_thread),
 	TEST(different_threads),
 	TEST(pool_of_threads),
 	TEST(interpreter),
