@@ -295,10 +295,19 @@ static int watch(struct feed *feed, struct model *model, struct settings *s, str
 	return result ? result : feed->ops->collect(feed, model);
 }
 
+/* A name that nobody had must not pass for a program without losses. */
+static bool nobody_came(const struct settings *s, const struct model *model)
+{
+	return s->target.name && !model->process_count;
+}
+
 static int report(struct model *model, struct settings *s)
 {
-	int status = outcome_status(&s->outcome, model), failed = output_write(&s->output, model, status);
+	int status = nobody_came(s, model) ? EXIT_GONE : outcome_status(&s->outcome, model);
+	int failed = output_write(&s->output, model, status);
 
+	if (status == EXIT_GONE)
+		out_error("there was no process of that name");
 	return outcome_write(&s->outcome, model) || failed ? EXIT_FAILED : status;
 }
 

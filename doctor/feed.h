@@ -79,7 +79,6 @@ struct feed;
  * stay what they were. close: detaches; no trace is left in a target; NULL is fine. */
 struct feed_ops {
 	const char *name;
-	enum engine engine;
 	int (*open)(struct feed **ret_feed, const struct feed_options *options, struct feed_error *ret_error);
 	int (*poll)(struct feed *feed, struct model *model, int timeout_ms);
 	int (*collect)(struct feed *feed, struct model *model);

@@ -469,7 +469,6 @@ static int bpf_collect(struct feed *base, struct model *model)
 
 const struct feed_ops feed_bpf = {
 	.name = "bpf",
-	.engine = ENGINE_BPF,
 	.open = bpf_open,
 	.poll = bpf_poll,
 	.collect = bpf_collect,

@@ -81,7 +81,6 @@ static void file_close(struct feed *feed)
 
 const struct feed_ops feed_file = {
 	.name = "recording",
-	.engine = ENGINE_REPLAY,
 	.open = file_open,
 	.poll = file_poll,
 	.collect = file_collect,

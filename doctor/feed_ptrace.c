@@ -279,7 +279,6 @@ static int ptrace_collect(struct feed *base, struct model *model)
 
 const struct feed_ops feed_ptrace = {
 	.name = "ptrace",
-	.engine = ENGINE_PTRACE,
 	.open = ptrace_open,
 	.poll = ptrace_poll,
 	.collect = ptrace_collect,

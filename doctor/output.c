@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <langinfo.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -107,6 +108,10 @@ int output_write(struct output *output, const struct model *model, int exit_stat
 	output->options.say_exit = true;
 	output->options.exit_status = exit_status;
 	status = written("the report", print(stdout, model, &output->options));
+	if (status) {	/* it has been said: nobody needs to find out at the end once more */
+		__fpurge(stdout);
+		clearerr(stdout);
+	}
 	status |= write_file(&output->html_file, output->html, print_html, output, model);
 	status |= write_file(&output->sarif_file, output->sarif, print_sarif, output, model);
 	return status ? EXIT_FAILED : 0;

@@ -4,7 +4,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static const char *const engines[] = { "bpf", "ptrace", "replay" };
+static const char *const engines[] = { "bpf", "ptrace" };
 static const char *const runtimes[RUNTIMES] = { "unknown", "c", "c++", "rust", "go", "python", "node", "java" };
 static const char *const owners[] = { "unknown", "program", "runtime", "system" };
 static const char *const kinds[FILE_KINDS] = {

@@ -48,8 +48,8 @@ static void header(struct line *line, const struct model *model)
 		snprintf(text, sizeof text, "and %s more", words_number(model->process_count - 1, number));
 		line_words(line, text);
 	}
-	snprintf(text, sizeof text, "· %.1f s watched · %s flow%s%s", words_seconds(model), words_number(tally.flows, number),
-		 tally.flows == 1 ? "" : "s", model->engine == ENGINE_REPLAY ? " · from a recording" : "");
+	snprintf(text, sizeof text, "· %.1f s watched · %s flow%s", words_seconds(model), words_number(tally.flows, number),
+		 tally.flows == 1 ? "" : "s");
 	line_words(line, line_spelt(line, text, name));
 	line_end(line);
 }

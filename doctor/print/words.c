@@ -51,7 +51,7 @@ const char *words_how(enum flow_how how)
 
 const char *words_engine(enum engine engine)
 {
-	static const char *const table[] = { [ENGINE_BPF] = "bpf", [ENGINE_PTRACE] = "ptrace", [ENGINE_REPLAY] = "replay" };
+	static const char *const table[] = { [ENGINE_BPF] = "bpf", [ENGINE_PTRACE] = "ptrace" };
 
 	return WORD(table, engine);
 }

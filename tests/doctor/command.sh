@@ -62,6 +62,8 @@ patient 1
 expect 1 'sink[01] and 1 more' "$LEAT" doctor --engine bpf -p "$first" -p "$patient" -d 1
 grep -q '2 flows' out || say "of two processes one was seen"
 expect 1 'sink' "$LEAT" doctor --engine bpf -n dd -d 1
+expect 4 'no process of that name' "$LEAT" doctor --engine bpf -n leat-nobody -d 0.2
+expect 1 'sink[01]' "$LEAT" doctor --engine bpf --all -d 1
 expect 1 'sink1' "$LEAT" doctor --engine bpf --flows 1 -p "$patient"
 
 cgroups=/sys/fs/cgroup/unified

@@ -18,6 +18,9 @@ says() { # WHAT WORDS: of the last command
 # shellcheck disable=SC2317 # is calls it
 doctor() { "$LEAT" doctor "$@"; }
 
+# shellcheck disable=SC2317
+on_full_disk() { "$LEAT" doctor "$@" >/dev/full; }
+
 # 30 MiB that bounce by a wrapper, 70 MiB by sendfile; figures of its own.
 recording() { # NAME OF THE WRAPPER
 	cat <<-END
@@ -80,6 +83,16 @@ is 'no baseline' 2 doctor --replay one --baseline one
 is 'a recording on a full disk' 1 doctor --replay one --record /dev/full
 says 'a recording on a full disk' 'could not be written'
 is 'a baseline on a full disk' 1 doctor --replay one --save-baseline /dev/full --fail-if 'share > 50%'
+for output in --html --sarif; do
+	is "$output on a full disk" 1 doctor --replay one $output /dev/full --fail-if 'share > 50%'
+	says "$output on a full disk" '/dev/full could not be written: No space left on device'
+done
+for output in '' --json --folded; do
+	# shellcheck disable=SC2086 # none is no word
+	is "the report on a full disk, $output" 1 on_full_disk --replay one $output --fail-if 'share > 50%'
+	[ "$(cat err)" = 'leat: the report could not be written: No space left on device' ] ||
+		{ echo "FAIL the report on a full disk, $output: $(cat err)"; failed=1; }
+done
 is 'a recording in no directory' 2 doctor --replay one --record nowhere/x
 printf 'leat-recording 1\nprocess pid=1 name=%%1B[31m\nfile kind=tcp path=a%%0Ab\nend 3\n' >strange
 is 'an empty, strange one' 0 doctor --replay strange
