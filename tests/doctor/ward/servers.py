@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Real programs, unchanged, as Debian has them: from the system, or from packages that are fetched by apt and laid out in a
-directory without being installed: a package of a server would start it."""
+directory without being installed: a package of a server would start it. Among them the Prometheus of tests/doctor/prometheus.sh."""
 
 import glob
 import os
@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 SOURCE = os.path.dirname(os.path.abspath(__file__))
-PACKAGES = ['nginx', 'lighttpd', 'lighttpd-mod-openssl', 'haproxy', 'caddy', 'busybox', 'socat', 'libuv1-dev']
+PACKAGES = ['nginx', 'lighttpd', 'lighttpd-mod-openssl', 'haproxy', 'caddy', 'busybox', 'socat', 'libuv1-dev', 'prometheus']
 
 
 class Server:
@@ -31,16 +31,19 @@ def fetch(where):
 
 def laid_out(where):
     archives = os.path.join(where, 'archives')
-    if os.path.exists(os.path.join(where, 'complete')):
-        return
+    mark, wanted = os.path.join(where, 'complete'), ' '.join(PACKAGES)
+    if os.path.exists(mark):
+        with open(mark, encoding='ascii') as file:
+            if file.read() == wanted:
+                return
     os.makedirs(os.path.join(archives, 'partial'), exist_ok=True)
     subprocess.run(['apt-get', '-q', '-y', '-o', 'Dir::Cache::archives=' + archives, '-o', 'Debug::NoLocking=1',
                     '--no-install-recommends', '--download-only', 'install', *PACKAGES],
                    check=True, stdout=subprocess.DEVNULL)
     for archive in glob.glob(os.path.join(archives, '*.deb')):
         subprocess.run(['dpkg-deb', '-x', archive, where], check=True)
-    with open(os.path.join(where, 'complete'), 'w', encoding='ascii'):
-        pass
+    with open(mark, 'w', encoding='ascii') as file:
+        file.write(wanted)
 
 
 def program(where, name):
