@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# rights: what leat doctor can tell with exactly which capabilities, of one's own processes and of root's, whose program only root
+# may read: the table of leat-doctor(1), RIGHTS, row by row. And what it keeps of them while it watches.
+set -uo pipefail
+. "$LEAT_SOURCE/tests/cli/lib.sh"
+# shellcheck disable=SC2034 # parts ends with it
+failed=0
+"$LEAT" doctor --help >out 2>&1 || skip 'this leat was built without the doctor'
+[ "$(id -u)" = 0 ] || skip 'only root can give other users capabilities'
+command -v "${CC:-cc}" >/dev/null || skip 'there is no C compiler'
+
+# as CAPABILITIES COMMAND...: an ordinary user with exactly these. In a pipeline or behind & it is the command itself that runs.
+as() {
+	local inherited=-all ambient=-all each
+	for each in $1; do inherited=$inherited,+$each ambient=$ambient,+$each; done
+	shift
+	set -- setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps="$inherited" --ambient-caps="$ambient" "$@"
+	[ "$BASHPID" = $$ ] || exec "$@"
+	"$@"
+}
+as 'bpf perfmon' "$LEAT" --version >out 2>&1 || skip "capabilities cannot be handed on here: $(head -1 out)"
+"$LEAT" doctor --engine bpf -d 0.1 -- true >out 2>&1
+[ $? -ne 3 ] || skip "$(cat out)"
+
+cat >patient.c <<'END'
+#include <fcntl.h>
+#include <unistd.h>
+
+__attribute__((noinline)) static long pump(int from, int to)
+{
+	static char buffer[65536];
+	long n, sum = 0;
+
+	while ((n = read(from, buffer, sizeof buffer)) > 0)
+		sum += write(to, buffer, (size_t)n);
+	return sum;
+}
+
+int main(int argc, char **argv)
+{
+	int from = open(argv[1], O_RDONLY), to = open(argv[argc - 1], O_WRONLY | O_CREAT, 0600);
+
+	while (pump(from, to) > 0 && lseek(from, 0, SEEK_SET) == 0 && lseek(to, 0, SEEK_SET) == 0)
+		usleep(10000);
+	return 1;
+}
+END
+"${CC:-cc}" -O2 -g patient.c -o patient || fail 'the patient cannot be built'
+head -c 1048576 /dev/urandom >block
+chmod 755 . patient; chmod 644 block
+mkdir -m 700 hidden && cp patient hidden/ && chmod 700 hidden/patient && mkdir -m 777 open
+as '' ./patient block open/own-sink & own=$!
+hidden/patient block others-sink & others=$!
+trap 'kill $own $others; wait' EXIT
+
+# tells PID CAPABILITIES SINK NAMED: the report has the sink by its path, and of the culprit the function, the address or nothing
+tells() {
+	local status=0 found
+	as "$2" timeout 60 "$LEAT" doctor --engine bpf -p "$1" -d 1 --json >out 2>err || status=$?
+	[ $status -eq 1 ] || { fail "with $2: ended with $status: $(cat err)"; return; }
+	found=$(python3 - <<'END'
+import json
+flow = json.load(open('out'))['flows'][0]
+culprit = flow['culprit']
+name = culprit['function'] or ('address' if culprit.get('module') else 'nothing')
+print(flow['verdict'], flow['sink']['path'].rpartition('/')[2], name, culprit.get('line') and 'with-line', culprit['side'])
+END
+	)
+	[ "$found" = "bounce $3 $4" ] || fail "with $2: $found, not bounce $3 $4"
+}
+refuses() { # CAPABILITIES WORDS
+	local status=0
+	as "$1" timeout 60 "$LEAT" doctor --engine bpf -p $own -d 0.1 >out 2>err || status=$?
+	[ $status -eq 3 ] || fail "with $1: ended with $status: $(cat err)"
+	[ "$(wc -l <err)" -eq 1 ] || fail "with $1: more than a sentence: $(cat err)"
+	says err "^leat: $2 missing; as root it works, and .--engine ptrace"
+}
+
+table() {
+	refuses '' 'CAP_BPF and CAP_PERFMON are'
+	refuses bpf 'CAP_PERFMON is'
+	refuses perfmon 'CAP_BPF is'
+	tells $own 'bpf perfmon' own-sink 'pump with-line loop'
+	tells $others 'bpf perfmon' others-sink 'nothing None none'
+	tells $others 'bpf perfmon sys_ptrace' others-sink 'address None none'
+	tells $others 'bpf perfmon sys_ptrace dac_read_search' others-sink 'pump with-line loop'
+}
+
+# kept CAPABILITIES MASK: what it still has when it watches, and could take back
+kept() {
+	local fields
+	as "$1" "$LEAT" doctor --engine bpf -p $own >out 2>err & local doctor=$!
+	for _ in $(seq 200); do
+		fields=$(awk '/^Cap(Prm|Eff)|^NoNewPrivs/ { printf "%s ", $2 }' /proc/$doctor/status)
+		[ "$fields" != "$2 $2 1 " ] || break
+		sleep 0.05
+	done
+	[ "$fields" = "$2 $2 1 " ] || fail "with $1: it keeps $fields"
+	kill -INT $doctor
+	wait $doctor
+}
+
+dropped() {
+	kept 'bpf perfmon' 0000000000000000
+	kept 'bpf perfmon sys_ptrace dac_read_search' 0000000000080004
+	kept 'bpf perfmon sys_ptrace dac_read_search kill chown net_admin' 0000000000080004
+}
+
+parts table dropped
