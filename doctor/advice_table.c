@@ -32,6 +32,11 @@ static bool is_direct(const struct file *from, const struct file *to)
 	return from->direct;
 }
 
+static bool nothing_known(const struct file *from, const struct file *to)
+{
+	return (from->splice_unknown && from->kind == FILE_UNKNOWN) || (to->splice_unknown && to->kind == FILE_UNKNOWN);
+}
+
 static bool nobody_knows(const struct file *from, const struct file *to)
 {
 	return from->splice_unknown || to->splice_unknown;
@@ -58,6 +63,8 @@ static const struct advice rows[] = {
 	{ .name = "datagram-to", .verdicts = BIT(VERDICT_CANNOT), .to = BIT(FILE_DATAGRAM),
 	  .why = "messages have to go whole, and no route of the kernel keeps their boundaries" },
 	{ .name = "no-splice", .verdicts = BIT(VERDICT_CANNOT), .why = "one of the two ends has no splice in this kernel" },
+	{ .name = "no-facts", .verdicts = BIT(VERDICT_UNKNOWN), .also = nothing_known,
+	  .why = "of one of the two ends nothing but its bytes was seen: more files were in use than could be looked at" },
 	{ .name = "splice-unknown", .verdicts = BIT(VERDICT_UNKNOWN), .also = nobody_knows,
 	  .why = "whether the kernel can splice one of the two ends, ptrace cannot see; the bpf engine can" },
 	{ .name = "changed", .verdicts = BIT(VERDICT_CHANGED), .why = "the program changes the bytes between the read and the write" },

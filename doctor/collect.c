@@ -102,6 +102,8 @@ uint32_t collect_file(struct collect *collect, struct model *model, const struct
 		model->files[place].device = makedev(key->device >> 20, key->device & 0xfffff);
 		if (!key->inode && !key->device)	/* the program's own memory: vmsplice */
 			model->files[place].kind = FILE_ANONYMOUS;
+		else
+			model->files[place].splice_unknown = true;	/* until there are facts: the kernel side may have had no room */
 	}
 	return place;
 }
@@ -162,6 +164,7 @@ void collect_facts(struct model *model, uint32_t place, const struct event_file 
 {
 	struct file *file = &model->files[place];
 
+	file->splice_unknown &= file->kind != FILE_UNKNOWN;
 	if (facts->kind && facts->kind < FILE_KINDS)
 		file->kind = (enum file_kind)facts->kind;
 	file->can_splice_from |= !!(facts->facts & EVENT_CAN_SPLICE_FROM);

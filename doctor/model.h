@@ -31,7 +31,7 @@ struct file {
 	uint64_t inode, device;		/* together the key; of a socket the socket's own inode */
 	enum file_kind kind;
 	bool can_splice_from, can_splice_to;	/* f_op->splice_read, f_op->splice_write (or sendpage) stand there */
-	bool splice_unknown;		/* of the two, one that is false may be true: ptrace cannot see it */
+	bool splice_unknown;		/* of the two, one that is false may be true: nobody could see it */
 	bool append, direct, nonblocking, deleted;	/* O_APPEND, O_DIRECT, O_NONBLOCK, unlinked */
 	bool ulp_tls;			/* kTLS is on */
 	uint64_t unpaired_bytes;	/* of a sink: written to it besides what the flows carry; a write of less than 512 is not counted */

@@ -236,6 +236,7 @@ static void coverage(struct json *json, const struct model *model)
 	json_integer(json, "tls_records", c->tls_records);
 	json_text(json, "tls_why", advice_tls(c));
 	json_integer(json, "no_stack", c->no_stack);
+	json_integer(json, "unknown_ends", words_unknown_ends(model));
 	json_integer(json, "unnamed", c->unnamed);
 	json_integer(json, "ended", c->ended);
 	json_integer(json, "sampled_1_in", c->sampled_1_in);

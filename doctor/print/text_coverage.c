@@ -17,8 +17,9 @@ static void counted(struct list *list, uint64_t count, const char *one, const ch
 		ADD(list, "; %s %s", words_number(count, number), count == 1 ? one : many);
 }
 
-static void losses(struct list *list, const struct coverage *c)
+static void losses(struct list *list, const struct model *model)
 {
+	const struct coverage *c = &model->coverage;
 	char number[WORDS_NUMBER], size[WORDS_NUMBER];
 
 	ADD(list, "; %s lost pair%s", words_number(c->lost_pairs, number), c->lost_pairs == 1 ? "" : "s");
@@ -28,6 +29,8 @@ static void losses(struct list *list, const struct coverage *c)
 	counted(list, c->cut_vectors, "vector too long to walk", "vectors too long to walk");
 	counted(list, c->calls_32_bit, "32-bit call not seen", "32-bit calls not seen");
 	counted(list, c->no_stack, "place without a stack", "places without a stack");
+	counted(list, words_unknown_ends(model), "flow with an end that could not be looked at",
+		"flows with an end that could not be looked at");
 	counted(list, c->unnamed, "place without names, as its program's files could not be read",
 		"places without names, as their programs' files could not be read");
 	counted(list, c->ended, "place without names, as its process ended before it could be looked at",
@@ -69,7 +72,7 @@ void text_coverage(struct line *line, const struct model *model)
 	ADD(&list, "read, write, vector, message and socket calls; io_uring %s",
 	    !c->io_uring_calls && !c->io_uring_blind ? "not used" : "used");
 	counted(&list, c->io_uring_blind, "request of it not seen", "requests of it not seen");
-	losses(&list, c);
+	losses(&list, model);
 	engine(&list, model);
 	counted(&list, narrow, "process of 32 bits: not covered", "processes of 32 bits: not covered");
 	line_words(line, list.text);

@@ -244,6 +244,25 @@ struct tally words_tally(const struct model *model)
 	return tally;
 }
 
+static bool is_unknown(const struct file *file, bool can)
+{
+	return !can && file->splice_unknown;
+}
+
+uint64_t words_unknown_ends(const struct model *model)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < model->flow_count; i++) {
+		const struct flow *flow = &model->flows[i];
+		const struct file *from = words_file(model, flow->from), *to = words_file(model, flow->to);
+
+		count += flow->how < HOW_KERNEL_FROM && from && to &&
+			 (is_unknown(from, from->can_splice_from) || is_unknown(to, to->can_splice_to));
+	}
+	return count;
+}
+
 bool print_coverage_complete(const struct model *model)
 {
 	const struct coverage *c = &model->coverage;
@@ -253,7 +272,8 @@ bool print_coverage_complete(const struct model *model)
 			return false;
 	/* A burst of ptrace is a sample: what runs between two of them is not seen. */
 	return model->engine != ENGINE_PTRACE && !c->bursts && !c->lost_pairs && !c->lost_bytes && !c->lost_flows &&
-	       !c->cut_vectors && !c->io_uring_blind && !c->calls_32_bit && !c->no_stack;
+	       !c->cut_vectors && !c->io_uring_blind && !c->calls_32_bit && !c->no_stack &&
+	       !words_unknown_ends(model);
 }
 
 void words_begin(void)

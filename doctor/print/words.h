@@ -52,6 +52,9 @@ void words_calls(const struct model *model, const struct finding *finding, enum 
 struct tally { uint64_t flows, lost_flows, lost_bytes, kernel_flows; };
 struct tally words_tally(const struct model *model);
 
+/* Flows with an end of which nobody could see whether the kernel can splice it. */
+uint64_t words_unknown_ends(const struct model *model);
+
 /* Flushes: 0, or -errno of what could not be written. errno was set to 0 by words_begin. */
 void words_begin(void);
 int words_end(FILE *to);
