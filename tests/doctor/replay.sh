@@ -94,6 +94,14 @@ for output in '' --json --folded; do
 		{ echo "FAIL the report on a full disk, $output: $(cat err)"; failed=1; }
 done
 is 'a recording in no directory' 2 doctor --replay one --record nowhere/x
+# Colours are for terminals alone, and not for all.
+coloured() { TERM=xterm "$@" script -qec "'$LEAT' doctor --replay one" /dev/null </dev/null | grep -c $'\033\\[31m'; }
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
+	[ "$(coloured env -u NO_COLOR)" -gt 0 ] || { echo 'FAIL no colour on a terminal'; failed=1; }
+	[ "$(coloured env NO_COLOR=1)" -eq 0 ] || { echo 'FAIL a colour in spite of NO_COLOR'; failed=1; }
+fi
+is 'no terminal' 1 doctor --replay one
+! grep -q $'\033' out || { echo 'FAIL a colour where there is no terminal'; failed=1; }
 printf 'leat-recording 1\nprocess pid=1 name=%%1B[31m\nfile kind=tcp path=a%%0Ab\nend 3\n' >strange
 is 'an empty, strange one' 0 doctor --replay strange
 ! grep -q $'\033' out err || { echo 'FAIL a control character reached the report'; failed=1; }
