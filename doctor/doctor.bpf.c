@@ -71,11 +71,11 @@ SEC("iter/task")
 int doctor_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task, *self = bpf_get_current_task_btf();
-	struct pid *pid = self->thread_pid;
+	struct pid *pid = BPF_CORE_READ(self, thread_pid);	/* by a copy: a number, which can be added to */
 	struct event_number number = {};
 
 	own_tgid = self->tgid;
-	namespace_level = pid->level;
+	namespace_level = BPF_CORE_READ(pid, level);
 	namespace_inode = namespace_of(pid, namespace_level);
 	if (!task || task->pid != task->tgid)
 		return 0;

@@ -22,6 +22,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define SAMPLED_1_IN 16
@@ -55,6 +56,7 @@ static bool is_confidential(void)
 static int say_why(struct feed_error *error, int result)
 {
 	bool admin = privilege_has(CAP_SYS_ADMIN), bpf = admin || privilege_has(CAP_BPF), perfmon = admin || privilege_has(CAP_PERFMON);
+	struct utsname system;
 	const char *instead = "`--engine ptrace` needs no rights for processes of one's own";
 
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
@@ -71,8 +73,9 @@ static int say_why(struct feed_error *error, int result)
 			    "kernel.unprivileged_bpf_disabled; %s", strerror(-result), instead);
 	if (result == -ENOMEM || result == -E2BIG)
 		return fail(error, EXIT_FAILED, result, "there is no memory for the BPF maps (%s)", strerror(-result));
-	return fail(error, EXIT_RIGHTS, result, "this kernel does not take the BPF program (%s): it needs Linux 5.17 or later; %s",
-		    strerror(-result), instead);
+	uname(&system);
+	return fail(error, EXIT_RIGHTS, result, "Linux %s does not take the BPF program (%s), which is for 5.17 and later; %s",
+		    system.release, strerror(-result), instead);
 }
 
 /* ---- What it is told ------------------------------------------------------------------------------------------------------- */
@@ -245,10 +248,12 @@ static void choose_ring(struct feed_bpf *feed)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 	unsigned submit = btf ? parameters_of(btf, "io_uring_submit_req") : 0;
+	unsigned submit_entry = btf ? parameters_of(btf, "io_uring_submit_sqe") : 0;
 	unsigned complete = btf ? parameters_of(btf, "io_uring_complete") : 0;
 
-	feed->sees_ring = submit == 1 && (complete == 3 || complete >= 5);
-	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_submit, feed->sees_ring);
+	feed->sees_ring = (submit == 1 || submit_entry == 2) && (complete == 3 || complete >= 5);
+	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_submit, feed->sees_ring && submit == 1);
+	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_submit_entry, feed->sees_ring && submit != 1);
 	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_complete, feed->sees_ring && complete == 3);
 	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_complete_parts, feed->sees_ring && complete != 3);
 	btf__free(btf);

@@ -9,38 +9,16 @@
 
 #define COPY_CREDIT 1024	/* calls, from a write on that makes one think of copies */
 
-struct buffer_of_user {		/* struct iovec */
-	uint64_t base, bytes;
-};
-
-struct message_of_user {	/* struct user_msghdr; of recvmmsg and sendmmsg with its length behind */
-	uint64_t name, name_bytes;
-	uint64_t buffers, buffer_count;
-	uint64_t control, control_bytes;
-	uint64_t flags;
-};
-
-struct message_of_many {
-	struct message_of_user message;
-	uint32_t bytes, zero;
-};
-
 /* ---- Buffers --------------------------------------------------------------------------------------------------------------- */
-
-struct buffers {
-	struct pairing *p;
-	uint64_t at;	/* of the array of buffers */
-	uint64_t count, left;
-	uint32_t writes, failed;
-};
 
 static long each_buffer(uint32_t i, void *context)
 {
-	struct buffers *b = context;
+	struct scratch *s = *(struct scratch **)context;
+	struct buffers *b = &s->buffers;
 	struct buffer_of_user one;
 	uint64_t bytes;
 
-	if (i >= b->count || (!b->left && !b->p->again))
+	if (i >= b->count || (!b->left && !s->p.again))
 		return 1;
 	if (bpf_probe_read_user(&one, sizeof one, (void *)(b->at + i * sizeof one))) {
 		b->failed = 1;
@@ -49,62 +27,61 @@ static long each_buffer(uint32_t i, void *context)
 	bytes = one.bytes < b->left ? one.bytes : b->left;
 	b->left -= bytes;
 	if (b->writes)
-		pairing_write(b->p, one.base, one.bytes, bytes);
+		pairing_write(&s->p, one.base, one.bytes, bytes);
 	else
-		pairing_read(b->p, one.base, bytes);
-	return b->p->again && b->p->charged;
+		pairing_read(&s->p, one.base, bytes);
+	return s->p.again && s->p.charged;
 }
 
-static __always_inline void all_buffers(struct pairing *p, uint64_t at, uint64_t count, uint64_t bytes, uint32_t writes)
+static __always_inline void all_buffers(struct scratch *s, uint64_t at, uint64_t count, uint64_t bytes, uint32_t writes)
 {
-	struct buffers b = { .p = p, .at = at, .count = count, .left = bytes, .writes = writes };
-
-	bpf_loop(CALL_VECTORS, each_buffer, &b, 0);
-	if (b.failed)
-		p->counts.cut_vectors++;
+	s->buffers.at = at;
+	s->buffers.count = count;
+	s->buffers.left = bytes;
+	s->buffers.writes = writes;
+	s->buffers.failed = 0;
+	bpf_loop(CALL_VECTORS, each_buffer, &s, 0);
+	if (s->buffers.failed)
+		s->p.counts.cut_vectors++;
 }
 
-static __always_inline void one_message(struct pairing *p, uint64_t at, uint64_t bytes, uint32_t writes)
+static __always_inline void one_message(struct scratch *s, uint64_t at, uint64_t bytes, uint32_t writes)
 {
-	struct message_of_user message;
+	struct message_of_user *message = &s->message.message;
 
-	if (bpf_probe_read_user(&message, sizeof message, (void *)at))
-		p->counts.cut_vectors++;
+	if (bpf_probe_read_user(message, sizeof *message, (void *)at))
+		s->p.counts.cut_vectors++;
 	else
-		all_buffers(p, message.buffers, message.buffer_count, bytes, writes);
+		all_buffers(s, message->buffers, message->buffer_count, bytes, writes);
 }
-
-struct messages {
-	struct pairing *p;
-	uint64_t at;
-	uint64_t moved;
-	uint32_t count, writes;
-};
 
 static long add_message(uint32_t i, void *context)
 {
-	struct messages *m = context;
-	struct message_of_many one;
+	struct scratch *s = *(struct scratch **)context;
+	struct messages *m = &s->messages;
+	struct message_of_many *one = &s->message;
 
 	if (i >= m->count)
 		return 1;
-	if (bpf_probe_read_user(&one, sizeof one, (void *)(m->at + i * sizeof one)))
+	if (bpf_probe_read_user(one, sizeof *one, (void *)(m->at + i * sizeof *one)))
 		return 1;
-	m->moved += one.bytes;
-	m->p->total = one.bytes;
-	all_buffers(m->p, one.message.buffers, one.message.buffer_count, one.bytes, m->writes);
+	m->moved += one->bytes;
+	s->p.total = one->bytes;
+	all_buffers(s, one->message.buffers, one->message.buffer_count, one->bytes, m->writes);
 	return 0;
 }
 
 /* Bytes of all of them. */
-static __always_inline uint64_t many_messages(struct pairing *p, uint64_t at, uint32_t count, uint32_t writes)
+static __always_inline uint64_t many_messages(struct scratch *s, uint64_t at, uint32_t count, uint32_t writes)
 {
-	struct messages m = { .p = p, .at = at, .count = count, .writes = writes };
-
+	s->messages.at = at;
+	s->messages.moved = 0;
+	s->messages.count = count;
+	s->messages.writes = writes;
 	if (count > CALL_MESSAGES)
-		p->counts.cut_vectors++;
-	bpf_loop(CALL_MESSAGES, add_message, &m, 0);
-	return m.moved;
+		s->p.counts.cut_vectors++;
+	bpf_loop(CALL_MESSAGES, add_message, &s, 0);
+	return s->messages.moved;
 }
 
 /* ---- Files ----------------------------------------------------------------------------------------------------------------- */
@@ -138,7 +115,7 @@ static __always_inline void name_inode(struct inode *inode, uint64_t *ret_inode,
 }
 
 /* Which file it is; its facts are taken when it is new. */
-static __always_inline int identify(struct scratch *s, struct task_struct *task, uint32_t fd, uint32_t sink, uint64_t *ret_inode,
+static __always_inline int identify(struct task_struct *task, uint32_t fd, uint32_t sink, uint64_t *ret_inode,
 				    uint32_t *ret_device)
 {
 	uint64_t file = file_of(task, fd);
@@ -148,7 +125,7 @@ static __always_inline int identify(struct scratch *s, struct task_struct *task,
 		return -1;
 	inode = BPF_CORE_READ((struct file *)file, f_inode);
 	name_inode(inode, ret_inode, ret_device);
-	know_file(s, file, *ret_inode, *ret_device, sink);
+	know_file(file, *ret_inode, *ret_device, sink);
 	return 0;
 }
 
@@ -163,11 +140,11 @@ static __always_inline void read_call(struct scratch *s, uint32_t kind)
 	p->vector = kind & (CALL_VECTOR | CALL_MESSAGE | CALL_MANY) ? 1 : 0;
 	p->head = 0;
 	if (kind & CALL_VECTOR)
-		all_buffers(p, s->arguments[1], s->arguments[2], bytes, 0);
+		all_buffers(s, s->arguments[1], s->arguments[2], bytes, 0);
 	else if (kind & CALL_MESSAGE)
-		one_message(p, s->arguments[1], bytes, 0);
+		one_message(s, s->arguments[1], bytes, 0);
 	else if (kind & CALL_MANY)
-		bytes = many_messages(p, s->arguments[1], bytes, 0);
+		bytes = many_messages(s, s->arguments[1], bytes, 0);
 	else	/* recv with MSG_TRUNC says more than came */
 		pairing_read(p, s->arguments[1], bytes < s->arguments[2] ? bytes : s->arguments[2]);
 	p->counts.reads++;
@@ -177,15 +154,13 @@ static __always_inline void read_call(struct scratch *s, uint32_t kind)
 /* Of the call that ends: bytes that come from no read, and where they went. */
 static __always_inline uint64_t note_unpaired(struct scratch *s, uint64_t before)
 {
+	struct event_file_key key = { .inode = s->p.inode, .device = s->p.device, .sink = 1 };
 	uint64_t bytes = s->p.counts.unpaired_write_bytes - before;
 	struct event_file *file;
 
 	if (bytes < PAIRING_COPY_LEAST)
 		return 0;
-	s->file_key.inode = s->p.inode;
-	s->file_key.device = s->p.device;
-	s->file_key.sink = 1;
-	file = bpf_map_lookup_elem(&files, &s->file_key);
+	file = bpf_map_lookup_elem(&files, &key);
 	if (file)
 		__sync_fetch_and_add(&file->unpaired, bytes);
 	return bytes;
@@ -199,11 +174,11 @@ static __always_inline void write_call(struct scratch *s, uint32_t kind)
 	p->total = bytes;
 	p->charged = p->paired = p->copies = 0;
 	if (kind & CALL_VECTOR)
-		all_buffers(p, s->arguments[1], s->arguments[2], bytes, 1);
+		all_buffers(s, s->arguments[1], s->arguments[2], bytes, 1);
 	else if (kind & CALL_MESSAGE)
-		one_message(p, s->arguments[1], bytes, 1);
+		one_message(s, s->arguments[1], bytes, 1);
 	else if (kind & CALL_MANY)
-		bytes = p->again ? 0 : many_messages(p, s->arguments[1], bytes, 1);
+		bytes = p->again ? 0 : many_messages(s, s->arguments[1], bytes, 1);
 	else
 		pairing_write(p, s->arguments[1], s->arguments[2], bytes);
 	if (p->again)
@@ -230,9 +205,9 @@ static __always_inline void move_call(struct scratch *s, struct task_struct *tas
 	__builtin_memset(&p->slot, 0, sizeof p->slot);
 	p->slot.used = 1;
 	p->slot.tid = p->tid;
-	if (from >= 0 && identify(s, task, s->arguments[from & 3], 0, &p->slot.inode, &p->slot.device))
+	if (from >= 0 && identify(task, s->arguments[from & 3], 0, &p->slot.inode, &p->slot.device))
 		return;
-	if (identify(s, task, s->arguments[to & 3], 1, &p->inode, &p->device))
+	if (identify(task, s->arguments[to & 3], 1, &p->inode, &p->device))
 		return;
 	p->total = s->result;
 	p->charged = 0;
@@ -289,7 +264,7 @@ static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 	struct pt_regs *regs = (struct pt_regs *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct scratch *s = scratch_of_this_cpu();
-	uint32_t nr = CALL_NUMBER(regs), kind;
+	uint32_t nr = CALL_NUMBER(regs), number = nr, kind;
 	int64_t result = ctx[1];
 	struct pairing *p;
 
@@ -301,7 +276,8 @@ static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 		p->counts.calls_32_bit++;
 		return 0;
 	}
-	kind = nr < 512 ? call_kinds[nr] : 0;
+	barrier_var(number);	/* or the compiler drops the mask, by which the verifier of Linux 6.1 sees the bound */
+	kind = nr < CALL_NUMBERS ? call_kinds[number & (CALL_NUMBERS - 1)] : 0;
 	if (!kind)
 		return 0;
 	p->counts.uring_calls += kind == CALL_ENTERS_RING;
@@ -321,7 +297,7 @@ static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 		move_call(s, task, nr);
 		return 0;
 	}
-	if (identify(s, task, s->arguments[0], kind & CALL_WRITES ? 1 : 0, &p->inode, &p->device))
+	if (identify(task, s->arguments[0], kind & CALL_WRITES ? 1 : 0, &p->inode, &p->device))
 		return 0;
 	if (kind & CALL_WRITES)
 		write_call(s, kind);

@@ -179,8 +179,10 @@ static __always_inline void take_path(struct scratch *s, uint64_t file)
 
 /* ---- All of it ------------------------------------------------------------------------------------------------------------- */
 
-BOTH int take_facts(struct scratch *s, uint64_t address, uint32_t sink)
+/* Linux 6.1 takes no memory that a function was passed for a map's key or value: the scratch is looked up again. */
+BOTH int take_facts(uint64_t address, uint32_t sink)
 {
+	struct scratch *s = scratch_of_this_cpu();
 	struct file *from = (struct file *)address;
 	struct inode *inode = BPF_CORE_READ(from, f_inode);
 	const struct file_operations *f_op = BPF_CORE_READ(from, f_op);
@@ -218,7 +220,7 @@ BOTH int take_facts(struct scratch *s, uint64_t address, uint32_t sink)
 
 /* Remembers, by two bits, that a file's facts were taken lately. A file that shares both with others waits for user space to
  * clear them. */
-static __always_inline void know_file(struct scratch *s, uint64_t file, uint64_t inode, uint32_t device, uint32_t sink)
+static __always_inline void know_file(uint64_t file, uint64_t inode, uint32_t device, uint32_t sink)
 {
 	uint64_t hash = pairing_mix(inode, (uint64_t)device << 1 | sink);
 	uint64_t *a = &files_known[hash & 8191], *b = &files_known[hash >> 13 & 8191];
@@ -228,7 +230,7 @@ static __always_inline void know_file(struct scratch *s, uint64_t file, uint64_t
 		return;
 	*a |= bit_a;
 	*b |= bit_b;
-	take_facts(s, file, sink);
+	take_facts(file, sink);
 }
 
 #endif

@@ -137,11 +137,44 @@ struct {
 	__type(value, struct ring_request);
 } requests SEC(".maps");
 
-/* Of one processor. A tracepoint's program is neither moved nor preempted, so it has this for itself. */
+struct buffer_of_user {		/* struct iovec */
+	uint64_t base, bytes;
+};
+
+struct message_of_user {	/* struct user_msghdr; of recvmmsg and sendmmsg with its length behind */
+	uint64_t name, name_bytes;
+	uint64_t buffers, buffer_count;
+	uint64_t control, control_bytes;
+	uint64_t flags;
+};
+
+struct message_of_many {
+	struct message_of_user message;
+	uint32_t bytes, zero;
+};
+
+/* Where a call's buffers are, and how far the loop over them is. */
+struct buffers {
+	uint64_t at;	/* of the array of buffers */
+	uint64_t count, left;
+	uint32_t writes, failed;
+};
+
+struct messages {
+	uint64_t at;
+	uint64_t moved;
+	uint32_t count, writes;
+};
+
+/* Of one processor. A tracepoint's program is neither moved nor preempted, so it has this for itself. Loops count in here, not
+ * on the stack: all functions that stand in one another have 512 bytes together. */
 struct scratch {
 	struct pairing p;
 	uint64_t arguments[4];
 	int64_t result;
+	struct buffers buffers;
+	struct messages messages;
+	struct message_of_many message;
 	struct event_file_key file_key;
 	struct event_file file;
 	struct event_path path;

@@ -62,25 +62,32 @@ static __always_inline uint64_t summary_of(uint64_t inode, uint32_t device, uint
 	return EVENT_SUMMARY | (file ? (uint64_t)file->facts << 8 | file->kind : 0);
 }
 
+/* By the scratch, which p is part of: see take_facts. */
 static inline struct event_flow *pairing_flow(struct pairing *p)
 {
-	struct event_flow *flow = bpf_map_lookup_elem(&flows, &p->key);
+	struct scratch *s = scratch_of_this_cpu();
+	struct event_flow_key *key;
+	struct event_flow *flow;
 
+	if (!s)
+		return NULL;
+	key = &s->p.key;
+	flow = bpf_map_lookup_elem(&flows, key);
 	if (flow)
 		return flow;
 	if (flow_count >= exact_flows) {
-		p->key.from_inode = summary_of(p->key.from_inode, p->key.from_device, 0);
-		p->key.to_inode = summary_of(p->key.to_inode, p->key.to_device, 1);
-		flow = bpf_map_lookup_elem(&flows, &p->key);
+		key->from_inode = summary_of(key->from_inode, key->from_device, 0);
+		key->to_inode = summary_of(key->to_inode, key->to_device, 1);
+		flow = bpf_map_lookup_elem(&flows, key);
 		if (flow)
 			return flow;
 	}
-	p->fresh.first_ns = p->fresh.last_ns = bpf_ktime_get_ns();
-	if (bpf_map_update_elem(&flows, &p->key, &p->fresh, BPF_NOEXIST) == 0)
+	s->p.fresh.first_ns = s->p.fresh.last_ns = bpf_ktime_get_ns();
+	if (bpf_map_update_elem(&flows, key, &s->p.fresh, BPF_NOEXIST) == 0)
 		__sync_fetch_and_add(&flow_count, 1);
-	want_site(p, p->key.site_read);
-	want_site(p, p->key.site_write);
-	return bpf_map_lookup_elem(&flows, &p->key);
+	want_site(p, key->site_read);
+	want_site(p, key->site_write);
+	return bpf_map_lookup_elem(&flows, key);
 }
 
 struct mapping {
@@ -117,7 +124,7 @@ static inline int pairing_mapped(struct pairing *p)
 	p->slot.inode = BPF_CORE_READ(inode, i_ino);
 	p->slot.device = BPF_CORE_READ(inode, i_sb, s_dev);
 	p->slot.bytes = mapping.end - p->at > UINT32_MAX ? UINT32_MAX : mapping.end - p->at;
-	know_file(scratch_of_this_cpu(), mapping.file, p->slot.inode, p->slot.device, 0);
+	know_file(mapping.file, p->slot.inode, p->slot.device, 0);
 	return 0;
 }
 

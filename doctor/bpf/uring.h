@@ -94,8 +94,7 @@ BOTH int take_buffers(struct scratch *s, uint64_t address, uint32_t kind)
 	return 0;
 }
 
-SEC("tp_btf/io_uring_submit_req")
-int BPF_PROG(doctor_ring_submit, struct io_kiocb *request)
+static __always_inline int submitted(void *ctx, struct io_kiocb *request)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	uint64_t id = bpf_get_current_pid_tgid(), key;
@@ -126,6 +125,19 @@ int BPF_PROG(doctor_ring_submit, struct io_kiocb *request)
 	}
 	bpf_map_update_elem(&requests, &key, &s->request, BPF_ANY);
 	return 0;
+}
+
+SEC("tp_btf/io_uring_submit_req")
+int BPF_PROG(doctor_ring_submit, struct io_kiocb *request)
+{
+	return submitted(ctx, request);
+}
+
+/* The same up to Linux 6.2; user space loads the one that fits. */
+SEC("tp_btf/io_uring_submit_sqe")
+int BPF_PROG(doctor_ring_submit_entry, struct io_kiocb *request, bool must_not_wait)
+{
+	return submitted(ctx, request);
 }
 
 /* ---- Completing ------------------------------------------------------------------------------------------------------------ */
@@ -170,7 +182,7 @@ BOTH int pair_request(struct scratch *s, uint64_t file, uint64_t bytes)
 	inode = BPF_CORE_READ((struct file *)file, f_inode);
 	p->inode = BPF_CORE_READ(inode, i_ino);
 	p->device = BPF_CORE_READ(inode, i_sb, s_dev);
-	know_file(s, file, p->inode, p->device, b.writes ? 1 : 0);
+	know_file(file, p->inode, p->device, b.writes ? 1 : 0);
 	p->tgid = s->request.tgid;
 	p->tid = s->request.tid;
 	p->site = s->request.site;
