@@ -442,6 +442,20 @@ static int sum_counts(struct feed_bpf *feed, struct event_counts *sum)
 	return result;
 }
 
+/*
+ * A program that runs on a processor is not begun once more there. Linux 7 preempts it, and what others call meanwhile on that
+ * processor is not seen, whoever they are: the kernel counts that.
+ */
+static uint64_t missed_calls(const struct feed_bpf *feed)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t bytes = sizeof info;
+
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(feed->skeleton->progs.doctor_call), &info, &bytes))
+		return 0;
+	return info.recursion_misses;
+}
+
 static int bpf_collect(struct feed *base, struct model *model)
 {
 	struct feed_bpf *feed = (struct feed_bpf *)base;
@@ -464,6 +478,7 @@ static int bpf_collect(struct feed *base, struct model *model)
 	if (!feed->sees_ring)
 		counts.uring_blind = counts.uring_calls;
 	collect_counts(model, &counts);
+	model->coverage.missed_calls = missed_calls(feed);
 	return result;
 }
 

@@ -65,7 +65,7 @@ static int say_why(struct feed_error *error, int result)
 	if ((result == -EPERM || result == -EACCES) && (!bpf || !perfmon))
 		return fail(error, EXIT_RIGHTS, result, "%s%s%s missing; as root it works, and %s", bpf ? "" : "CAP_BPF",
 			    bpf || perfmon ? "" : " and ", perfmon ? " is" : bpf ? "CAP_PERFMON is" : "CAP_PERFMON are", instead);
-	if ((result == -EPERM || result == -EACCES) && is_confidential())
+	if (is_confidential())	/* -EPERM, or -EINVAL: no helper that reads memory is known then */
 		return fail(error, EXIT_RIGHTS, result, "the kernel is locked down to \"confidentiality\", which forbids BPF to read "
 			    "memory; %s", instead);
 	if (result == -EPERM || result == -EACCES)

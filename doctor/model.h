@@ -155,6 +155,7 @@ struct coverage {
 	uint64_t reads, writes, read_bytes, write_bytes;	/* all of the class, paired or not */
 	uint64_t unpaired_read_bytes, unpaired_write_bytes;
 	uint64_t lost_pairs, lost_bytes;	/* evicted or raced slots */
+	uint64_t missed_calls;		/* of whatever process: the kernel ran none of our program for them */
 	uint64_t lost_flows;		/* table full: their bytes stand in lost_bytes */
 	uint64_t cut_vectors;		/* longer than are walked */
 	uint64_t io_uring_calls, io_uring_blind;	/* enters; requests with buffers we cannot read */

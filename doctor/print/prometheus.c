@@ -49,6 +49,7 @@ static void unseen(FILE *to, const struct coverage *c)
 {
 	const struct { const char *what; uint64_t count; } rows[] = {
 		{ "lost_pairs", c->lost_pairs }, { "lost_flows", c->lost_flows }, { "cut_vectors", c->cut_vectors },
+		{ "missed_calls", c->missed_calls },
 		{ "io_uring_blind", c->io_uring_blind }, { "calls_32_bit", c->calls_32_bit }, { "no_stack", c->no_stack },
 		{ "unnamed", c->unnamed }, { "ended", c->ended },
 	};

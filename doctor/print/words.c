@@ -272,7 +272,7 @@ bool print_coverage_complete(const struct model *model)
 			return false;
 	/* A burst of ptrace is a sample: what runs between two of them is not seen. */
 	return model->engine != ENGINE_PTRACE && !c->bursts && !c->lost_pairs && !c->lost_bytes && !c->lost_flows &&
-	       !c->cut_vectors && !c->io_uring_blind && !c->calls_32_bit && !c->no_stack &&
+	       !c->missed_calls && !c->cut_vectors && !c->io_uring_blind && !c->calls_32_bit && !c->no_stack &&
 	       !words_unknown_ends(model);
 }
 
