@@ -197,12 +197,25 @@ int advice_all(struct model *model)
 	return 0;
 }
 
-/* kTLS would be the way (SSL_OP_ENABLE_KTLS of OpenSSL 3, with SSL_sendfile), but no patient has proven it: no kernel that the
- * tests ran on has it. */
 const char *advice_tls(const struct coverage *coverage)
 {
 	if (!coverage->tls_records)
 		return NULL;
-	return "TLS in the program: it has to see the bytes to encrypt them. With TLS in the kernel (kTLS) sendfile(2) could be used "
-	       "again; that this helps here has not been tried";
+	return "TLS in the program: it has to see the bytes to encrypt them";
+}
+
+/* Languages but C and C++ reach OpenSSL by a binding that may have no SSL_sendfile; and who uses kTLS need not be told. */
+const char *advice_tls_mend(const struct model *model)
+{
+	bool native = false;
+
+	for (uint32_t i = 0; i < model->process_count; i++)
+		native |= model->processes[i].runtime == RUNTIME_C || model->processes[i].runtime == RUNTIME_CXX;
+	for (uint32_t i = 0; i < model->file_count; i++)
+		if (model->files[i].ulp_tls)
+			return NULL;
+	if (!native || !model->coverage.tls_records)
+		return NULL;
+	return "where OpenSSL makes them, and they come from a file: SSL_OP_ENABLE_KTLS, and after the handshake, if BIO_get_ktls_send() "
+	       "says so, SSL_sendfile(3); the kernel needs its module tls";
 }

@@ -32,4 +32,7 @@ int advice_all(struct model *model);
 /* What to say of writes that begin as TLS records do, and have no flow: a sentence on why, or NULL where there are none. */
 const char *advice_tls(const struct coverage *coverage);
 
+/* What would mend that, by the patient c-tls of tests/doctor/mend/; NULL: nothing that is known to. */
+const char *advice_tls_mend(const struct model *model);
+
 #endif

@@ -207,7 +207,13 @@ static void coverage(FILE *to, const struct model *model)
 	if (advice_tls(&model->coverage)) {
 		fprintf(to, "<p>%s records of TLS were written. ", words_number(model->coverage.tls_records, number));
 		stranger(to, advice_tls(&model->coverage));
-		fputs(".</p>\n", to);
+		fputs(".", to);
+		if (advice_tls_mend(model)) {
+			fputs(" <b>Mend</b>: ", to);
+			stranger(to, advice_tls_mend(model));
+			fputs(".", to);
+		}
+		fputs("</p>\n", to);
 	}
 	fputs("<p class=\"soft\">leat-doctor(1) explains every word of this page.</p>\n", to);
 }

@@ -236,6 +236,7 @@ static void coverage(struct json *json, const struct model *model)
 	json_integer(json, "calls_32_bit", c->calls_32_bit);
 	json_integer(json, "tls_records", c->tls_records);
 	json_text(json, "tls_why", advice_tls(c));
+	json_text(json, "tls_mend", advice_tls_mend(model));
 	json_integer(json, "no_stack", c->no_stack);
 	json_integer(json, "unknown_ends", words_unknown_ends(model));
 	json_integer(json, "unnamed", c->unnamed);

@@ -150,9 +150,10 @@ static void one(struct line *line, const struct model *model, const struct findi
 }
 
 /* Writes that are no flow, because what was read is encrypted before it is written. */
-static void tls(struct line *line, const struct coverage *coverage)
+static void tls(struct line *line, const struct model *model)
 {
-	const char *why = advice_tls(coverage);
+	const struct coverage *coverage = &model->coverage;
+	const char *why = advice_tls(coverage), *mend = advice_tls_mend(model);
 	char text[LINE_TEXT], number[WORDS_NUMBER];
 
 	if (!why)
@@ -168,6 +169,8 @@ static void tls(struct line *line, const struct coverage *coverage)
 	line_words(line, text);
 	line_end(line);
 	labelled(line, "why", why);
+	if (mend)
+		labelled(line, "mend", mend);
 }
 
 /* A report for eyes ends somewhere; what is left out is said. */
@@ -237,7 +240,7 @@ int print_text(FILE *to, const struct model *model, const struct print_options *
 	header(&line, model);
 	line_end(&line);
 	findings(&line, model);
-	tls(&line, &model->coverage);
+	tls(&line, model);
 	if (model->finding_count || model->coverage.tls_records)
 		line_end(&line);
 	text_coverage(&line, model);

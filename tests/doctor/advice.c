@@ -351,13 +351,21 @@ static void strange_names(void)
 	CHECK(why_of(advised()));
 }
 
-static void tls_is_never_promised(void)
+static void tls(void)
 {
-	struct coverage coverage = { .tls_records = 0 };
-
-	CHECK(!advice_tls(&coverage));
-	coverage.tls_records = 1;
-	CHECK(strstr(advice_tls(&coverage), "kTLS"));
+	fresh(RUNTIME_C, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE);
+	CHECK(!advice_tls(&model.coverage));
+	CHECK(!advice_tls_mend(&model));
+	model.coverage.tls_records = 1;
+	CHECK(advice_tls(&model.coverage));
+	CHECK(strstr(advice_tls_mend(&model), "SSL_sendfile"));
+	CHECK(proven("c-tls file-tcp", "file-tcp"));
+	model.files[1].ulp_tls = true;	/* it has been mended */
+	CHECK(advice_tls(&model.coverage));
+	CHECK(!advice_tls_mend(&model));
+	fresh(RUNTIME_PYTHON, FILE_REGULAR, FILE_TCP, NULL, NULL);
+	model.coverage.tls_records = 1;
+	CHECK(!advice_tls_mend(&model));
 }
 
 static const struct test tests[] = {
@@ -368,6 +376,6 @@ static const struct test tests[] = {
 	TEST(names_stand_in_sentences),
 	TEST(silent_where_nothing_is_known),
 	TEST(strange_names),
-	TEST(tls_is_never_promised),
+	TEST(tls),
 };
 TEST_MAIN(tests)

@@ -31,6 +31,12 @@ build_uv() {
 	"${CC:-cc}" -O2 -D_GNU_SOURCE -I"$source/c" ${UV_FLAGS:-} "$source/c/$1" -o "$2" ${UV_FLAGS:-} -luv && command=("$2")
 }
 
+build_tls() {
+	have "${CC:-cc}" || return 1
+	echo '#include <openssl/ssl.h>' | "${CC:-cc}" -E - >/dev/null 2>&1 || { missing='libssl-dev is not installed'; return 1; }
+	"${CC:-cc}" -O2 -D_GNU_SOURCE -I"$source/c" "$source/c/$1" -o "$2" -lssl -lcrypto && command=("$2")
+}
+
 build_leat() {
 	local build=${LEAT_BUILD:-}
 	have "${CC:-cc}" || return 1
@@ -66,7 +72,7 @@ kernel='sendfile|sendfile64|copy_file_range|splice'
 user='write|writev|pwrite64|pwritev|pwritev2|sendto|sendmsg'
 trace=(strace -f -qq -o "$work/log" -e "trace=sendfile,copy_file_range,splice,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg")
 
-has_remedy() { [ -n "$1" ] && grep -qF "\"mend\": \"$1" "$work/report"; }
+has_remedy() { [ -n "$1" ] && grep -qF "mend\": \"$1" "$work/report"; }
 
 remedy_of() { # NAME ENDS
 	local pattern words
