@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # install.sh: installs by apt what tests/vm needs and the system lacks, and says so. Nothing is done when all is there.
 set -eu
+"$(dirname "$0")/../../ci/install-deps.sh" demo
 missing=''
 need() { # TOOL PACKAGE
 	PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null || missing="$missing $2"
