@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# archive.sh IN.a OUT.a: one object out of all of IN's, its hidden names made local.
+# archive.sh LD OBJCOPY AR IN.a OUT.a: one object out of all of IN's, its hidden names made local, by the tools of the target.
 set -eu
 object=$(mktemp "${TMPDIR:-/tmp}/leat-XXXXXX.o")
 trap 'rm -f "$object"' EXIT
-ld -r -o "$object" --whole-archive "$1"
-objcopy --localize-hidden "$object"
-rm -f "$2"
-ar rcsD "$2" "$object"
+"$1" -r -o "$object" --whole-archive "$4"
+"$2" --localize-hidden "$object"
+rm -f "$5"
+"$3" rcsD "$5" "$object"

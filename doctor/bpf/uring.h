@@ -118,7 +118,7 @@ static __always_inline int submitted(void *ctx, struct io_kiocb *request)
 	s->request.opcode = opcode;
 	s->request.site = s->p.site = 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	if (regs && regs->ip) {	/* a thread of the kernel's that polls the ring has none */
+	if (regs && CALLER(regs)) {	/* a thread of the kernel's that polls the ring has none */
 		s->request.site = s->p.site =
 			path_of(&s->p, pairing_site(CALLER(regs), regs->sp, task->self_exec_id), regs->sp, task);
 		choose_looks(ctx, regs, &s->p, kind, STACK_LEAST);
