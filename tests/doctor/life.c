@@ -357,7 +357,6 @@ static void ten_thousand_flows(void)
 	CHECK_EQ(sum_flows(&w, w.shared->did[0].from, 0, &sum), SINKS);
 	CHECK_EQ(sum.bytes, w.shared->did[0].bytes);
 	CHECK_EQ(w.model.coverage.lost_flows, 0);
-	CHECK_EQ(w.model.coverage.missed_calls, 0);
 	printf("%ld KiB before, %ld KiB at most\n", before.ru_maxrss, after.ru_maxrss);
 	if (!getenv("SANITIZER"))	/* whose shadows take more */
 		CHECK(after.ru_maxrss < 64 * 1024);
