@@ -29,7 +29,7 @@ without() {
 old() {
 	strace -o log true 2>err || { misses "strace: $(cat err)"; return; }
 	run 3 bpf_says EINVAL "$LEAT" doctor --engine bpf -p $$ -d 0.1
-	sentence 'needs Linux 5.17 or later'
+	sentence 'does not take the BPF program .*, which is for 5\.17 and later'
 	run 3 bpf_says EPERM "$LEAT" doctor --engine bpf -p $$ -d 0.1
 	sentence 'refuses to load the BPF program'
 	run 1 bpf_says ENOMEM "$LEAT" doctor --engine bpf -p $$ -d 0.1

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# rights: what leat doctor can tell with exactly which capabilities, of one's own processes and of root's, whose program only root
-# may read: the table of leat-doctor(1), RIGHTS, row by row. And what it keeps of them while it watches.
+# rights: what leat doctor can tell with exactly which capabilities, of one's own processes and of root's, whose program all or only
+# root may read: the table of leat-doctor(1), RIGHTS, row by row. And what it keeps of them while it watches.
 set -uo pipefail
 . "$LEAT_SOURCE/tests/cli/lib.sh"
 # shellcheck disable=SC2034 # parts ends with it
@@ -52,7 +52,8 @@ chmod 755 . patient; chmod 644 block
 mkdir -m 700 hidden && cp patient hidden/ && chmod 700 hidden/patient && mkdir -m 777 open
 as '' ./patient block open/own-sink & own=$!
 hidden/patient block others-sink & others=$!
-trap 'kill $own $others; wait' EXIT
+./patient block public-sink & public=$!
+trap 'kill $own $others $public; wait' EXIT
 
 # tells PID CAPABILITIES SINK NAMED: the report has the sink by its path, and of the culprit the function, the address or nothing
 tells() {
@@ -84,6 +85,7 @@ table() {
 	tells $own 'bpf perfmon' own-sink 'pump with-line loop'
 	tells $others 'bpf perfmon' others-sink 'nothing None none'
 	tells $others 'bpf perfmon sys_ptrace' others-sink 'address None none'
+	tells $public 'bpf perfmon sys_ptrace' public-sink 'pump with-line loop'
 	tells $others 'bpf perfmon sys_ptrace dac_read_search' others-sink 'pump with-line loop'
 }
 
