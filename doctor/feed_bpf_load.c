@@ -71,7 +71,7 @@ static int say_why(struct feed_error *error, int result)
 	if (result == -EPERM || result == -EACCES)
 		return fail(error, EXIT_RIGHTS, result, "the kernel refuses to load the BPF program (%s): a container, or the sysctl "
 			    "kernel.unprivileged_bpf_disabled; %s", strerror(-result), instead);
-	if (result == -ENOMEM || result == -E2BIG)
+	if (result == -ENOMEM)
 		return fail(error, EXIT_FAILED, result, "there is no memory for the BPF maps (%s)", strerror(-result));
 	uname(&system);
 	return fail(error, EXIT_RIGHTS, result, "Linux %s does not take the BPF program (%s), which is for 5.17 and later; %s",
