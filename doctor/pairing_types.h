@@ -75,6 +75,7 @@ struct pairing {
 	uint32_t set_number;
 	struct pairing_slot slot;	/* the read it comes from */
 	struct pairing_slot by_address;	/* the one that seemed so while others are looked at */
+	uint32_t forgotten;		/* it begins as a read does that had no room: lost, if nothing else is found for it */
 	int32_t equal;			/* whether the piece is still what was read: pairing_compare */
 	struct event_flow_key key;
 	struct event_flow fresh;

@@ -123,10 +123,7 @@ PAIRING_FUNCTION int pairing_copied(struct pairing *p, uint64_t at, uint64_t res
 		return 1;
 	}
 	forgotten = pairing_forgotten(p, (uint32_t)(first >> 8));
-	if (forgotten && !p->again && (*forgotten >> 32 == first >> 32 || (uint32_t)*forgotten == first >> 32)) {
-		p->counts.lost_pairs++;
-		p->counts.lost_bytes += rest;
-	}
+	p->forgotten = forgotten && !p->again && (*forgotten >> 32 == first >> 32 || (uint32_t)*forgotten == first >> 32);
 	return 0;
 }
 
@@ -312,6 +309,7 @@ static inline int pairing_is_stale(struct pairing *p)
 static inline int pairing_find(struct pairing *p, uint64_t *ret_gap)
 {
 	p->equal = 0;
+	p->forgotten = 0;
 	if (pairing_same(p, p->at)) {
 		p->how = HOW_SAME_BUFFER;
 	} else if (pairing_inside(p, p->at, p->rest, ret_gap)) {
@@ -342,6 +340,10 @@ PAIRING_FUNCTION int pairing_next(struct pairing *p)
 	if (!p || !p->rest)
 		return 1;
 	if (!pairing_find(p, &gap)) {
+		if (p->forgotten) {
+			p->counts.lost_pairs++;
+			p->counts.lost_bytes += gap ? gap : p->rest;
+		}
 		if (!gap)
 			return 1;
 		p->at += gap;
