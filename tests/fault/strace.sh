@@ -98,7 +98,7 @@ inject splice:error=EAGAIN:when=2..4 0 'no splice_pipe: urgent-data' small unix 
 inject recvfrom:error=EAGAIN:when=1..3 0 ' 300007 bytes by ' small unix tcp
 inject recvfrom:error=EINTR:when=1..3 0 ' 300007 bytes by ' small unix tcp -s
 inject recvfrom:error=ECONNRESET:when=2 1 'failed at the source: Connection reset' small unix tcp -c
-inject poll:error=EINTR:when=1..3 0 ' 300007 bytes by ' small pipe tcp
+inject poll:error=EINTR:when=1..3 0 ' 300007 bytes by ' small unix tcp	# which blocks: asked before each call
 
 echo 'LEAT_ROUTES'
 # routes VALUE PATTERN FROM TO [OPTIONS...]
