@@ -36,7 +36,20 @@ static void facts_of(int fd, struct event_file *ret)
 	facts_as(fd, false, ret);
 }
 
-/* Where it claims to know, sendfile(2) must agree; it may say that it does not. */
+/* Linux 5.10 has no sendfile from a character device that can be spliced. */
+static bool by_pipe(int fd)
+{
+	int pipes[2];
+	bool can;
+
+	CHECK_CALL(pipe2(pipes, O_NONBLOCK | O_CLOEXEC));
+	can = splice(fd, NULL, pipes[1], NULL, 1, SPLICE_F_NONBLOCK) >= 0;
+	close(pipes[0]);
+	close(pipes[1]);
+	return can;
+}
+
+/* Where it claims to know, sendfile(2), or splice(2) into a pipe, must agree; it may say that it does not. */
 static void as_sendfile_says(void)
 {
 	static const char *const paths[] = { "/proc/self/exe", "/dev/zero", "/dev/urandom", "/dev/null", "/sys/kernel/uevent_seqnum",
@@ -53,7 +66,7 @@ static void as_sendfile_says(void)
 			continue;
 		test_note(paths[i]);
 		facts_of(fd, &facts);
-		can = sendfile(pair[0], fd, NULL, 16) >= 0;
+		can = sendfile(pair[0], fd, NULL, 16) >= 0 || by_pipe(fd);
 		printf("%-28s kind %2u: %s; sendfile: %s\n", paths[i], facts.kind,
 		       facts.facts & EVENT_CAN_SPLICE_FROM	? "can" :
 		       facts.facts & EVENT_SPLICE_UNKNOWN ? "unknown" :
