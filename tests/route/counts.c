@@ -51,7 +51,7 @@ static void take_line(struct log *log, const char *line)
 	of->most = bytes > of->most ? bytes : of->most;
 	log->total++;
 	log->set_flags += strstr(line, "F_SETFL") != NULL;
-	if (strlen(log->list) + strlen(line) + 8 < sizeof log->list)
+	if (strlen(log->list) + strlen(line) + 10 <= sizeof log->list)
 		sprintf(log->list + strlen(log->list), "        %s\n", line);
 }
 
