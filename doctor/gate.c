@@ -42,11 +42,9 @@ static bool next(struct words *words, char word[static WORD_MOST])
 	} else {
 		while (n < WORD_MOST - 1 && *words->at && !isspace((unsigned char)*words->at) && !strchr("<>=", *words->at))
 			word[n++] = *words->at++;
-		if (*words->at && !isspace((unsigned char)*words->at) && !strchr("<>=", *words->at))
-			return false;
 	}
 	word[n] = 0;
-	return true;
+	return n < WORD_MOST - 1 || !*words->at || isspace((unsigned char)*words->at) || strchr("<>=", *words->at);
 }
 
 /* ---- Terms --------------------------------------------------------------------------------------------------------------------- */

@@ -110,6 +110,7 @@ static void one_of_several_is_enough(void)
 static void wrong_expressions_are_told(void)
 {
 	static const char *const wrong[] = {
+		"share > liiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii",
 		"", " ", "bounces", "bounce,copied", "bounce copied", "bounce and", "and bounce", "bounce or copied", "share", "share > ",
 		"share 5%", "share > 5", "share < 5%", "share = 5%", "share >> 5%", "share > five%", "share > -5%", "share > 101%",
 		"share > 0x5%", "share > inf%", "share > nan%", "bytes > 5x", "bytes > 5 m", "bytes > 1e30", "bytes > -1", "cpu > 5",
