@@ -27,7 +27,7 @@ static const struct way {
 	{ RECEIVER_WIRE, SINK_NONBLOCKING, 0, "file-tcp/raw,file-tcp/wrapped", "wire receiver and loopback MSS", COUNTED | TIMED },
 	{ RECEIVER_WIRE, SINK_NONBLOCKING, 1448, "file-tcp/raw", "MSS 1448", TIMED },
 	{ RECEIVER_ORDINARY, SINK_BLOCKING, 0, "file-tcp/raw", "ordinary receiver, blocking sink as the C loop's", TIMED },
-	{ RECEIVER_ORDINARY, SINK_NONBLOCKING, 0, "file-tcp/raw", "ordinary receiver, non-blocking sink", TIMED },
+	{ RECEIVER_ORDINARY, SINK_NONBLOCKING, 0, "file-tcp/raw,file-tcp/c-sendfile-poll", "ordinary receiver, non-blocking sink", TIMED },
 	{ RECEIVER_WIRE, SINK_BLOCKING, 0, "file-tcp/raw,file-tcp/wrapped", "blocking sink", COUNTED },
 };
 

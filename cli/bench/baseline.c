@@ -19,18 +19,31 @@
 
 #define CALL_MAX ((size_t)0x7ffff000)	/* what the kernel takes in one call */
 
+static int wait_for(int fd, short events, uint64_t until_ns)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	uint64_t now = now_ns();
+
+	if (now >= until_ns || poll(&p, 1, (int)((until_ns - now) / 1000000) + 1) == 0)
+		return -ETIMEDOUT;
+	return 0;
+}
+
 int serve_c_sendfile(struct job *job)
 {
 	off_t at = 0, end = (off_t)job->size;
-	int one = 1;
+	int one = 1, error;
 
-	if (job->shape->arg && setsockopt(job->out, IPPROTO_TCP, TCP_CORK, &one, sizeof one))
+	if (job->shape->arg == BY_CORK && setsockopt(job->out, IPPROTO_TCP, TCP_CORK, &one, sizeof one))
 		return -errno;
+	if (job->shape->arg == BY_POLL)
+		net_set_blocking(job->out, 0);
 	while (at < end) {
 		ssize_t n = sendfile(job->out, job->file, &at, CALL_MAX);
 
-		if (n <= 0)
-			return n ? -errno : -EIO;
+		error = n > 0 ? 0 : n == 0 ? -EIO : errno != EAGAIN ? -errno : wait_for(job->out, POLLOUT, job->until_ns);
+		if (error)
+			return error;
 		job_between(job);
 	}
 	job->outcome->bytes = at;
@@ -100,16 +113,6 @@ int serve_c_splice(struct job *job)
 	job->outcome->bytes = m > 0 ? at : m < 0 ? -errno : -EIO;
 	close(p[0]);
 	close(p[1]);
-	return 0;
-}
-
-static int wait_for(int fd, short events, uint64_t until_ns)
-{
-	struct pollfd p = { .fd = fd, .events = events };
-	uint64_t now = now_ns();
-
-	if (now >= until_ns || poll(&p, 1, (int)((until_ns - now) / 1000000) + 1) == 0)
-		return -ETIMEDOUT;
 	return 0;
 }
 

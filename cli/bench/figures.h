@@ -15,7 +15,8 @@ struct run;
 
 enum figure_kind { FIGURE_RATIO, FIGURE_CALLS, FIGURE_PAYLOAD_CALLS, FIGURE_CALLS_DIFFER };
 /* A figure may be meant for one way of measuring only. */
-enum figure_when { ALWAYS, WIRE, WIRE_AND_LOOPBACK_MSS, NOT_WIRE_AND_LOOPBACK_MSS, SINK_IS_NONBLOCKING, SINK_IS_BLOCKING };
+enum figure_when { ALWAYS, WIRE, WIRE_AND_LOOPBACK_MSS, NOT_WIRE_AND_LOOPBACK_MSS, ORDINARY_AND_NONBLOCKING,
+		   SINK_IS_NONBLOCKING, SINK_IS_BLOCKING };
 struct figure {
 	const char *what;
 	enum figure_kind kind;

@@ -25,6 +25,8 @@ enum {	/* struct shape.arg of a leat shape: what stands around the source */
 	ONLY_CLONE = 2048,	/* policy require, every other route off */
 };
 
+enum { BY_CORK = 1, BY_POLL = 2 };	/* struct shape.arg of a sendfile loop in C: under a cork; non-blocking */
+
 struct job;
 
 struct shape {
@@ -32,7 +34,7 @@ struct shape {
 	enum direction direction;
 	enum family family;
 	int (*serve)(struct job *job);	/* NULL: a Go program, go_mode says which */
-	uint64_t arg;			/* leat: WITH_...; C: bytes of buffer or pipe, or 1 for a cork */
+	uint64_t arg;			/* leat: WITH_...; C: bytes of buffer or pipe, or BY_... */
 	uint32_t skip, cut;		/* bytes of the file left out at its begin and end */
 	unsigned flags;
 	const char *go_mode;

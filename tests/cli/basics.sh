@@ -104,7 +104,7 @@ bench --html /nonexistent/dir/file --shape raw
 END
 
 run 0 "$LEAT" bench --list
-for name in raw limit section wrapped rate framed hash opaque c-sendfile c-sendfile-cork c-copy-32k c-copy-256k c-splice-64k \
+for name in raw limit section wrapped rate framed hash opaque c-sendfile c-sendfile-cork c-sendfile-poll c-copy-32k c-copy-256k c-splice-64k \
 	c-splice-1m go-raw go-wrapped go-limit go-section; do
 	says out "^file-tcp +$name "
 done
