@@ -33,7 +33,7 @@ part() {
 		echo "FAIL $1: see above"
 	elif [ "$status" -eq 77 ]; then
 		echo "SKIP $1: $missing"
-		skipped=$((skipped + 1))
+		skipped=$((${skipped:-0} + 1))
 	else
 		echo "ok   $1"
 	fi
