@@ -4,7 +4,7 @@
  * when there are more places than NODES_MOST it is the others whose inner frames are missing.
  */
 #include "flame.h"
-#include "../escape.h"
+#include "escape.h"
 #include "../verdict.h"
 #include "words.h"
 

@@ -5,7 +5,7 @@
  * the inner end. Flows of the same stack, call and verdict are one line.
  */
 #include "print.h"
-#include "../escape.h"
+#include "escape.h"
 #include "../verdict.h"
 #include "words.h"
 

@@ -4,7 +4,7 @@
 #include "print.h"
 #include "../advice.h"
 #include "../verdict.h"
-#include "json_out.h"
+#include "json.h"
 #include "words.h"
 
 #include <leat.h>

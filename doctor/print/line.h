@@ -4,7 +4,7 @@
 #ifndef DOCTOR_PRINT_LINE_H
 #define DOCTOR_PRINT_LINE_H
 
-#include "../escape.h"
+#include "escape.h"
 
 #include <stdbool.h>
 #include <stdio.h>

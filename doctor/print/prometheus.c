@@ -5,7 +5,7 @@
  * from one verdict to another; what the kernel counted are counters.
  */
 #include "print.h"
-#include "../escape.h"
+#include "escape.h"
 #include "../verdict.h"
 #include "words.h"
 

@@ -4,9 +4,9 @@
  * finding, at the culprit's line. Without a file and line a result has only the function's name.
  */
 #include "print.h"
-#include "../escape.h"
+#include "escape.h"
 #include "../verdict.h"
-#include "json_out.h"
+#include "json.h"
 #include "words.h"
 
 #include <leat.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Hostile texts in each output's manner: what comes out is bounded, valid there, and cannot do anything. */
-#include "../../doctor/escape.h"
+#include "../../cli/escape.h"
 
 #include "check.h"
 

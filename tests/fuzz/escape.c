@@ -2,7 +2,7 @@
 /* A stranger's text in each output's manner: valid there, bounded, and the same as a string. The first byte is a width. */
 #include "fuzz.h"
 
-#include "../../doctor/escape.c"
+#include "../../cli/escape.c"
 
 FUZZ_SEEDS("\x40main.justReader.Read", "\x05\033]0;x\a<script>&\"'\\;\n", "\x08\xe2\x80\xae\xff\xc0\xaf\xed\xa0\x80",
 	   "\x03\xe6\x97\xa5\xe6\x9c\xac\xf0\x9f\x98\x80", "\x10 a\xcc\x81\xcc\x81 \xe3\x80\x80")

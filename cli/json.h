@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* JSON as it is written: commas, indents, escapes. Knows nothing of the model. */
-#ifndef DOCTOR_PRINT_JSON_OUT_H
-#define DOCTOR_PRINT_JSON_OUT_H
+/* JSON as it is written: commas, indents, escapes. */
+#ifndef CLI_JSON_H
+#define CLI_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>

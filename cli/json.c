@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "json_out.h"
-#include "../escape.h"
+#include "json.h"
+#include "escape.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -4,8 +4,8 @@
  * any byte. What a reader gets is valid, bounded, and cannot move the cursor, end a string, open a tag or turn the direction
  * of writing. Knows the rules of each output; nothing of the model. All functions take NULL for "".
  */
-#ifndef DOCTOR_ESCAPE_H
-#define DOCTOR_ESCAPE_H
+#ifndef CLI_ESCAPE_H
+#define CLI_ESCAPE_H
 
 #include <stddef.h>
 #include <stdio.h>
