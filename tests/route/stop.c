@@ -205,6 +205,12 @@ static void on_signal(int signal)
 	stop = 1;
 }
 
+static void on_first_signal(int signal)
+{
+	signals++;
+	stop = signals > 1;
+}
+
 static void *send_signal(void *arg)
 {
 	usleep(60000);
@@ -264,34 +270,52 @@ static int ask_allow(struct leat_wrapper *wrapper, struct leat_budget *budget)
 
 static const struct leat_wrapper_ops ask_ops = { .name = "ask", .need = LEAT_NEED_NOTHING, .allow = ask_allow };
 
-static uint64_t ask_once(enum from silent)
+/* A call that has moved something ends by the first signal, whatever it is for; the next one has moved nothing yet. */
+static void *send_signals(void *arg)
+{
+	usleep(60000);
+	pthread_kill(main_thread, SIGUSR1);
+	return send_signal(arg);
+}
+
+/* How late it ended: only the wrapper can end it, and only a signal makes that it is asked. */
+static uint64_t ask_once(struct leat_source *source, struct leat_sink *sink, const char *note)
 {
 	struct asked asked = { .times = 0 };
-	struct leat_source source;
 	struct leat_report report;
-	struct to_end to;
 	pthread_t thread;
 	uint64_t late_ns;
-	int pair[2];
 
-	ends_alarm(20, from_names[silent]);
-	test_note(from_names[silent]);
+	ends_alarm(20, note);
+	test_note(note);
 	stop = 0;
-	if (silent == FROM_PIPE)
-		CHECK_CALL(pipe2(pair, O_CLOEXEC));
-	else
-		ends_pair(silent == FROM_TCP, pair);
-	leat_from_fd(&source, pair[0]);
-	to_make(&to, TO_TCP, SIZE, true);
-	leat_wrap(&source, leat_wrapper_init(&asked.wrapper, &ask_ops));
-	CHECK_EQ(pthread_create(&thread, NULL, send_signal, NULL), 0);
-	CHECK_EQ(leat_copy(&to.sink, &source, NULL, &report), -EINTR);
+	signals = 0;
+	leat_wrap(source, leat_wrapper_init(&asked.wrapper, &ask_ops));
+	CHECK_EQ(pthread_create(&thread, NULL, send_signals, NULL), 0);
+	CHECK_EQ(leat_copy(sink, source, NULL, &report), -EINTR);
 	late_ns = leat_now_ns();
 	pthread_join(thread, NULL);
 	late_ns = late_since_done(late_ns);
 	CHECK_EQ(report.side, LEAT_SIDE_WRAPPER);
 	CHECK_STR(report.culprit, "ask");
 	CHECK_SAY(asked.times < 50, "asked %u times", asked.times);
+	return late_ns;
+}
+
+static uint64_t ask_at_a_silent_source(enum from silent)
+{
+	struct leat_source source;
+	struct to_end to;
+	uint64_t late_ns;
+	int pair[2];
+
+	if (silent == FROM_PIPE)
+		CHECK_CALL(pipe2(pair, O_CLOEXEC));
+	else
+		ends_pair(silent == FROM_TCP, pair);
+	leat_from_fd(&source, pair[0]);
+	to_make(&to, TO_TCP, SIZE, true);
+	late_ns = ask_once(&source, &to.sink, from_names[silent]);
 	leat_close(&source);
 	to_close(&to);
 	close(pair[0]);
@@ -299,19 +323,35 @@ static uint64_t ask_once(enum from silent)
 	return late_ns;
 }
 
+static uint64_t ask_at_a_stuck_sink(enum to stuck)
+{
+	struct from_end from;
+	struct to_end to;
+	uint64_t late_ns;
+
+	from_make(&from, FROM_FILE, SIZE, true);
+	to_make_slow(&to, stuck, SIZE, true, 1000);
+	late_ns = ask_once(&from.source, &to.sink, to_names[stuck]);
+	from_close(&from);
+	to_close(&to);
+	return late_ns;
+}
+
 /* Without a stop flag a signal asks every allow again, also where nothing else would ever happen. */
 static void signal_asks_the_wrappers(void)
 {
 	static const enum from silent[] = { FROM_PIPE, FROM_TCP, FROM_UNIX };
-	struct sigaction action = { .sa_handler = on_signal };
+	static const enum to stuck[] = { TO_PIPE, TO_TCP, TO_UNIX };
+	struct sigaction action = { .sa_handler = on_first_signal };
 
 	main_thread = pthread_self();
-	sigaction(SIGUSR1, &action, NULL);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 12; i++) {
 		uint64_t late_ns = UINT64_MAX;
 
+		action.sa_flags = i / 6 ? SA_RESTART : 0;	/* with which a call that waits by itself would go on */
+		sigaction(SIGUSR1, &action, NULL);
 		for (int try = 0; try < TRIES && late_ns > LATE_NS; try++)
-			late_ns = ask_once(silent[i]);
+			late_ns = i % 6 < 3 ? ask_at_a_silent_source(silent[i % 6]) : ask_at_a_stuck_sink(stuck[i % 6 - 3]);
 		CHECK_LE(late_ns, LATE_NS);
 	}
 }
