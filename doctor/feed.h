@@ -66,6 +66,9 @@ struct feed_error {
 	char text[512];
 };
 
+/* Fills it; gives result. */
+int feed_fail(struct feed_error *error, int status, int result, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /* What poll says. */
 enum feed_state {
 	FEED_GOES_ON,

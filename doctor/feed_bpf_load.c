@@ -27,17 +27,6 @@
 
 #define SAMPLED_1_IN 16
 
-__attribute__((format(printf, 4, 5))) static int fail(struct feed_error *error, int status, int result, const char *format, ...)
-{
-	va_list args;
-
-	error->status = status;
-	va_start(args, format);
-	vsnprintf(error->text, sizeof error->text, format, args);
-	va_end(args);
-	return result;
-}
-
 /* ---- Why not --------------------------------------------------------------------------------------------------------------- */
 
 static bool is_confidential(void)
@@ -60,22 +49,22 @@ static int say_why(struct feed_error *error, int result)
 	const char *instead = "`--engine ptrace` needs no rights for processes of one's own";
 
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return fail(error, EXIT_RIGHTS, result, "this kernel does not describe its types (/sys/kernel/btf/vmlinux: %s); %s",
-			    strerror(errno), instead);
+		return feed_fail(error, EXIT_RIGHTS, result, "this kernel does not describe its types (/sys/kernel/btf/vmlinux: %s); %s",
+				 strerror(errno), instead);
 	if ((result == -EPERM || result == -EACCES) && (!bpf || !perfmon))
-		return fail(error, EXIT_RIGHTS, result, "%s%s%s missing; as root it works, and %s", bpf ? "" : "CAP_BPF",
-			    bpf || perfmon ? "" : " and ", perfmon ? " is" : bpf ? "CAP_PERFMON is" : "CAP_PERFMON are", instead);
+		return feed_fail(error, EXIT_RIGHTS, result, "%s%s%s missing; as root it works, and %s", bpf ? "" : "CAP_BPF",
+				 bpf || perfmon ? "" : " and ", perfmon ? " is" : bpf ? "CAP_PERFMON is" : "CAP_PERFMON are", instead);
 	if (is_confidential())	/* -EPERM, or -EINVAL: no helper that reads memory is known then */
-		return fail(error, EXIT_RIGHTS, result, "the kernel is locked down to \"confidentiality\", which forbids BPF to read "
-			    "memory; %s", instead);
+		return feed_fail(error, EXIT_RIGHTS, result, "the kernel is locked down to \"confidentiality\", which forbids BPF to read "
+				 "memory; %s", instead);
 	if (result == -EPERM || result == -EACCES)
-		return fail(error, EXIT_RIGHTS, result, "the kernel refuses to load the BPF program (%s): a container, or the sysctl "
-			    "kernel.unprivileged_bpf_disabled; %s", strerror(-result), instead);
+		return feed_fail(error, EXIT_RIGHTS, result, "the kernel refuses to load the BPF program (%s): a container, or the sysctl "
+				 "kernel.unprivileged_bpf_disabled; %s", strerror(-result), instead);
 	if (result == -ENOMEM)
-		return fail(error, EXIT_FAILED, result, "there is no memory for the BPF maps (%s)", strerror(-result));
+		return feed_fail(error, EXIT_FAILED, result, "there is no memory for the BPF maps (%s)", strerror(-result));
 	uname(&system);
-	return fail(error, EXIT_RIGHTS, result, "Linux %s does not take the BPF program (%s), which is for 5.17 and later; %s",
-		    system.release, strerror(-result), instead);
+	return feed_fail(error, EXIT_RIGHTS, result, "Linux %s does not take the BPF program (%s), which is for 5.17 and later; %s",
+			 system.release, strerror(-result), instead);
 }
 
 /* ---- What it is told ------------------------------------------------------------------------------------------------------- */
@@ -99,9 +88,9 @@ static int find_cgroup(struct feed_bpf *feed, struct feed_error *error)
 		snprintf(path, sizeof path, "%s/%s", top, name + (*name == '/'));
 	escape_text(shown, sizeof shown, ESCAPE_TERMINAL, path, 400);
 	if (statfs(path, &fs) || stat(path, &st))
-		return fail(error, EXIT_USAGE, -errno, "there is no cgroup %s: %s", shown, strerror(errno));
+		return feed_fail(error, EXIT_USAGE, -errno, "there is no cgroup %s: %s", shown, strerror(errno));
 	if (fs.f_type != CGROUP2_SUPER_MAGIC)
-		return fail(error, EXIT_USAGE, -EINVAL, "%s is no cgroup of version 2", shown);
+		return feed_fail(error, EXIT_USAGE, -EINVAL, "%s is no cgroup of version 2", shown);
 	for (const char *at = path + strlen(top); *at; at++)
 		level += *at == '/' && at[1] && at[1] != '/';
 	set->watch_cgroup = st.st_ino;
@@ -116,7 +105,7 @@ static int tell(struct feed_bpf *feed, struct feed_error *error)
 	uint64_t secret;
 
 	if (getrandom(&secret, sizeof secret, 0) != sizeof secret)
-		return fail(error, EXIT_FAILED, -errno, "there are no random numbers: %s", strerror(errno));
+		return feed_fail(error, EXIT_FAILED, -errno, "there are no random numbers: %s", strerror(errno));
 	set->secret = secret;
 	set->sampled_mask = options->full ? 0 : SAMPLED_1_IN - 1;
 	set->watch_all = options->target.all;
@@ -188,11 +177,11 @@ static int watch_one(struct feed_bpf *feed, const struct numbers *numbers, pid_t
 	uint32_t tgid;
 
 	if (result == -ENOEXEC)
-		return fail(error, EXIT_USAGE, result, "process %d is a thread of the kernel's: it has no memory to carry bytes through",
-			    (int)pid);
+		return feed_fail(error, EXIT_USAGE, result,
+				 "process %d is a thread of the kernel's: it has no memory to carry bytes through", (int)pid);
 	tgid = result ? 0 : tgid_of(numbers, process.pid);
 	if (!tgid)
-		return fail(error, EXIT_GONE, -ESRCH, "there is no process %d", (int)pid);
+		return feed_fail(error, EXIT_GONE, -ESRCH, "there is no process %d", (int)pid);
 	return feed_bpf_watch(feed, tgid, &process);
 }
 
@@ -216,7 +205,7 @@ static int watch_targets(struct feed_bpf *feed, struct feed_error *error)
 	int result = read_numbers(feed, &numbers);
 
 	if (result)
-		fail(error, EXIT_RIGHTS, result, "the kernel does not list its tasks to BPF: %s", strerror(-result));
+		feed_fail(error, EXIT_RIGHTS, result, "the kernel does not list its tasks to BPF: %s", strerror(-result));
 	for (unsigned i = 0; !result && i < target->pid_count; i++)
 		result = watch_one(feed, &numbers, target->pids[i], error);
 	if (!result && target->name)
@@ -271,7 +260,7 @@ int feed_bpf_load(struct feed_bpf *feed, struct feed_error *error)
 	libbpf_set_print(quiet);
 	feed->skeleton = doctor_bpf__open();
 	if (!feed->skeleton)
-		return fail(error, EXIT_FAILED, -errno, "the BPF program cannot be read: %s", strerror(errno));
+		return feed_fail(error, EXIT_FAILED, -errno, "the BPF program cannot be read: %s", strerror(errno));
 	result = tell(feed, error);
 	if (result)
 		return result;

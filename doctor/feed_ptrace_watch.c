@@ -14,7 +14,6 @@
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,17 +25,6 @@
 #define PIDFDS_MOST 512
 #define LISTED_MOST 4096	/* processes of a name, or of all */
 #define CGROUP_DEPTH 16
-
-__attribute__((format(printf, 4, 5))) static int fail(struct feed_error *error, int status, int result, const char *format, ...)
-{
-	va_list args;
-
-	error->status = status;
-	va_start(args, format);
-	vsnprintf(error->text, sizeof error->text, format, args);
-	va_end(args);
-	return result;
-}
 
 /* ---- What /proc says ------------------------------------------------------------------------------------------------------- */
 
@@ -317,9 +305,9 @@ static int check_cgroup(const char *name, struct feed_error *error)
 
 	escape_text(shown, sizeof shown, ESCAPE_TERMINAL, name, 200);
 	if (fd < 0)
-		return fail(error, EXIT_USAGE, result, "there is no cgroup %s: %s", shown, strerror(-result));
+		return feed_fail(error, EXIT_USAGE, result, "there is no cgroup %s: %s", shown, strerror(-result));
 	if (fstatfs(fd, &fs) || (fs.f_type != CGROUP2_SUPER_MAGIC && fs.f_type != CGROUP_SUPER_MAGIC))
-		result = fail(error, EXIT_USAGE, -EINVAL, "%s is no cgroup", shown);
+		result = feed_fail(error, EXIT_USAGE, -EINVAL, "%s is no cgroup", shown);
 	close(fd);
 	return result;
 }
@@ -331,12 +319,12 @@ static int begin_with(struct feed_ptrace *feed, pid_t pid, struct feed_error *er
 	int result = process_look(pid, &process);
 
 	if (result == -ENOEXEC)
-		return fail(error, EXIT_USAGE, result, "process %d is a thread of the kernel's: it has no memory to carry bytes through",
-			    (int)pid);
+		return feed_fail(error, EXIT_USAGE, result,
+				 "process %d is a thread of the kernel's: it has no memory to carry bytes through", (int)pid);
 	if (result)
-		return fail(error, EXIT_GONE, -ESRCH, "there is no process %d", (int)pid);
+		return feed_fail(error, EXIT_GONE, -ESRCH, "there is no process %d", (int)pid);
 	if (process.pid == (uint32_t)getpid())
-		result = fail(error, EXIT_USAGE, -EINVAL, "process %d is this one: nobody can trace himself", (int)pid);
+		result = feed_fail(error, EXIT_USAGE, -EINVAL, "process %d is this one: nobody can trace himself", (int)pid);
 	if (!result && find(feed, process.pid) == MODEL_NONE) {
 		if (add(feed, &process) != MODEL_NONE)
 			return 0;
@@ -392,24 +380,25 @@ int traced_explain(uint32_t number, int refused, struct feed_error *error)
 	bool all = privilege_has(CAP_SYS_PTRACE);
 
 	if (user < 0 || result == -ESRCH)
-		return fail(error, EXIT_GONE, -ESRCH, "there is no process %d", pid);
+		return feed_fail(error, EXIT_GONE, -ESRCH, "there is no process %d", pid);
 	if (tracer > 0)
-		return fail(error, EXIT_RIGHTS, result, "process %d is traced already, by %ld: a debugger or strace must let go of it "
-			    "first", pid, tracer);
+		return feed_fail(error, EXIT_RIGHTS, result, "process %d is traced already, by %ld: a debugger or strace must let go of it "
+				 "first", pid, tracer);
 	if (scope >= 3)
-		return fail(error, EXIT_RIGHTS, result, "this system forbids all ptrace (kernel.yama.ptrace_scope is 3, until it is "
-			    "booted again); the bpf engine needs CAP_BPF and CAP_PERFMON instead");
+		return feed_fail(error, EXIT_RIGHTS, result, "this system forbids all ptrace (kernel.yama.ptrace_scope is 3, until it is "
+				 "booted again); the bpf engine needs CAP_BPF and CAP_PERFMON instead");
 	if (!all && (uid_t)user != getuid())
-		return fail(error, EXIT_RIGHTS, result, "process %d belongs to user %ld: ptrace of others needs CAP_SYS_PTRACE, or root",
-			    pid, user);
+		return feed_fail(error, EXIT_RIGHTS, result, "process %d belongs to user %ld: ptrace of others needs "
+				 "CAP_SYS_PTRACE, or root", pid, user);
 	if (!all && scope == 2)
-		return fail(error, EXIT_RIGHTS, result, "this system lets only CAP_SYS_PTRACE use ptrace (kernel.yama.ptrace_scope is 2)");
+		return feed_fail(error, EXIT_RIGHTS, result,
+				 "this system lets only CAP_SYS_PTRACE use ptrace (kernel.yama.ptrace_scope is 2)");
 	if (!all && is_closed(number, user))
-		return fail(error, EXIT_RIGHTS, result, "process %d does not let others look into it (it is not dumpable: its program "
-			    "cannot be read, gives rights, or says so itself); that needs CAP_SYS_PTRACE, or root", pid);
+		return feed_fail(error, EXIT_RIGHTS, result, "process %d does not let others look into it (it is not dumpable: its "
+				 "program cannot be read, gives rights, or says so itself); that needs CAP_SYS_PTRACE, or root", pid);
 	if (!all && scope == 1)
-		return fail(error, EXIT_RIGHTS, result, "this system lets a process be traced by who began it only "
-			    "(kernel.yama.ptrace_scope is 1): `leat doctor -- COMMAND` works, or root, or CAP_SYS_PTRACE");
-	return fail(error, EXIT_RIGHTS, result, "process %d cannot be traced (%s): it may have rights this one has not, or a sandbox "
-		    "forbids ptrace", pid, strerror(-result));
+		return feed_fail(error, EXIT_RIGHTS, result, "this system lets a process be traced by who began it only "
+				 "(kernel.yama.ptrace_scope is 1): `leat doctor -- COMMAND` works, or root, or CAP_SYS_PTRACE");
+	return feed_fail(error, EXIT_RIGHTS, result, "process %d cannot be traced (%s): it may have rights this one has not, or a sandbox "
+			 "forbids ptrace", pid, strerror(-result));
 }
