@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -111,31 +112,39 @@ try:
     if doctor.poll() == 3:
         print('SKIP:', doctor.stderr.read().decode().strip())
         sys.exit(77)
-    readers = {}
+    readers, first_seen = {}, {}
+    all_seen = threading.Event()
+
+    def look():
+        """The one that reads is there only while there is something to read, and a scrape may wait for it. One just born
+        has not yet dropped what it drops."""
+        while not all_seen.wait(0.05):
+            for pid, lines in children(doctor.pid).items():
+                if time.monotonic() - first_seen.setdefault(pid, time.monotonic()) > 0.5:
+                    readers[pid] = lines
 
     def all_named(page):
-        """Its children are seen meanwhile: the one that reads is there for as long as there is something to read."""
-        now = children(doctor.pid)
-        if len(now) > len(readers):
-            readers.clear()
-            readers.update(now)
         return ('function="sound"' in page and 'function="also_sound"' in page and
                 value(page, 'unseen_total{what="unnamed"}') >= 2)
 
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
     page = wait_for('all names', all_named)
+    all_seen.set()
+    looking.join()
     if 'the_reader"' in page:
         fail('a file that breaks its reader gave names:', page)
     print('ok   served, with the names that can be had')
 
-    if len(readers) != 2 or any(lines['Name'] != 'leat-symbols' for lines in readers.values()):
+    if len(readers) < 2 or any(lines['Name'] != 'leat-symbols' for lines in readers.values()):
         fail('children of the exporter:', readers)
-    for pid, lines in readers.items():
+    for lines in readers.values():
         if any(int(lines[name], 16) for name in ('CapInh', 'CapPrm', 'CapEff', 'CapAmb')) or lines['NoNewPrivs'] != '1':
             fail('rights:', lines)
         if os.geteuid() == 0 and set(lines['Uid'].split()) != {'65534'}:
             fail('a user:', lines['Uid'])
-    if readers[max(readers)]['Seccomp'] != '2':
-        fail('no filter of calls:', readers[max(readers)])
+    if not any(lines['Seccomp'] == '2' for lines in readers.values()):
+        fail('no filter of calls:', readers)
     print('ok   its children have no rights')
 
     for pid in sorted(children(doctor.pid))[1:]:
