@@ -281,7 +281,7 @@ static void *send_signals(void *arg)
 /* How late it ended: only the wrapper can end it, and only a signal makes that it is asked. */
 static uint64_t ask_once(struct leat_source *source, struct leat_sink *sink, const char *note)
 {
-	struct asked asked = { .times = 0 };
+	static struct asked asked;	/* on the chain until the caller closes the source */
 	struct leat_report report;
 	pthread_t thread;
 	uint64_t late_ns;
@@ -290,6 +290,7 @@ static uint64_t ask_once(struct leat_source *source, struct leat_sink *sink, con
 	test_note(note);
 	stop = 0;
 	signals = 0;
+	asked.times = 0;
 	leat_wrap(source, leat_wrapper_init(&asked.wrapper, &ask_ops));
 	CHECK_EQ(pthread_create(&thread, NULL, send_signals, NULL), 0);
 	CHECK_EQ(leat_copy(sink, source, NULL, &report), -EINTR);
