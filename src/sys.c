@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -188,6 +189,25 @@ int64_t sys_readable_bytes(int fd)
 	int64_t r = result(ioctl(fd, FIONREAD, &bytes));
 
 	return r < 0 ? r : bytes;
+}
+
+int64_t sys_unsent_bytes(int fd)
+{
+	int bytes = 0;
+	int64_t r = result(ioctl(fd, SIOCOUTQNSD, &bytes));
+
+	return r < 0 ? r : bytes;
+}
+
+uint32_t sys_unsent_most(void)
+{
+	char text[16] = "";
+	int fd = open("/proc/sys/net/ipv4/tcp_notsent_lowat", O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+	if (fd >= 0)
+		close(fd);
+	return length > 0 ? (uint32_t)strtoul(text, NULL, 10) : UINT32_MAX;
 }
 
 int64_t sys_resident(int fd, uint64_t offset)

@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 /* A write of this much never blocks on a pipe that poll calls writable (POSIX: PIPE_BUF). */
 #define BLOCKING_PIPE_BYTES 4096
@@ -104,15 +106,37 @@ struct move source_stalled(struct transfer *t, bool ended)
 /*
  * A call of leat_copy may wait by itself, which spares the probes and a poll for each wake-up, when nobody is owed word in the
  * meantime: no stop flag, and no wrapper that is asked anew after a signal or told of waits. (A limit says the same each time.)
+ * Not from a pipe of the caller's: the kernel would hold the pipe meanwhile, and who writes to it, or looks at it, would stand
+ * still in the kernel until this peer reads, O_NONBLOCK or not (kernel fact splice-holds-pipe).
  */
 static bool kernel_may_wait(const struct transfer *t)
 {
-	if (!kind_is_socket(t->out->facts.kind) || t->options.stop)
+	if (!kind_is_socket(t->out->facts.kind) || t->options.stop || t->route->id == LEAT_ROUTE_SPLICE)
 		return false;
 	for (const struct leat_wrapper *w = t->first; w; w = w->down)
 		if (w->ops->event || (w->ops->allow && w->ops != &limit_ops && w->ops != &section_ops))
 			return false;
 	return true;
+}
+
+/*
+ * Bytes that TCP takes before it waits until fewer are unsent (TCP_NOTSENT_LOWAT; facts.blocks of a sink that is a socket: the
+ * system's, for sockets without their own). UINT32_MAX: any.
+ */
+static uint32_t unsent_room(const struct transfer *t)
+{
+	struct leat_facts *facts = &t->out->facts;
+	uint32_t most = 0;
+	unsigned size = sizeof most;
+	int64_t unsent;
+
+	if (facts->kind == LEAT_KIND_UNIX || sys_socket_option(t->sink_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, &size) < 0)
+		return UINT32_MAX;
+	if (!most && !facts->blocks)
+		facts->blocks = sys_unsent_most();
+	most = most ? most : (uint32_t)facts->blocks;
+	unsent = most == UINT32_MAX ? -1 : sys_unsent_bytes(t->sink_fd);
+	return unsent < 0 ? UINT32_MAX : unsent < most ? most - (uint32_t)unsent : 0;
 }
 
 /*
@@ -122,7 +146,7 @@ static bool kernel_may_wait(const struct transfer *t)
 bool sink_room(const struct transfer *t, uint64_t *bytes)
 {
 	uint64_t most = t->out->facts.kind == LEAT_KIND_TERMINAL ? BLOCKING_TERMINAL_BYTES : BLOCKING_PIPE_BYTES;
-	uint32_t info[SK_MEMINFO_VARS] = { 0 }, queued, room;
+	uint32_t info[SK_MEMINFO_VARS] = { 0 }, queued, room, unsent;
 	unsigned size = sizeof info;
 	bool writable;
 
@@ -144,9 +168,11 @@ bool sink_room(const struct transfer *t, uint64_t *bytes)
 	if (queued + 2 >= info[SK_MEMINFO_SNDBUF])
 		return false;
 	/* Not yet a third is free, as poll wants it: a fifth will do for who asks by the clock. What holds bytes is connected. */
-	if (!writable && (!queued || info[SK_MEMINFO_SNDBUF] - queued < info[SK_MEMINFO_SNDBUF] / 5))
+	unsent = unsent_room(t);
+	if (!writable && (unsent < UINT32_MAX || !queued || info[SK_MEMINFO_SNDBUF] - queued < info[SK_MEMINFO_SNDBUF] / 5))
 		return false;
 	room = (info[SK_MEMINFO_SNDBUF] - queued) / 2;
+	room = room < unsent ? room : unsent;
 	room = room < BLOCKING_SOCKET_BYTES ? room : BLOCKING_SOCKET_BYTES;
 	*bytes = *bytes < room ? *bytes : room;
 	return true;

@@ -206,7 +206,7 @@ static void progress_event(struct leat_wrapper *wrapper, const struct leat_event
 	if (event->kind == LEAT_EVENT_END) {
 		progress_tell(progress, event->now_ns, 1);
 		progress->begin_ns = LEAT_NEVER;
-	} else if (event->now_ns >= progress->next_ns) {
+	} else if (progress->interval_ns && event->now_ns >= progress->next_ns) {
 		progress_beat(progress, event->now_ns);
 	}
 }

@@ -10,6 +10,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct fact facts[] = {
@@ -31,6 +35,11 @@ static const struct fact facts[] = {
 	{ "sendfile-full-nonblock-tcp", "EAGAIN", "13: O_NONBLOCK on the socket" },
 	{ "sendfile-full-nonblock-unix", "EAGAIN", "13: the same, Unix" },
 	{ "splice-full-nonblock-tcp-without-flag", "EAGAIN", "13: O_NONBLOCK on the socket, no splice flag" },
+	{ "splice-holds-pipe", "waits", "13: write with O_NONBLOCK to a pipe that a splice to a full blocking socket reads from: hence "
+	  "no such call waits by itself" },
+	{ "unsent-low-water", "waits", "13: sendfile of 256 KiB to an empty blocking TCP socket with a TCP_NOTSENT_LOWAT of 64 KiB, while "
+	  "nobody reads" },
+	{ "unsent-low-water-room", "65536", "13: of no more than the mark leaves: does not wait" },
 	{ "reopen-pipe", "works", "40: open(/proc/self/fd/N, O_NONBLOCK): how leat_copy avoids F_SETFL on the caller's pipe" },
 	{ "reopen-pipe-original-flags", "unchanged", "40: the caller's own description stays blocking" },
 	{ "reopen-pipe-sendfile-full", "EAGAIN", "40: sendfile through the reopened write end" },
@@ -134,6 +143,66 @@ static void sockets(const char *kind, void (*make)(int[2]))
 	close(pair[1]);
 	close(p[0]);
 	close(p[1]);
+}
+
+struct held { int pipe, sock; };
+
+static void *splice_from(void *arg)
+{
+	const struct held *held = arg;
+
+	splice(held->pipe, NULL, held->sock, NULL, 16384, 0);
+	return NULL;
+}
+
+/* The signal that bounds the write does not reach who sleeps for a lock: so the splice ends by its peer's going. */
+static void held_pipe(void)
+{
+	int pair[2], p[2];
+	pthread_t thread;
+	struct held held;
+	char byte = 0;
+	int64_t began;
+
+	fact_unix_pair(pair);
+	fact_pipe(p);
+	fill(pair[0]);
+	held = (struct held){ p[0], pair[0] };
+	fact_nonblock(p[1], true);
+	if (write(p[1], &byte, 1) != 1 || pthread_create(&thread, NULL, splice_from, &held))
+		fact_die("a splice in a thread");
+	fact_sleep_ms(100);
+	if (!fork()) {
+		fact_sleep_ms(500);
+		shutdown(pair[1], SHUT_RDWR);
+		_exit(0);
+	}
+	began = fact_now_us();
+	fact_say("splice-holds-pipe", "%s", write(p[1], &byte, 1) && fact_now_us() - began > 250000 ? "waits" : "goes on");
+	shutdown(pair[1], SHUT_RDWR);
+	pthread_join(thread, NULL);
+	while (wait(NULL) > 0)
+		;
+	close(pair[0]);
+	close(pair[1]);
+	close(p[0]);
+	close(p[1]);
+}
+
+static void low_water(void)
+{
+	int pair[2], mark = 65536, large = fact_file("large", 'B', 262144);
+	off_t at = 0;
+
+	fact_tcp_pair(pair);
+	if (setsockopt(pair[0], IPPROTO_TCP, TCP_NOTSENT_LOWAT, &mark, sizeof(mark)))
+		fact_die("TCP_NOTSENT_LOWAT");
+	setsockopt(pair[1], SOL_SOCKET, SO_RCVBUF, &(int){ 4096 }, sizeof(int));
+	fact_say("unsent-low-water-room", "%s", BOUNDED(sendfile(pair[0], source, &at, 65536)));
+	fact_say("unsent-low-water", "%s", BOUNDED(sendfile(pair[0], large, &(off_t){ 0 }, 262144)));
+	close(pair[0]);
+	close(pair[1]);
+	close(large);
 }
 
 static void pipes(void)
@@ -266,6 +335,8 @@ static void run(void)
 	sockets("tcp", fact_tcp_pair);
 	sockets("unix", fact_unix_pair);
 	pipes();
+	held_pipe();
+	low_water();
 	reopened_pipe();
 	reopened_others();
 	other_user();

@@ -357,77 +357,6 @@ static void signal_asks_the_wrappers(void)
 	}
 }
 
-static void *signal_then_read(void *arg)
-{
-	for (int i = 0; i < 3; i++) {
-		usleep(30000);
-		pthread_kill(main_thread, SIGUSR1);
-	}
-	to_allow(arg, UINT64_MAX);
-	return NULL;
-}
-
-/* A call that waits by itself is interrupted, and goes on where it was: every byte arrives. */
-static void signals_in_a_call_that_waits(void)
-{
-	static const enum to sinks[] = { TO_TCP, TO_UNIX };
-	struct sigaction action = { .sa_handler = on_signal };
-	struct leat_report report;
-	struct from_end from;
-	struct to_end to;
-	pthread_t thread;
-
-	main_thread = pthread_self();
-	for (unsigned i = 0; i < 4; i++) {
-		action.sa_flags = i / 2 ? SA_RESTART : 0;
-		sigaction(SIGUSR1, &action, NULL);
-		signals = 0;
-		ends_alarm(20, to_names[sinks[i % 2]]);
-		test_note(to_names[sinks[i % 2]]);
-		from_make(&from, FROM_FILE, SIZE, true);
-		to_make_slow(&to, sinks[i % 2], SIZE, true, 1000);
-		CHECK_EQ(pthread_create(&thread, NULL, signal_then_read, &to), 0);
-		CHECK_EQ(leat_copy(&to.sink, &from.source, NULL, &report), SIZE);
-		pthread_join(thread, NULL);
-		CHECK_EQ(signals, 3);
-		CHECK_EQ(report.sink_waits, 0u);
-		to_finish(&to, SIZE);
-		CHECK_EQ(to.got_size, (uint64_t)SIZE);
-		CHECK_BYTES(to.got, from.bytes, SIZE);
-		from_close(&from);
-		to_close(&to);
-	}
-}
-
-static void *peer_goes(void *arg)
-{
-	usleep(60000);
-	shutdown(((const struct to_end *)arg)->peer, SHUT_RDWR);
-	return NULL;
-}
-
-/* A call that waits by itself learns that its peer has gone; SIGPIPE stays where it was. */
-static void a_peer_that_goes_while_a_call_waits(void)
-{
-	struct leat_report report;
-	struct from_end from;
-	struct to_end to;
-	pthread_t thread;
-	int64_t r;
-
-	ends_alarm(20, "a peer that goes");
-	from_make(&from, FROM_FILE, SIZE, true);
-	to_make_slow(&to, TO_UNIX, SIZE, true, 1000);
-	CHECK_EQ(pthread_create(&thread, NULL, peer_goes, &to), 0);
-	r = leat_copy(&to.sink, &from.source, NULL, &report);
-	pthread_join(thread, NULL);
-	CHECK_SAY(r == -EPIPE || r == -ECONNRESET, "%s", leat_strerror((int)r));
-	CHECK_EQ(report.side, LEAT_SIDE_SINK);
-	CHECK(report.bytes > 0 && report.bytes < SIZE);
-	from_close(&from);
-	to_close(&to);
-}
-
 /* ---- Deadlines ---- */
 
 /* How long after the deadline it ended; or UINT64_MAX when the machine let it stand until then, before its first call. */
@@ -523,7 +452,6 @@ static void a_wrapper_fails_after_so_many_bytes(void)
 
 static const struct test tests[] = {
 	TEST(stop_flag), TEST(stop_before_the_first_byte), TEST(signal_and_stop_flag), TEST(signal_asks_the_wrappers),
-	TEST(signals_in_a_call_that_waits), TEST(a_peer_that_goes_while_a_call_waits), TEST(deadlines),
-	TEST(a_wrapper_fails_after_so_many_bytes),
+	TEST(deadlines), TEST(a_wrapper_fails_after_so_many_bytes),
 };
 TEST_MAIN(tests)

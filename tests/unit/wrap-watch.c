@@ -277,7 +277,7 @@ static void progress_extremes(void)
 
 	begin_with_total(w, 5, 3);	/* an interval of 0: only the end */
 	move(w, NULL, UINT64_C(1) << 62, 6);
-	tell(w, LEAT_EVENT_TICK, LEAT_NEVER - 1);
+	tell(w, LEAT_EVENT_TICK, LEAT_NEVER);
 	CHECK_EQ(state_count, 0);
 	end(w, 0, 6);
 	CHECK_EQ(state_count, 1);
