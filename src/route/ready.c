@@ -119,23 +119,28 @@ static bool kernel_may_wait(const struct transfer *t)
 	return true;
 }
 
-/*
- * Bytes that TCP takes before it waits until fewer are unsent (TCP_NOTSENT_LOWAT; facts.blocks of a sink that is a socket: the
- * system's, for sockets without their own). UINT32_MAX: any.
- */
-static uint32_t unsent_room(const struct transfer *t)
+/* TCP_NOTSENT_LOWAT of the socket, or its system's; UINT32_MAX: it has none. Asked once in a transfer: facts.blocks of a sink
+ * that is a socket. */
+static uint32_t low_water(const struct transfer *t)
 {
 	struct leat_facts *facts = &t->out->facts;
 	uint32_t most = 0;
 	unsigned size = sizeof most;
-	int64_t unsent;
 
+	if (facts->blocks)
+		return (uint32_t)facts->blocks;
 	if (facts->kind == LEAT_KIND_UNIX || sys_socket_option(t->sink_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, &size) < 0)
-		return UINT32_MAX;
-	if (!most && !facts->blocks)
-		facts->blocks = sys_unsent_most();
-	most = most ? most : (uint32_t)facts->blocks;
-	unsent = most == UINT32_MAX ? -1 : sys_unsent_bytes(t->sink_fd);
+		most = UINT32_MAX;
+	facts->blocks = most ? most : sys_unsent_most();
+	return (uint32_t)facts->blocks;
+}
+
+/* Bytes that TCP takes before it waits until fewer are unsent. UINT32_MAX: any. */
+static uint32_t unsent_room(const struct transfer *t)
+{
+	uint32_t most = low_water(t);
+	int64_t unsent = most == UINT32_MAX ? -1 : sys_unsent_bytes(t->sink_fd);
+
 	return unsent < 0 ? UINT32_MAX : unsent < most ? most - (uint32_t)unsent : 0;
 }
 

@@ -137,14 +137,18 @@ static void print_log(const char *what, const struct log *log)
 	putchar('\n');
 }
 
+#define LOW_WATER_BYTES 11	/* "4294967295\n", the system's TCP_NOTSENT_LOWAT: the only file that is opened, and read once */
+
 /* Payload in user space: any read or write of more than the one byte of a residency probe. */
 static void no_payload(const struct log *log)
 {
+	bool low_water = calls(log, "openat", NULL) == 1 && calls(log, "read", NULL) == 1;
+
 	static const char *const names[] = { "read", "write", "pread64", "pwrite64", "readv", "writev", "preadv2", "pwritev2",
 					     "recvfrom", "recvmsg", "sendto", "sendmsg", "preadv", "pwritev" };
 
 	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
-		CHECK_SAY(of(log, names[i])->most <= 1, "%s carried %llu bytes", names[i],
+		CHECK_SAY(of(log, names[i])->most <= (low_water && i == 0 ? LOW_WATER_BYTES : 1), "%s carried %llu bytes", names[i],
 			  (unsigned long long)of(log, names[i])->bytes);
 }
 
