@@ -175,8 +175,25 @@ static void set_inside(const struct model *model, const struct flow *flow, bool 
 	const struct process *process = model_process(model, flow->pid);
 	enum runtime runtime = process && process->runtime < RUNTIMES ? process->runtime : RUNTIME_UNKNOWN;
 
-	culprit->inside = of[runtime].inside;
+	culprit->inside = process && process->missing & MISSING_PTRACE ? "a process that may not be looked into" : of[runtime].inside;
 	culprit->more = shows ? of[runtime].more : NULL;
+}
+
+/* What there was no right to see has no name. */
+static void tell_missing(const struct model *model, const struct flow *flow, struct culprit *culprit)
+{
+	static const char *const more[MISSINGS] = {
+		[MISSING_PTRACE] = "to name its functions takes CAP_SYS_PTRACE; as root it works, and with processes of one's own",
+		[MISSING_READ] = "to name its functions takes CAP_DAC_READ_SEARCH, as not all may read the program's file; as root it "
+				 "works",
+		[MISSING_BOTH] = "to name its functions takes CAP_SYS_PTRACE, and CAP_DAC_READ_SEARCH where not all may read the "
+				 "program's file; as root it works, and with processes of one's own",
+	};
+	const struct process *process = model_process(model, flow->pid);
+	const struct frame *frame = model_frame(model, culprit->site, culprit->frame);
+
+	if (process && process->missing && (!frame || !frame->function))
+		culprit->more = more[process->missing];
 }
 
 static void across_threads(const struct model *model, const struct flow *flow, struct culprit *culprit)
@@ -216,7 +233,7 @@ static void one_side(const struct model *model, const struct flow *flow, struct 
 		set_inside(model, flow, true, culprit);
 }
 
-void culprit_find(const struct model *model, const struct flow *flow, struct culprit *culprit)
+static void find(const struct model *model, const struct flow *flow, struct culprit *culprit)
 {
 	const struct site *read = site_at(model, flow->site_read), *write = site_at(model, flow->site_write);
 
@@ -241,6 +258,12 @@ void culprit_find(const struct model *model, const struct flow *flow, struct cul
 		return;
 	}
 	around_loop(model, flow, culprit);
+}
+
+void culprit_find(const struct model *model, const struct flow *flow, struct culprit *culprit)
+{
+	find(model, flow, culprit);
+	tell_missing(model, flow, culprit);
 }
 
 static uint32_t inside_loop(const struct site *site, uint32_t loop)

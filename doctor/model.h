@@ -110,7 +110,7 @@ struct culprit {
 	enum culprit_side side;
 	uint32_t loop_read, loop_write;	/* frame of the copy loop in either site; MODEL_NONE: different threads */
 	const char *inside;		/* "the Python interpreter" where no frame of the program is left; else NULL. Static, as: */
-	const char *more;		/* a sentence on what would show the program's frames there; NULL: nothing, as far as known */
+	const char *more;		/* a sentence on what would show the program's frames, or name them; NULL: nothing known */
 };
 
 struct cost {
@@ -140,10 +140,14 @@ struct finding {
 
 enum runtime { RUNTIME_UNKNOWN, RUNTIME_C, RUNTIME_CXX, RUNTIME_RUST, RUNTIME_GO, RUNTIME_PYTHON, RUNTIME_NODE, RUNTIME_JAVA, RUNTIMES };
 
+/* Bits: capabilities that were missing to look into a process, and to read its program's file. */
+enum process_missing { MISSING_NONE, MISSING_PTRACE, MISSING_READ, MISSING_BOTH, MISSINGS };
+
 struct process {
 	uint32_t pid, parent;
 	uint64_t start_ticks;		/* field 22 of /proc/PID/stat: tells a number used again */
 	enum runtime runtime;
+	enum process_missing missing;	/* its places have no names for that */
 	char *name, *version;		/* comm; "Go 1.19" or NULL */
 	char *executable;
 	bool exited, is_32_bit;

@@ -6,6 +6,7 @@
 
 static const char *const engines[] = { "bpf", "ptrace" };
 static const char *const runtimes[RUNTIMES] = { "unknown", "c", "c++", "rust", "go", "python", "node", "java" };
+static const char *const missings[MISSINGS] = { "none", "ptrace", "read", "both" };
 static const char *const owners[] = { "unknown", "program", "runtime", "system" };
 static const char *const kinds[FILE_KINDS] = {
 	"unknown", "regular", "generated", "pipe", "tcp", "unix-stream", "stream-socket", "datagram", "block", "device", "terminal",
@@ -60,6 +61,7 @@ static const struct field process_fields[] = {
 	U32(process, "parent", parent),
 	U64(process, "start", start_ticks),
 	WORD(process, "runtime", runtime, runtimes),
+	WORD(process, "missing", missing, missings),
 	BOOL(process, "exited", exited),
 	BOOL(process, "32bit", is_32_bit),
 	INT(process, "status", exit_status),

@@ -5,11 +5,13 @@
  * the watch goes on, and what has no names for that is counted.
  */
 #include "symbol.h"
+#include "privilege.h"
 #include "symbol_child.h"
 #include "symbol_source.h"
 #include "symbol_wire.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,7 @@ struct known {
 	struct source source;
 	uint32_t slot, generation;	/* generation: of the child that knows it */
 	bool broken;			/* its files were the end of a child */
+	bool no_maps, no_program;	/* there was no right to see what it has mapped, or to read its program's file */
 	bool open;			/* what follows is known */
 	int error;
 	struct wire_process facts;
@@ -91,8 +94,13 @@ static int wait_for_child(const struct symbols *symbols, uint64_t until_ns)
 	}
 }
 
+static bool is_refusal(int error)
+{
+	return error == -EACCES || error == -EPERM;
+}
+
 /* It asks for a file, and gets it or an error. */
-static int give_file(const struct symbols *symbols, const struct known *known, const struct wire *ask, const char *tail)
+static int give_file(const struct symbols *symbols, struct known *known, const struct wire *ask, const char *tail)
 {
 	struct wire file = { .kind = WIRE_FILE };
 	int error = 0, fd;
@@ -102,6 +110,10 @@ static int give_file(const struct symbols *symbols, const struct known *known, c
 				     ? source_file(&known->source, (enum source_what)ask->what, name ? name : "")
 				     : -EINVAL;
 	free(name);
+	if (ask->what == SOURCE_MAPS)
+		known->no_maps = is_refusal(fd);
+	else if (ask->what == SOURCE_EXE)
+		known->no_program = is_refusal(fd);
 	file.result = fd < 0 ? fd : 0;
 	error = wire_send(symbols->line, &file, NULL, fd);
 	if (fd >= 0)
@@ -362,6 +374,17 @@ static int replace(char **to, const char *from)
 	return 0;
 }
 
+static enum process_missing missing(const struct known *known)
+{
+	unsigned missing = MISSING_NONE;
+
+	if (known->no_maps && !privilege_has(CAP_SYS_PTRACE))
+		missing |= MISSING_PTRACE;
+	if ((known->no_maps || known->no_program) && !privilege_has(CAP_DAC_READ_SEARCH))
+		missing |= MISSING_READ;
+	return (enum process_missing)missing;
+}
+
 /* Of another process of that number nothing is said. */
 static int describe(const struct known *known, struct process *process)
 {
@@ -373,6 +396,7 @@ static int describe(const struct known *known, struct process *process)
 	process->parent = facts->parent;
 	process->start_ticks = facts->start_ticks;
 	process->runtime = (enum runtime)facts->runtime;
+	process->missing = missing(known);
 	process->is_32_bit = facts->is_32_bit;
 	return replace(&process->name, known->name) || replace(&process->version, known->version) ||
 	       replace(&process->executable, known->source.executable) ? -ENOMEM : 0;

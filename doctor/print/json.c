@@ -96,7 +96,7 @@ static void culprit(struct json *json, const struct model *model, const struct c
 		json_null(json, "function");
 	json_text(json, "side", words_side(culprit->side));
 	json_text(json, "inside", frame ? NULL : culprit->inside);
-	json_text(json, "more", frame ? NULL : culprit->more);
+	json_text(json, "more", culprit->more);
 	loop_frame(json, "loop_read", culprit->loop_read);
 	loop_frame(json, "loop_write", culprit->loop_write);
 	json_close(json, '}');
@@ -201,6 +201,12 @@ static void process(struct json *json, const struct process *process)
 	json_text(json, "executable", process->executable);
 	json_text(json, "runtime", words_runtime(process->runtime));
 	json_text(json, "version", process->version);
+	json_open(json, "missing", '[');
+	if (process->missing & MISSING_PTRACE)
+		json_text(json, NULL, "CAP_SYS_PTRACE");
+	if (process->missing & MISSING_READ)
+		json_text(json, NULL, "CAP_DAC_READ_SEARCH");
+	json_close(json, ']');
 	json_boolean(json, "is_32_bit", process->is_32_bit);
 	json_boolean(json, "exited", process->exited);
 	if (exited && WIFEXITED(process->exit_status))

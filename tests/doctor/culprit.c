@@ -241,6 +241,32 @@ static void kernel_routes_and_lone_sides(void)
 	CHECK(!culprit.inside);
 }
 
+/* What there was no right to see: said, unless there is a name all the same. */
+static void rights_that_are_missing(void)
+{
+	static const char stack[] = "U - -|U - -";
+	struct culprit culprit = of(RUNTIME_UNKNOWN, stack, stack);
+
+	CHECK_STR(culprit.inside, "code of an unknown kind");
+	CHECK(!culprit.more);
+	for (unsigned missing = MISSING_PTRACE; missing < MISSINGS; missing++) {
+		model.processes[0].missing = (enum process_missing)missing;
+		culprit = found(&model.flows[0]);
+		CHECK_EQ(!strcmp(culprit.inside, "a process that may not be looked into"), !!(missing & MISSING_PTRACE));
+		CHECK(culprit.more);
+		CHECK_EQ(!!strstr(culprit.more, "CAP_SYS_PTRACE"), !!(missing & MISSING_PTRACE));
+		CHECK_EQ(!!strstr(culprit.more, "CAP_DAC_READ_SEARCH"), !!(missing & MISSING_READ));
+	}
+	of(RUNTIME_C, "S read - |P - -", "S write - |P - -");
+	model.processes[0].missing = MISSING_READ;
+	culprit = found(&model.flows[0]);
+	CHECK(!culprit.inside && strstr(culprit.more, "CAP_DAC_READ_SEARCH"));
+	of(RUNTIME_C, "S read - |P pump p.c:1", "S write - |P pump p.c:1");
+	model.processes[0].missing = MISSING_READ;
+	culprit = found(&model.flows[0]);
+	CHECK(!culprit.more);
+}
+
 static const struct test tests[] = {
 	TEST(reader_wrapper_in_go),
 	TEST(writer_wrapper_in_go),
@@ -256,6 +282,7 @@ static const struct test tests[] = {
 	TEST(different_threads),
 	TEST(pool_of_threads),
 	TEST(interpreter),
+	TEST(rights_that_are_missing),
 	TEST(kernel_routes_and_lone_sides),
 };
 TEST_MAIN(tests)

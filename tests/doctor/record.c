@@ -49,6 +49,7 @@ static void fresh(void)
 	model.coverage.sampled_1_in = 16;
 	model.coverage.tls_records = 4;
 	model.processes[0].exit_status = 0;
+	model.processes[0].missing = MISSING_BOTH;
 	model.files[1].peer = (struct file_address){ .family = 2, .port = 51234, .ip = { 127, 0, 0, 1 } };
 	free(model.files[0].path);
 	model.files[0].path = made_text("/srv/a b%\n\x1b[31m\xff=");
@@ -71,6 +72,7 @@ static void gives_the_model_back(void)
 	CHECK_STR(again.files[0].path, model.files[0].path);
 	CHECK_STR(again.processes[0].version, "Go 1.19");
 	CHECK_EQ(again.processes[0].exit_status, 0);
+	CHECK_EQ(again.processes[0].missing, MISSING_BOTH);
 	CHECK_EQ(again.engine, ENGINE_PTRACE);
 	CHECK_EQ(again.end_ns, UINT64_MAX);
 	CHECK_EQ(again.flows[0].sizes[15], 1000);

@@ -55,20 +55,28 @@ hidden/patient block others-sink & others=$!
 ./patient block public-sink & public=$!
 trap 'kill $own $others $public; wait' EXIT
 
-# tells PID CAPABILITIES SINK NAMED: the report has the sink by its path, and of the culprit the function, the address or nothing
+# tells PID CAPABILITIES SINK NAMED [MISSING...]: the report has the sink by its path, and of the culprit the function, the address
+# or nothing; and says, also when it is replayed, which capabilities the names take, or has no word of any.
 tells() {
-	local status=0 found
-	as "$2" timeout 60 "$LEAT" doctor --engine bpf -p "$1" -d 1 --json >out 2>err || status=$?
+	local status=0 found each
+	rm -f open/recording
+	as "$2" timeout 60 "$LEAT" doctor --engine bpf -p "$1" -d 1 --json --record open/recording >out 2>err || status=$?
 	[ $status -eq 1 ] || { fail "with $2: ended with $status: $(cat err)"; return; }
 	found=$(python3 - <<'END'
 import json
-flow = json.load(open('out'))['flows'][0]
+report = json.load(open('out'))
+flow = report['flows'][0]
 culprit = flow['culprit']
 name = culprit['function'] or ('address' if culprit.get('module') else 'nothing')
-print(flow['verdict'], flow['sink']['path'].rpartition('/')[2], name, culprit.get('line') and 'with-line', culprit['side'])
+print(flow['verdict'], flow['sink']['path'].rpartition('/')[2], name, culprit.get('line') and 'with-line', culprit['side'],
+      *report['target'][0]['missing'])
 END
 	)
-	[ "$found" = "bounce $3 $4" ] || fail "with $2: $found, not bounce $3 $4"
+	[ "$found" = "bounce $3 ${*:4}" ] || fail "with $2: $found, not bounce $3 ${*:4}"
+	"$LEAT" doctor --replay open/recording | tr -s ' \n' ' ' >text
+	[ $# -gt 4 ] || ! grep -q 'CAP_' text || fail "with $2: $(cat text)"
+	for each in "${@:5}"; do says text "note to name its functions takes .*$each.*; as root it works"; done
+	! grep -q 'of an unknown kind' text || fail "with $2: it is said to be of an unknown kind"
 }
 refuses() { # CAPABILITIES WORDS
 	local status=0
@@ -83,8 +91,10 @@ table() {
 	refuses bpf 'CAP_PERFMON is'
 	refuses perfmon 'CAP_BPF is'
 	tells $own 'bpf perfmon' own-sink 'pump with-line loop'
-	tells $others 'bpf perfmon' others-sink 'nothing None none'
-	tells $others 'bpf perfmon sys_ptrace' others-sink 'address None none'
+	tells $others 'bpf perfmon' others-sink 'nothing None none' CAP_SYS_PTRACE CAP_DAC_READ_SEARCH
+	tells $public 'bpf perfmon' public-sink 'nothing None none' CAP_SYS_PTRACE CAP_DAC_READ_SEARCH
+	tells $others 'bpf perfmon dac_read_search' others-sink 'nothing None none' CAP_SYS_PTRACE
+	tells $others 'bpf perfmon sys_ptrace' others-sink 'address None none' CAP_DAC_READ_SEARCH
 	tells $public 'bpf perfmon sys_ptrace' public-sink 'pump with-line loop'
 	tells $others 'bpf perfmon sys_ptrace dac_read_search' others-sink 'pump with-line loop'
 }
