@@ -119,6 +119,13 @@ static void over_exec(struct burst *b, struct traced_thread *t)
 	traced_seize(b->feed, tid, process);	/* it failed, or takes its time */
 }
 
+/* What a program does before its first transfer, as loading libraries, or asking in each new thread what kind of file it is,
+ * would use the first burst up, and what comes then may be over before the next: so that one has all its time to see one. */
+static bool waits_for_transfer(const struct feed_ptrace *feed)
+{
+	return feed->burst == 1 && !feed->charged;
+}
+
 /* True: it goes on without us. */
 static bool at_call(struct burst *b, struct traced_thread *t)
 {
@@ -141,8 +148,8 @@ static bool at_call(struct burst *b, struct traced_thread *t)
 		}
 	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && t->in_call) {
 		t->in_call = false;
-		b->calls++;
 		traced_call(b->feed, t, info.exit.rval);
+		b->calls += !waits_for_transfer(b->feed);
 	}
 	return false;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a call of a stopped thread moved: its buffers, in the target's memory, go through the pairing rules, whose tables are
- * here. They are small and are emptied for each burst: a read of the burst before says nothing about a write of this one.
+ * here. They are emptied for each burst: a read of the burst before says nothing about a write of this one.
  */
 #include "feed_ptrace.h"
 
@@ -36,7 +36,8 @@ static int pairing_mapped(struct pairing *p);
 
 #include "pairing.h"
 
-#define SETS 512		/* of four reads: more than a burst sees */
+#define SETS 4096		/* of four reads, as in the kernel: a call of vectors makes a thousand at once */
+#define COPY_SETS 2048
 #define FORGOTTEN 512
 #define RECENTS 512
 #define WINDOW 65536		/* of the target's memory, fetched at once */
@@ -45,7 +46,7 @@ static int pairing_mapped(struct pairing *p);
 
 struct traced_calls {
 	struct pairing p;	/* first: the tables are found by it */
-	struct pairing_set sets[SETS], copies[SETS];
+	struct pairing_set sets[SETS], copies[COPY_SETS];
 	uint64_t forgotten[FORGOTTEN];
 	struct pairing_recent recents[RECENTS];
 	struct feed_ptrace *feed;
@@ -91,7 +92,7 @@ static struct pairing_set *pairing_set(struct pairing *p, uint32_t number)
 
 static struct pairing_set *pairing_copies(struct pairing *p, uint32_t number)
 {
-	return &calls_of(p)->copies[number % SETS];
+	return &calls_of(p)->copies[number % COPY_SETS];
 }
 
 static uint64_t *pairing_forgotten(struct pairing *p, uint32_t number)

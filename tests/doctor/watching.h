@@ -185,7 +185,7 @@ static inline void watching_prepare(struct watching *w, void (*what)(void))
 	w->go = go[1];
 }
 
-static inline void watching_open(struct watching *w, const struct feed_options *options)
+static inline void watching_open_by(struct watching *w, const struct feed_ops *engine, const struct feed_options *options)
 {
 	struct feed_options own = { .target = { .pids = &w->patient, .pid_count = 1 } };
 	struct feed_error error = { 0 };
@@ -195,7 +195,7 @@ static inline void watching_open(struct watching *w, const struct feed_options *
 		own = *options;
 	if (!own.target.pid_count && !own.target.all && !own.target.name && !own.target.cgroup)
 		own.target = (struct feed_target){ .pids = &w->patient, .pid_count = 1 };
-	result = feed_bpf.open(&w->feed, &own, &error);
+	result = engine->open(&w->feed, &own, &error);
 	if (!result)
 		return;
 	kill(w->patient, SIGKILL);
@@ -205,6 +205,11 @@ static inline void watching_open(struct watching *w, const struct feed_options *
 	if (error.status == 3)
 		test_skip("%s", error.text);
 	check_fail(__FILE__, __LINE__, "open: %d: %s", result, error.text);
+}
+
+static inline void watching_open(struct watching *w, const struct feed_options *options)
+{
+	watching_open_by(w, &feed_bpf, options);
 }
 
 /* Lets the patient go, if that was not done before. */
