@@ -69,15 +69,21 @@ expect 1 'sink1' "$LEAT" doctor --engine bpf --flows 1 -p "$patient"
 cgroups=/sys/fs/cgroup/unified
 [ -d $cgroups ] || cgroups=/sys/fs/cgroup
 if [ -f $cgroups/cgroup.procs ] && mkdir -p $cgroups/leat-test-$$/inner 2>/dev/null; then
-	(sleep 0.5; echo "$patient" >$cgroups/leat-test-$$/inner/cgroup.procs) &
-	expect 1 'sink1' "$LEAT" doctor --engine bpf --cgroup leat-test-$$ -d 2
-	! grep -q sink0 out || say "a process of another cgroup was seen"
-	echo "$patient" >$cgroups/cgroup.procs
+	for engine in bpf ptrace; do
+		(sleep 0.5; echo "$patient" >$cgroups/leat-test-$$/inner/cgroup.procs) &
+		expect 1 'sink1' "$LEAT" doctor --engine $engine --cgroup leat-test-$$ -d 2
+		! grep -q sink0 out || say "$engine saw a process of another cgroup"
+		echo "$patient" >$cgroups/cgroup.procs
+		expect 0 'No transfer from one' "$LEAT" doctor --engine $engine --cgroup $cgroups/leat-test-$$ -d 0.3
+	done
 	rmdir $cgroups/leat-test-$$/inner $cgroups/leat-test-$$
 else
 	echo 'no cgroup of version 2 can be made here: --cgroup is not tried'
 fi
-expect 2 'no cgroup' "$LEAT" doctor --cgroup not-there -d 1
+for engine in bpf ptrace; do
+	expect 2 'no cgroup' "$LEAT" doctor --engine $engine --cgroup not-there -d 1
+	expect 2 'is no cgroup' "$LEAT" doctor --engine $engine --cgroup /sys/fs/cgroup/../../.. -d 1
+done
 
 # A command: its end ends the watch, its status is not ours.
 expect 1 'exited with 7' "$LEAT" doctor -- sh -c 'dd if=block of=copy bs=8k 2>/dev/null; exit 7'
