@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 LOSSES = {'bounce', 'copied', 'mmap-write'}
+GAPS = 'calls_32_bit', 'io_uring_blind', 'unknown_ends'
 CONFIDENCE = ['none', 'low', 'medium', 'high', 'certain']
 
 
@@ -16,7 +17,7 @@ class Judgement:
 
     def __init__(self):
         self.verdict = self.function = self.line = self.confidence = self.bytes = self.words = None
-        self.said, self.sure, self.notes = '-', '-', []
+        self.said, self.sure, self.notes, self.blind = '-', '-', [], False
 
     def hold(self, what, holds, *why):
         setattr(self, what, holds and getattr(self, what) is not False)
@@ -88,8 +89,9 @@ def judge_loss(judgement, row, report, flows, truth, lines, names_from):
     if row.language == 'server':    # what they carry once, in an odd way, is theirs
         found = [flow for flow in found if flow['bytes'] * 100 >= truth] or found[:1]
     least = min((flow['confidence'] for flow in found), key=CONFIDENCE.index)
+    wanted = row.confidence if report['coverage']['sampled_1_in'] > 1 else row.flags.get('looked', row.confidence)
     judgement.sure = least
-    judgement.hold('confidence', CONFIDENCE.index(least) >= CONFIDENCE.index(row.confidence), 'only', least)
+    judgement.hold('confidence', CONFIDENCE.index(least) >= CONFIDENCE.index(wanted), 'only', least)
     for flow in found:
         if row.reason != '-':
             judgement.hold('words', flow['reason'] in row.reason.split('|'), 'reason', flow['reason'], 'not', row.reason)
@@ -103,8 +105,8 @@ def judge(row, report, truth, lines, names_from):
     loud = [flow for flow in flows if flow['verdict'] in LOSSES]
     judgement.said = '+'.join(sorted({flow['verdict'] for flow in flows
                                      if flow['bytes'] * 20 > truth or report['engine'] == 'ptrace'})) or 'nothing'
-    blind = row.verdict == 'unseen' or ('uring' in row.flags and report['engine'] == 'ptrace')
-    if set(row.verdict.split('+')) & LOSSES and not blind:
+    judgement.blind = row.verdict == 'unseen' or ('noburst' in row.flags and report['engine'] == 'ptrace')
+    if set(row.verdict.split('+')) & LOSSES and not judgement.blind:
         judge_loss(judgement, row, report, flows, truth, lines, names_from)
         return judgement
     rest = sum(flow['bytes'] for flow in loud)
@@ -113,8 +115,12 @@ def judge(row, report, truth, lines, names_from):
         if row.verdict == 'tls':
             judgement.hold('words', report['coverage']['tls_records'] > 0, 'no TLS records were seen')
         return judgement
-    if blind:
-        judgement.hold('words', not report['coverage']['complete'] and not report['summary']['clean'], 'it says all was seen')
+    if judgement.blind:
+        if row.verdict != 'unseen':
+            judgement.notes.append('a burst cannot tell: ' + row.flags['noburst'])
+        coverage = report['coverage']
+        judgement.hold('words', not coverage['complete'] and not report['summary']['clean'], 'it says all was seen')
+        judgement.hold('words', any(coverage[gap] for gap in GAPS), 'it does not say what was not seen')
         return judgement
     mine = [flow for flow in flows if flow['verdict'] == row.verdict]
     judgement.hold('verdict', bool(mine), 'no', row.verdict)
