@@ -330,6 +330,18 @@ static int open_feed(const struct settings *s, const struct feed_options *option
 	return 0;
 }
 
+/* A burst's stacks are named when it is over, and by then a process may be gone. So those that were asked for are looked into while
+ * the first one goes on; not a command, which is another program when it is let go. */
+static int look_ahead(const struct settings *s, const struct feed *feed, const struct command *command, struct symbols *symbols)
+{
+	int result = 0;
+
+	for (unsigned i = 0; i < s->target.pid_count && !result && feed->ops == &feed_ptrace; i++)
+		if (s->pids[i] != command->pid)
+			result = symbols_look(symbols, (uint32_t)s->pids[i]);
+	return result;
+}
+
 static int run(struct settings *s, struct command *command, struct symbols *symbols)
 {
 	struct feed_options options = { .target = s->target, .full = s->full, .stop = &stop_signal, .file = s->replay,
@@ -351,7 +363,9 @@ static int run(struct settings *s, struct command *command, struct symbols *symb
 	}
 	if ((result = privilege_drop()))
 		out_error("capabilities that are needed no longer could not be given up: %s", strerror(-result));
-	result = watch(feed, &model, s, symbols, &over);
+	result = look_ahead(s, feed, command, symbols);
+	if (!result)
+		result = watch(feed, &model, s, symbols, &over);
 	feed->ops->close(feed);
 	command_end(command, &model, over);
 	if (!result)

@@ -50,6 +50,8 @@ struct symbols;
 
 int symbols_open(struct symbols **ret);
 void symbols_close(struct symbols *symbols);
+/* Looks into a process now, so that stacks of it that come when it has ended have names all the same. 0, or -ENOMEM. */
+int symbols_look(struct symbols *symbols, uint32_t pid);
 /* Fills what symbol_process knows of the model's processes, but for those without a site; and these two counts. */
 int symbols_describe(struct symbols *symbols, struct model *model);
 /* A feed_take_stack; context is a struct symbols. Finds or adds the site in the model. */

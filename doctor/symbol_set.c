@@ -313,6 +313,14 @@ static struct known *known_of(struct symbols *symbols, uint32_t pid)
 	return known;
 }
 
+int symbols_look(struct symbols *symbols, uint32_t pid)
+{
+	struct known *known = known_of(symbols, pid);
+	int error = known ? ask(symbols, known, NULL, NULL, NULL) : -ENOMEM;
+
+	return error == -EAGAIN ? 0 : error;	/* who cannot be looked into is told when a stack of it comes */
+}
+
 static struct site *site_of(struct model *model, uint32_t pid, uint64_t id)
 {
 	uint32_t place;
