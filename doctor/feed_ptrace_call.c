@@ -330,7 +330,7 @@ static struct traced_site *begin_call(struct traced_calls *c, const struct trace
 	if (!site)
 		p->counts.no_stack++;
 	p->look = p->first = 1;
-	p->whole = !site || site->uses < WHOLE_USES || !(p->stamp & 7);
+	p->whole = !site || site->uses < WHOLE_USES || !(site->uses & 7);
 	if (site)
 		site->uses++;
 	return site;
