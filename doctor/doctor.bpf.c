@@ -27,6 +27,7 @@ static inline struct pairing_set *pairing_copies(struct pairing *p, uint32_t num
 static inline uint64_t *pairing_forgotten(struct pairing *p, uint32_t number);
 static inline struct pairing_recent *pairing_recent(struct pairing *p);
 static inline struct event_flow *pairing_flow(struct pairing *p);
+static inline int pairing_filled(struct pairing *p);
 static inline int pairing_mapped(struct pairing *p);
 
 #include "pairing.h"

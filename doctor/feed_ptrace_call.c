@@ -32,6 +32,7 @@ static struct pairing_set *pairing_copies(struct pairing *p, uint32_t number);
 static uint64_t *pairing_forgotten(struct pairing *p, uint32_t number);
 static struct pairing_recent *pairing_recent(struct pairing *p);
 static struct event_flow *pairing_flow(struct pairing *p);
+static int pairing_filled(struct pairing *p);
 static int pairing_mapped(struct pairing *p);
 
 #include "pairing.h"
@@ -39,16 +40,23 @@ static int pairing_mapped(struct pairing *p);
 #define SETS 4096		/* of four reads, as in the kernel: a call of vectors makes a thousand at once */
 #define COPY_SETS 2048
 #define FORGOTTEN 512
+#define WRITTEN 4096		/* addresses that a burst sees written from, without a read */
 #define RECENTS 512
 #define WINDOW 65536		/* of the target's memory, fetched at once */
 #define WHOLE_USES 6		/* so many first uses of a site have every byte looked at, later one in eight */
 #define STACK_LEAST 512		/* a call of fewer bytes gets its stack only when a flow wants it */
+
+struct written {
+	uint64_t at, first;	/* what stood there then: pairing_first */
+	uint32_t tgid;
+};
 
 struct traced_calls {
 	struct pairing p;	/* first: the tables are found by it */
 	struct pairing_set sets[SETS], copies[COPY_SETS];
 	uint64_t forgotten[FORGOTTEN];
 	struct pairing_recent recents[RECENTS];
+	struct written written[WRITTEN];
 	struct feed_ptrace *feed;
 	const struct traced_thread *thread;
 	uint64_t secret;
@@ -129,6 +137,20 @@ static struct event_flow *pairing_flow(struct pairing *p)
 		want_site(feed, p->key.tgid, p->key.site_write);
 	}
 	return &flow->flow;
+}
+
+/* Where nothing was read to in this burst there may stand what was read before it: of a file that goes to several, the same
+ * bytes as another has just read. But what has been written from there, and is other bytes now, the program put there. */
+static int pairing_filled(struct pairing *p)
+{
+	struct written *w = &calls_of(p)->written[pairing_number(p->tgid, p->at) % WRITTEN];
+	bool known = w->at == p->at && w->tgid == p->tgid;
+	uint64_t first = pairing_first(p, p->at);
+	int filled = known && w->first != first;
+
+	if (!p->again && !filled)
+		*w = (struct written){ .at = p->at, .first = first, .tgid = p->tgid };
+	return filled;
 }
 
 static int pairing_mapped(struct pairing *p)
@@ -399,5 +421,6 @@ void traced_calls_forget(struct feed_ptrace *feed)
 	memset(c->copies, 0, sizeof c->copies);
 	memset(c->forgotten, 0, sizeof c->forgotten);
 	memset(c->recents, 0, sizeof c->recents);
+	memset(c->written, 0, sizeof c->written);
 	c->window_bytes = 0;
 }

@@ -29,6 +29,7 @@
  *	uint64_t *pairing_forgotten(struct pairing *, uint32_t)		by content: which two there was no room for any more
  *	struct pairing_recent *pairing_recent(struct pairing *)		of this thread
  *	struct event_flow *pairing_flow(struct pairing *)	of ->key; made from ->fresh when new. NULL: the table is full
+ *	int pairing_filled(struct pairing *)	1: the program itself has put there what stands at ->at; 0: perhaps a read that nobody saw
  *	int pairing_mapped(struct pairing *)	the mapping at ->at: fills ->slot's inode, device, bytes (to its end); 0: there is one
  *	PAIRING_LOOP(count, function, context)	calls long function(uint32_t, void *) until it returns 1
  *	PAIRING_ADD(uint64_t *, n)			adds, seen by all

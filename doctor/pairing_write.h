@@ -314,7 +314,7 @@ static inline int pairing_find(struct pairing *p, uint64_t *ret_gap)
 		p->how = HOW_SAME_BUFFER;
 	} else if (pairing_inside(p, p->at, p->rest, ret_gap)) {
 		p->how = HOW_INSIDE_BUFFER;
-	} else if (p->rest >= PAIRING_COPY_LEAST && pairing_copied(p, p->at, p->rest)) {
+	} else if (p->rest >= PAIRING_COPY_LEAST && pairing_filled(p) && pairing_copied(p, p->at, p->rest)) {
 		return 1;
 	} else if (p->rest >= PAIRING_MAPPED_LEAST && !*ret_gap && pairing_from_mapping(p)) {
 		p->how = HOW_MAPPED;

@@ -22,6 +22,7 @@ static struct pairing_set *pairing_copies(struct pairing *p, uint32_t number);
 static uint64_t *pairing_forgotten(struct pairing *p, uint32_t number);
 static struct pairing_recent *pairing_recent(struct pairing *p);
 static struct event_flow *pairing_flow(struct pairing *p);
+static int pairing_filled(struct pairing *p);
 static int pairing_mapped(struct pairing *p);
 
 #include "../../doctor/pairing.h"
@@ -38,6 +39,7 @@ static struct pairing_recent recents[16];
 static struct { struct event_flow_key key; struct event_flow flow; } flows[FLOWS];
 static unsigned flow_count, flow_room;
 static uint64_t mapped_bytes;
+static int filled;
 static struct pairing p;
 
 static int pairing_user(void *to, uint32_t bytes, uint64_t from)
@@ -78,6 +80,11 @@ static struct event_flow *pairing_flow(struct pairing *call)
 	return &flows[flow_count++].flow;
 }
 
+static int pairing_filled(struct pairing *call)
+{
+	return filled;
+}
+
 static int pairing_mapped(struct pairing *call)
 {
 	if (!mapped_bytes)
@@ -110,6 +117,7 @@ static inline void begin(void)
 	flow_count = 0;
 	flow_room = FLOWS;
 	mapped_bytes = 0;
+	filled = 1;
 	seed = 1;
 	p.tgid = 10;
 	p.tid = 10;

@@ -18,6 +18,21 @@ static void copied(void)
 	CHECK_EQ(flows[0].flow.reads, 10);
 }
 
+/* The same bytes may have been read there before anybody looked. */
+static void copies_of_who_knows_what(void)
+{
+	begin();
+	fill(memory, 8192);
+	memcpy(other, memory, 8192);
+	reads(memory, 8192, 1);
+	filled = 0;
+	writes(other, 8192, 2);
+	CHECK_EQ(flow_count, 0);
+	CHECK_EQ(p.counts.unpaired_write_bytes, 8192);
+	writes(memory, 8192, 2);
+	CHECK_EQ(flow_of(HOW_SAME_BUFFER)->bytes, 8192);
+}
+
 /* Two buffers on one stack: where one path reads another path writes, and a read that was there long ago is found first. */
 static void copied_to_where_others_read(void)
 {
@@ -172,7 +187,7 @@ static void zeros_are_never_a_copy(void)
 }
 
 static const struct test tests[] = {
-	TEST(copied), TEST(copied_to_where_others_read), TEST(copied_of_many),
+	TEST(copied), TEST(copies_of_who_knows_what), TEST(copied_to_where_others_read), TEST(copied_of_many),
 	TEST(copies_without_room_are_lost), TEST(what_is_mapped_is_not_lost), TEST(copied_one_block_late), TEST(copied_and_split),
 	TEST(transformed_to_another_buffer), TEST(same_first_bytes), TEST(zeros_are_never_a_copy),
 };

@@ -85,6 +85,43 @@ static void changed_in_place(void)
 	patient_end(&p);
 }
 
+static void until_traced(bool traced)
+{
+	while ((traced_by(getpid()) > 0) != traced)
+		moment(1000000);
+}
+
+/* Two channels carry the same bytes. One piece is read while nobody looks, and written in a burst that sees the other read. */
+static void reads_between_bursts(void)
+{
+	static uint8_t before[PIECE], during[PIECE];
+
+	for (int i = 0; i < 2; i++)
+		MUST(read(sources[i], during, PIECE) == PIECE && write(sinks[i], during, PIECE) == PIECE);
+	do {
+		until_traced(false);
+		MUST(pread(sources[0], before, PIECE, PIECE) == PIECE);
+	} while (traced_by(getpid()) > 0);
+	until_traced(true);
+	MUST(read(sources[1], during, PIECE) == PIECE && write(sinks[0], before, PIECE) == PIECE);
+	MUST(write(sinks[1], during, PIECE) == PIECE);
+	MUST(lseek(sources[0], 2L * PIECE, SEEK_SET) > 0);
+	carry(sources[0], sinks[0]);
+	carry(sources[1], sinks[1]);
+}
+
+static void read_before_the_burst(void)
+{
+	struct patient p;
+
+	patient_run(&p, reads_between_bursts, 2, false);
+	CHECK(p.model.flow_count > 0);
+	for (uint32_t i = 0; i < p.model.flow_count; i++)
+		CHECK_EQ(p.model.flows[i].how, HOW_SAME_BUFFER);
+	CHECK(p.model.coverage.unpaired_write_bytes >= PIECE);
+	patient_end(&p);
+}
+
 static void carries_without_blocking(void)
 {
 	static uint8_t buffer[PIECE];
@@ -449,7 +486,7 @@ static void kernel_routes(void)
 }
 
 static const struct test tests[] = {
-	TEST(one_loop), TEST(changed_in_place), TEST(calls_that_would_block), TEST(many_threads),
+	TEST(one_loop), TEST(changed_in_place), TEST(read_before_the_burst), TEST(calls_that_would_block), TEST(many_threads),
 	TEST(threads_that_come_and_go), TEST(five_hundred_threads), TEST(signals_during_bursts),
 	TEST(stopped_by_job_control), TEST(stopped_and_continued_in_a_burst), TEST(children_are_followed),
 	TEST(another_program), TEST(many_execs), TEST(calls_of_32_bits_are_counted), TEST(kernel_routes),
