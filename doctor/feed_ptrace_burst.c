@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define CALLS_MOST 200		/* that are seen from begin to end: a busy target is held up for some 10 ms by them, once in a second */
+#define CALLS_BEFORE 4000	/* besides these, of the first burst before its first transfer: 0.15 s of who only calls */
 #define SCAN_EVERY 4		/* the kernel shows the first thread that is stopped: others must have their turn as well */
 #define WAIT_FOR (WEXITED | WSTOPPED | __WALL | __WNOTHREAD)
 #define SYSCALL_STOP (SIGTRAP | 0x80)
@@ -37,7 +38,7 @@
 
 struct burst {
 	struct feed_ptrace *feed;
-	unsigned calls, turns;
+	unsigned calls, before, turns;
 	bool over;
 	bool may_follow;	/* through an exec: what is begun so has the rights its file gives it */
 };
@@ -120,10 +121,10 @@ static void over_exec(struct burst *b, struct traced_thread *t)
 }
 
 /* What a program does before its first transfer, as loading libraries, or asking in each new thread what kind of file it is,
- * would use the first burst up, and what comes then may be over before the next: so that one has all its time to see one. */
-static bool waits_for_transfer(const struct feed_ptrace *feed)
+ * would use the first burst up, and what comes then may be over before the next. */
+static bool waits_for_transfer(const struct burst *b)
 {
-	return feed->burst == 1 && !feed->charged;
+	return b->feed->burst == 1 && !b->feed->charged && b->before < CALLS_BEFORE;
 }
 
 /* True: it goes on without us. */
@@ -149,7 +150,10 @@ static bool at_call(struct burst *b, struct traced_thread *t)
 	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && t->in_call) {
 		t->in_call = false;
 		traced_call(b->feed, t, info.exit.rval);
-		b->calls += !waits_for_transfer(b->feed);
+		if (waits_for_transfer(b))
+			b->before++;
+		else
+			b->calls++;
 	}
 	return false;
 }
