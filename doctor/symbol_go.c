@@ -7,6 +7,7 @@
 #include "symbol_go.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,6 +27,7 @@
 #define BUILD_INFO_INLINE 2		/* the strings follow the header, as they do since 1.18 */
 #define GUARD_BYTES 16u			/* around the module information */
 #define VERSION_MAX 64u
+#define FUNCTION_MAX 1023		/* bytes that are kept of each side of its brackets */
 #define CGO_TYPES "_cgo_gotypes.go"
 
 struct search {
@@ -330,6 +332,18 @@ static bool begins_with(const char *text, size_t length, const char *with)
 	size_t n = strlen(with);
 
 	return length >= n && !memcmp(text, with, n) && (length == n || text[n] == '/');
+}
+
+char *symbol_go_printed(const char *function)
+{
+	const char *open = strchr(function, '['), *close = strrchr(function, ']');
+	char *printed;
+
+	if (!open || !close || close < open)
+		return strndup(function, FUNCTION_MAX);
+	if (asprintf(&printed, "%.*s[...]%.*s", (int)MIN(open - function, FUNCTION_MAX), function, FUNCTION_MAX, close + 1) < 0)
+		return NULL;
+	return printed;
 }
 
 bool symbol_go_is_library(const struct symbol_go *go, const char *function, const char *file)

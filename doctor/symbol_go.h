@@ -27,6 +27,10 @@ struct symbol_go {
 int symbol_go_open(struct symbol_go **ret, struct elf_image *image);
 void symbol_go_close(struct symbol_go *go);
 
+/* The function as Go's own traces print it: "[...]" for what stands between the brackets of a generic one. For free(); NULL: no
+ * memory. */
+char *symbol_go_printed(const char *function);
+
 /* Is that function Go's own library: by its file, or with -trimpath by its package and the modules of the program? */
 bool symbol_go_is_library(const struct symbol_go *go, const char *function, const char *file);
 

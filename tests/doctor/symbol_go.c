@@ -11,13 +11,27 @@
 #include <fcntl.h>
 #include <time.h>
 
+#define GOLDEN_BYTES 512u
+
 static struct snapshot snapshot;
 
 struct golden {
-	char function[512], file[512];
+	char function[GOLDEN_BYTES], file[GOLDEN_BYTES];
 	unsigned line;
 	uint64_t at;			/* 0: of the stack */
 };
+
+/* As the runtime prints it. It has done so in traces since there are generic functions, in Frames since 1.21. */
+static void without_types(char *function)
+{
+	char *open = strchr(function, '['), *close = strrchr(function, ']');
+	char rest[GOLDEN_BYTES];
+
+	if (!open || !close || close < open)
+		return;
+	snprintf(rest, sizeof rest, "%s", close + 1);
+	snprintf(open, GOLDEN_BYTES - (size_t)(open - function), "[...]%s", rest);
+}
 
 static bool parse(char *text, struct golden *golden)
 {
@@ -41,6 +55,7 @@ static bool parse(char *text, struct golden *golden)
 	if (n != 3)
 		return false;
 	snprintf(golden->function, sizeof golden->function, "%.511s", fields[0]);
+	without_types(golden->function);
 	snprintf(golden->file, sizeof golden->file, "%.511s", fields[1]);
 	golden->line = (unsigned)strtoul(fields[2], NULL, 10);
 	return true;
