@@ -170,7 +170,8 @@ static void set_inside(const struct model *model, const struct flow *flow, bool 
 		[RUNTIME_PYTHON] = { "the Python interpreter", "Python 3.12 and later, started with -X perf, names its functions" },
 		[RUNTIME_NODE] = { "the Node.js runtime", "Node.js, started with --perf-basic-prof, names its functions" },
 		[RUNTIME_JAVA] = { "the Java virtual machine",
-				   "Java 17 and later names compiled methods after `jcmd PID Compiler.perfmap`" },
+				   "Java 17 and later, started with -XX:+PreserveFramePointer, names compiled methods after "
+				   "`jcmd PID Compiler.perfmap`" },
 	};
 	const struct process *process = model_process(model, flow->pid);
 	enum runtime runtime = process && process->runtime < RUNTIMES ? process->runtime : RUNTIME_UNKNOWN;
