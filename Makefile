@@ -17,7 +17,7 @@ help:
 	@echo 'make            configure and build into $(BUILD)/'
 	@echo 'make demo       install what is missing (apt), build, run leat bench and leat doctor; leaves $(BUILD)/leat-bench.html'
 	@echo 'make test       install what is missing (apt), build, run all tests; the last line counts them'
-	@echo 'make ward       doctor on all its patients, by either engine, before and after each remedy, and on real servers that apt fetches'
+	@echo 'make ward       doctor on all its patients, by either engine, before and after each remedy; apt fetches servers and releases'
 	@echo 'make overhead   what it costs to be watched by doctor, and what it costs doctor; beside strace and bpftrace'
 	@echo 'make gates      what ci/gates/ checks besides the tests'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
@@ -55,6 +55,7 @@ ward:
 	@LEAT_BUILD=$(abspath $(BUILD)) tests/run.sh $(CURDIR)/tests/doctor/prometheus.sh
 	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/mend.sh
 	@LEAT_BUILD=$(abspath $(BUILD)) LEAT=$(abspath $(BUILD))/cli/leat tests/doctor/remedy.sh
+	@LEAT_BUILD=$(abspath $(BUILD)) tests/run.sh $(CURDIR)/tests/doctor/releases.sh
 
 overhead:
 	@ci/install-deps.sh overhead

@@ -3,7 +3,7 @@
 # mend.sh [NAME...]: every remedy that doctor prints, tried. Each patient of mend/patients moves a file between two ends, before and
 # after the remedy, and strace adds up what its calls moved: before it must carry the bytes through user space, after it the
 # kernel must have moved them (a header or the first piece may still go by itself). Patients whose language or program is not
-# here are skipped by name. Programs and flags that are elsewhere: CC, NGINX, HAPROXY, UV_FLAGS.
+# here are skipped by name. NAME is a pattern of the shell. Programs and flags that are elsewhere: CC, GO, NGINX, HAPROXY, UV_FLAGS.
 # mend.sh --doctor [NAME...]: instead, leat doctor (LEAT) watches each patient before its remedy, and must print that remedy, of which
 # mend/remedies has the first words. What takes less than a moment may be over before its stacks are looked at, so that a patient
 # moves more, is held up on its way, and has three tries.
@@ -46,8 +46,9 @@ build_leat() {
 }
 
 build_go() {
-	have go || return 1
-	(cd "$source/go" && GOFLAGS='' GO111MODULE=off GOCACHE="$work/go" go build -o "$2" ends.go "$1") && command=("$2")
+	have "${GO:-go}" || return 1
+	(cd "$source/go" && GOFLAGS='' GO111MODULE=off GOTOOLCHAIN=local GOCACHE="${GOCACHE:-$work/go}" \
+		"${GO:-go}" build -o "$2" ends.go "$1") && command=("$2")
 }
 
 build_rust() { have rustc && rustc --edition 2021 -O -o "$2" "$source/rust/$1" && command=("$2"); }
@@ -186,13 +187,23 @@ run_haproxy() { # NAME response|request MODE: between the peer's source or sink 
 	rm -f "$work/port"
 }
 
+named() { # NAME PATTERN...
+	local name=$1 pattern
+	shift
+	for pattern; do
+		# shellcheck disable=SC2053 # it is a pattern
+		[[ $name != $pattern ]] || return 0
+	done
+	return 1
+}
+
 have "${CC:-cc}" || { echo "SKIP: $missing"; exit 77; }
 "${CC:-cc}" -O2 -D_GNU_SOURCE "$source/peer.c" -pthread -o "$work/peer"
 head -c $bytes /dev/urandom >"$work/file"
 
 while read -r name language file kinds; do
 	case $name in '' | '#'*) continue ;; esac
-	[ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
+	[ $# -eq 0 ] || named "$name" "$@" || continue
 	missing='' command=()
 	case $language in
 	nginx) have "${NGINX:-nginx}" || true ;;

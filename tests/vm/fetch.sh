@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # fetch.sh CACHE SUITE FLAVOUR: puts that Debian suite's kernel below CACHE, unpacked, and prints its directory.
 # fetch.sh CACHE SUITE busybox: the same for a static busybox; prints the program's path.
+# fetch.sh CACHE SUITE NAME PACKAGE...: the same for these packages and all they depend on; the directory is CACHE/NAME.
 #
 # Nothing is installed and nothing of the system's apt is touched. The mirror is the one the system uses. What was
 # fetched once is not fetched again: remove CACHE to get newer kernels.
@@ -38,6 +39,14 @@ if [ "$what" = busybox ]; then
 		dpkg -x busybox-static_*.deb busybox) || { tail -5 "$own/log" >&2; exit 1; }
 	cp "$(find "$own/deb/busybox" -path '*bin/busybox' -type f)" "$cache/busybox"
 	result=$cache/busybox
+elif [ $# -gt 3 ]; then
+	shift 3
+	private_apt get -y --no-install-recommends --download-only install "$@" >"$own/log" 2>&1 || { tail -5 "$own/log" >&2; exit 1; }
+	result=$cache/$what
+	rm -rf "$result"
+	for package in "$own"/cache/archives/*.deb; do
+		dpkg -x "$package" "$result"
+	done
 else
 	version=$(private_apt cache depends "linux-image-$what" | sed -n 's/.*Depends: linux-image-\([0-9].*\)/\1/p' | head -1)
 	[ -n "$version" ] || { echo "fetch.sh: no linux-image-$what in $suite" >&2; exit 1; }

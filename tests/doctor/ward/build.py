@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 
+import releases
+
 SOURCE = os.path.dirname(os.path.abspath(__file__))
 
 # What stands behind the dash of a variant; before it stands the compiler.
@@ -116,20 +118,32 @@ def build_cxx(where, source, variant):
     return native(where, source, variant, {'gcc': 'g++', 'clang': 'clang++'}, ['-std=c++17', '-U_GNU_SOURCE'])
 
 
+def toolchain(where, release):
+    """The go of that release, or the one that is installed, and the name that what it builds begins with."""
+    if not release:
+        return have('go'), 'go-'
+    go = releases.go(os.path.join(where, 'releases'), release)
+    if not go:
+        raise Missing(f'Go {release} was not fetched')
+    return go, f'go-{release}-'
+
+
 def build_go(where, source, variant):
-    go = have('go')
-    program = os.path.join(where, 'go-' + variant)
+    variant, _, release = variant.partition('@')
+    go, name = toolchain(where, release)
+    program = os.path.join(where, name + variant)
     sources = sorted(glob.glob(os.path.join(SOURCE, 'go', '*.go')))
     if variant == 'cgo':
         have('gcc')
         sources.append(os.path.join(SOURCE, 'go', 'cgo', 'cgo.go'))
     if older(program, sources):
-        beside = os.path.join(where, 'go-' + variant + '.d')     # files of one package have to stand in one directory
+        beside = program + '.d'     # files of one package have to stand in one directory
         os.makedirs(beside, exist_ok=True)
-        for name in sources:
-            shutil.copy(name, beside)
-        environment = dict(os.environ, GO111MODULE='off', GOFLAGS='', GOCACHE=os.path.join(where, 'go-cache'),
+        for file in sources:
+            shutil.copy(file, beside)
+        environment = dict(os.environ, GO111MODULE='off', GOFLAGS='', GOTOOLCHAIN='local', GOCACHE=os.path.join(where, 'go-cache'),
                            CGO_ENABLED='1' if variant == 'cgo' else '0')
+        environment.pop('GOROOT', None)
         ran([go, 'build', *GO[variant], '-o', program, *map(os.path.basename, sources)], cwd=beside, env=environment)
     return finished(program, variant)
 
@@ -142,29 +156,46 @@ def build_rust(where, source, variant):
     return finished(program, variant)
 
 
-def interpreter(language):
-    if language == 'python':
+# What makes an interpreter write a map of its functions for perf. Java does so when it is asked, and needs this for its frames.
+PERF = {
+    'python': ['-X', 'perf'],
+    'node': ['--perf-basic-prof'],
+    'java': ['-XX:+PreserveFramePointer'],
+}
+
+
+def python(where, release):
+    if not release:
         return [subprocess.run([have('python3'), '-c', 'import sys; print(sys.executable)'], capture_output=True, text=True,
-                               check=True).stdout.strip(), '-B']
-    return [have('node')]
+                               check=True).stdout.strip()]
+    words = releases.python(os.path.join(where, 'releases'), release)
+    if not words:
+        raise Missing(f'Python {release} was not fetched')
+    return words
 
 
 def java(where, source):
     compiler, runner = have('javac'), have('java')
     classes = os.path.join(where, 'java')
-    name = os.path.basename(source)[:-len('.java')]
-    if older(os.path.join(classes, name + '.class'), [source]):
+    if older(os.path.join(classes, os.path.basename(source)[:-len('.java')] + '.class'), [source]):
         ran([compiler, '-d', classes, source])
-    return [runner, '-Xmx64m', '-Xshare:auto', '-cp', classes, name]
+    return [runner, '-Xmx64m', '-Xshare:auto', '-cp', classes]
+
+
+def interpreted(where, language, source, variant):
+    variant, _, release = variant.partition('@')
+    options = PERF[language] if variant in ('perf', 'frames') else []
+    if language == 'java':
+        return [*java(where, source), *options, os.path.basename(source)[:-len('.java')]]
+    words = [*python(where, release), '-B'] if language == 'python' else [have('node')]
+    return [*words, *options, source]
 
 
 def command(where, language, source, variant):
     """The words to run, and the file with the names in it if they were taken away, or None."""
     path = os.path.join(SOURCE, language, source)
-    if language in ('python', 'node'):
-        return interpreter(language) + [path], None
-    if language == 'java':
-        return java(where, path), None
+    if language in PERF:
+        return interpreted(where, language, path, variant), None
     builders = {'c': build_c, 'cxx': build_cxx, 'go': build_go, 'rust': build_rust}
     program = builders[language](where, path, variant)
     return [program], program[:-len('.bare')] if program.endswith('.bare') else None

@@ -59,6 +59,9 @@ def judge_culprit(judgement, row, flow, lines, names_from):
     culprit = flow['culprit']
     if row.side != '-':
         judgement.hold('words', culprit['side'] in row.side.split('|'), 'side', culprit['side'], 'not', row.side)
+    if 'unnamed' in row.flags:
+        judgement.hold('function', culprit['function'] is None and row.flags['unnamed'] in (culprit['more'] or ''), 'function',
+                       culprit['function'], 'and', culprit['more'], 'not none and', row.flags['unnamed'])
     if row.function == '-':
         return
     places = named(culprit, names_from)
@@ -96,6 +99,13 @@ def judge_loss(judgement, row, report, flows, truth, lines, names_from):
         if row.reason != '-':
             judgement.hold('words', flow['reason'] in row.reason.split('|'), 'reason', flow['reason'], 'not', row.reason)
         judge_culprit(judgement, row, flow, lines, names_from)
+
+
+def judge_release(judgement, report, release):
+    """Of which release of its language the process is said to be."""
+    said = [(process['version'] or '?').split()[-1] for process in report['target']]
+    if release:
+        judgement.hold('words', any((version + '.').startswith(release + '.') for version in said), said, 'not', release)
 
 
 def judge(row, report, truth, lines, names_from):

@@ -9,8 +9,10 @@ import socket
 import subprocess
 import sys
 
+import build
+
 SOURCE = os.path.dirname(os.path.abspath(__file__))
-PACKAGES = ['nginx', 'lighttpd', 'lighttpd-mod-openssl', 'haproxy', 'caddy', 'busybox', 'socat', 'libuv1-dev', 'prometheus']
+PACKAGES = ['nginx', 'libnginx-mod-stream', 'lighttpd', 'lighttpd-mod-openssl', 'haproxy', 'caddy', 'busybox', 'socat', 'libuv1-dev', 'prometheus']
 
 
 class Server:
@@ -77,12 +79,27 @@ def configured(name, where, **values):
     return path
 
 
-def make(name, mode, at, where, origin):
+def stream_module(at, packages):
+    """The path of nginx's module, which may have been laid out although nginx itself is the system's."""
+    for place in os.path.join(os.path.dirname(at), '..'), os.path.join(packages, 'usr'):
+        path = os.path.abspath(os.path.join(place, 'lib', 'nginx', 'modules', 'ngx_stream_module.so'))
+        if os.path.exists(path):
+            return path
+    raise build.Missing('libnginx-mod-stream is not installed')
+
+
+def make(name, mode, packages, where, origin):
     """The server `name` in that mode, working in the directory where, which holds file.bin, certificate.pem and key.pem."""
+    at = program(packages, name)
+    if not at:
+        raise build.Missing(f'{name} is not installed')
     port = free_port()
     found, environment = at
     values = {'DIR': where, 'PORT': port, 'ORIGIN': origin.port if origin else 0}
     options = {'tls': mode == 'tls', 'gzip': mode == 'gzip', 'environment': environment}
+    if name == 'nginx' and mode == 'stream':
+        config = configured('nginx-stream.conf', where, MODULE=stream_module(found, packages), **values)
+        return Server([found, '-p', where, '-c', config, '-e', 'stderr'], port, **options)
     if name == 'nginx':
         values['SENDFILE'] = 'on' if mode == 'on' else 'off'
         values['TLS'] = f'ssl_certificate {where}/certificate.pem; ssl_certificate_key {where}/key.pem;' if mode == 'tls' else ''

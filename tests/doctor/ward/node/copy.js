@@ -16,6 +16,36 @@ function said(word, number) {
 	return lines.next();
 }
 
+// A piece is no reason to compile anything: before that it is called until a compiler has been at it.
+function copyPiece(source, sink, buffer) {
+	const bytes = fs.readSync(source, buffer, 0, buffer.length, null);
+	let done = 0;
+
+	while (done < bytes)
+		done += fs.writeSync(sink, buffer, done, bytes - done);
+	return bytes;
+}
+
+function copyLoop(source, sink, buffer) {
+	let moved = 0, bytes;
+
+	while ((bytes = copyPiece(source, sink, buffer)) > 0)
+		moved += bytes;
+	return moved;
+}
+
+async function loop() {
+	const nothing = fs.openSync('/dev/null', 'r+'), one = Buffer.alloc(1), zeros = fs.openSync('/dev/zero', 'r');
+
+	for (let i = 0; i < 30000; i++)
+		copyPiece(zeros, nothing, one);
+	for (let i = 0; i < 3000; i++)
+		copyLoop(nothing, nothing, one);
+	await said('ready', 0);
+	await said('moved', copyLoop(fs.openSync(from, 'r'), fs.openSync(name, 'w'), Buffer.alloc(65536)));
+	process.exit(0);
+}
+
 async function main() {
 	const sink = kind === 'tcp' ? net.connect(Number(name), '127.0.0.1') : fs.createWriteStream(name);
 	await new Promise((resolve) => sink.once(kind === 'tcp' ? 'connect' : 'open', resolve));
@@ -33,4 +63,4 @@ async function main() {
 	process.exit(0);
 }
 
-main();
+(mode === 'loop' ? loop : main)();
