@@ -65,6 +65,11 @@ static bool is_program(const struct process *process, const char *name)
 	return (executable && !strcmp(executable, name)) || (!executable && process->name && !strcmp(process->name, name));
 }
 
+static bool is_anywhere(const char *words, const struct the_case *c)
+{
+	return !words || count_frames(c->read, UINT32_MAX, words) || count_frames(c->write, UINT32_MAX, words);
+}
+
 static bool stacks_fit(const struct advice *row, const struct the_case *c)
 {
 	uint32_t reading = culprit_inside_read(c->model, c->flow, &c->finding->culprit);
@@ -74,7 +79,17 @@ static bool stacks_fit(const struct advice *row, const struct the_case *c)
 		return false;
 	if (row->writing && !count_frames(c->write, writing, row->writing))
 		return false;
-	return !row->anywhere || count_frames(c->read, UINT32_MAX, row->anywhere) || count_frames(c->write, UINT32_MAX, row->anywhere);
+	return is_anywhere(row->anywhere, c) && is_anywhere(row->and_anywhere, c);
+}
+
+/* "Go 1.24.4" is 24; 0: not known. */
+static unsigned go_release(const struct process *process)
+{
+	static const char go[] = "Go 1.";
+
+	if (!process || !process->version || strncmp(process->version, go, sizeof go - 1) != 0)
+		return 0;
+	return (unsigned)strtoul(process->version + sizeof go - 1, NULL, 10);
 }
 
 static bool fits(const struct advice *row, const struct the_case *c)
@@ -88,6 +103,8 @@ static bool fits(const struct advice *row, const struct the_case *c)
 	if (c->finding->verdict == VERDICT_CANNOT && row->reason && row->reason != c->finding->reason)
 		return false;
 	if (row->program && !is_program(c->process, row->program))
+		return false;
+	if (row->release && !row->release(go_release(c->process)))
 		return false;
 	return stacks_fit(row, c) && (!row->also || row->also(c->from, c->to));
 }

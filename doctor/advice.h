@@ -16,7 +16,9 @@ struct advice {
 	const char *program;		/* the executable's name; NULL: any */
 	const char *reading, *writing, *anywhere;	/* "a|b": a function whose name has one of these in it stands inside the loop on
 						 * the read side, on the write side, or anywhere in either stack; NULL: not asked */
+	const char *and_anywhere;	/* the same once more */
 	unsigned times;			/* that reading must be met; 0: once */
+	bool (*release)(unsigned go);	/* the minor release of Go 1, 0: not known; NULL: not asked */
 	bool (*also)(const struct file *from, const struct file *to);	/* NULL: nothing more is asked */
 	uint8_t reason;			/* enum leat_reason that replaces the verdict's; 0: none */
 	const char *why;		/* "@" stands for the culprit's name */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The rows, from the particular to the general: the first that fits is taken. What a row says of a runtime was seen by running it,
- * or read in its source: Go 1.19 and the sources up to 1.27 (net/sendfile.go, os/zero_copy_linux.go), Rust 1.95 (kernel_copy/linux.rs),
- * CPython 3.11 to 3.13, Node 20, OpenJDK 17, nginx 1.22, HAProxy 2.6, libuv 1.44 and 1.52.
+ * or read in its source: Go 1.19, 1.21, 1.22, 1.24, 1.27 and the sources between them (net/sendfile.go, os/zero_copy_linux.go),
+ * Rust 1.95 (kernel_copy/linux.rs), CPython 3.11 to 3.13, Node 20, OpenJDK 17, nginx 1.22, HAProxy 2.6, libuv 1.44 and 1.52.
  */
 #include "advice.h"
 
@@ -25,6 +25,8 @@
 /* What of stdio and iostreams can stand between a program and its system call. */
 #define STDIO		"fread|fwrite|fgets|fputs|fgetc|fputc|getc|putc|fflush|fclose|getline|getdelim|_IO_|basic_filebuf|stdio_filebuf"
 
+#define GO_LIMITED	" that forwards to io.Copy(inner, r) and counts what that returns, and hand it io.LimitReader(file, size): " \
+			"Go 1.22 to 1.24 lose a file there that comes without"
 #define C_MEND_LEAT	", or leat_copy(3), which finds that route by itself"
 
 static bool is_direct(const struct file *from, const struct file *to)
@@ -40,6 +42,32 @@ static bool nothing_known(const struct file *from, const struct file *to)
 static bool nobody_knows(const struct file *from, const struct file *to)
 {
 	return from->splice_unknown || to->splice_unknown;
+}
+
+/*
+ * Since Go 1.22 io.Copy begins with (*os.File).WriteTo, which hands other writers than a connection a file in a type of its own;
+ * (*TCPConn).ReadFrom knows that type since 1.25.
+ */
+static bool keeps_files(unsigned go)
+{
+	return go && (go < 22 || go >= 25);
+}
+
+static bool loses_files(unsigned go)
+{
+	return go >= 22 && go < 25;
+}
+
+/* (*os.File).ReadFrom splices from stream connections. */
+static bool splices_to_files(unsigned go)
+{
+	return go >= 21;
+}
+
+/* (*os.File).WriteTo and (*TCPConn).WriteTo know stream connections of Unix. */
+static bool reaches_unix(unsigned go)
+{
+	return go >= 22;
 }
 
 static const struct advice rows[] = {
@@ -110,29 +138,55 @@ static const struct advice rows[] = {
 	  .reason = LEAT_OPAQUE_SOURCE, .why = "an io.SectionReader hides the *os.File in it from io.Copy",
 	  .mend = "Seek a file opened for this transfer to the section's start, and io.CopyN from it",
 	  .patients = "go-section-reader file-tcp file-file" },
-	{ .name = "go-reader-to-tcp", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_READ), .from = REGULAR | SOCKETS, .to = TCP,
+	{ .name = "go-reader-to-tcp", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_READ), .from = REGULAR, .to = TCP,
+	  .release = keeps_files,
 	  .why = "(*TCPConn).ReadFrom knows a file or a stream connection behind at most one *io.LimitedReader; @ hides it",
 	  .mend = "give it a WriteTo that forwards to io.Copy(dst, inner) and counts what that returns, or count in a writer with "
 		 "a ReadFrom",
-	  .patients = "go-reader-wrapper file-tcp tcp-tcp unix-tcp|go-writer-wrapper file-tcp tcp-tcp unix-tcp" },
+	  .patients = "go-reader-wrapper file-tcp|go-writer-wrapper file-tcp|go-response-reader file-tcp" },
+	{ .name = "go-reader-to-tcp-limit", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_READ), .from = REGULAR, .to = TCP,
+	  .why = "(*TCPConn).ReadFrom knows a file or a stream connection behind at most one *io.LimitedReader; @ hides it",
+	  .mend = "give it a WriteTo that forwards to io.Copy(dst, io.LimitReader(inner, size)) and counts what that returns; without "
+		 "the limit Go 1.22 to 1.24 lose the file where dst is not the connection itself",
+	  .patients = "go-reader-wrapper file-tcp|go-response-reader file-tcp" },
+	{ .name = "go-reader-splice", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_READ), .from = SOCKETS, .to = TCP,
+	  .why = "(*TCPConn).ReadFrom knows a file or a stream connection behind at most one *io.LimitedReader; @ hides it",
+	  .mend = "give it a WriteTo that forwards to io.Copy(dst, inner) and counts what that returns, or count in a writer with "
+		 "a ReadFrom",
+	  .patients = "go-reader-wrapper tcp-tcp unix-tcp|go-writer-wrapper tcp-tcp unix-tcp" },
 	{ .name = "go-reader-to-file", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_READ), .from = REGULAR, .to = REGULAR,
 	  .why = "(*os.File).ReadFrom knows *os.File behind at most one *io.LimitedReader; @ hides it",
 	  .mend = "give it a WriteTo that forwards to io.Copy(dst, inner) and counts what that returns, or count in a writer with "
 		 "a ReadFrom",
 	  .patients = "go-reader-wrapper file-file|go-writer-wrapper file-file" },
 	{ .name = "go-response-writer", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_WRITE), .from = REGULAR, .to = TCP,
-	  .writing = "net/http.(*response)",
+	  .writing = "net/http.(*response)", .release = keeps_files,
 	  .why = "the server's http.ResponseWriter has a ReadFrom that reaches sendfile(2); @ wraps it and has none",
 	  .mend = "give it a ReadFrom that forwards to io.Copy(inner, r) and counts what that returns",
 	  .patients = "go-response-writer file-tcp" },
-	{ .name = "go-writer", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_WRITE), .from = REGULAR, .to = TCP | REGULAR,
+	{ .name = "go-response-writer-limit", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_WRITE), .from = REGULAR, .to = TCP,
+	  .writing = "net/http.(*response)",
+	  .why = "the server's http.ResponseWriter has a ReadFrom that reaches sendfile(2); @ wraps it and has none",
+	  .mend = "give it a ReadFrom" GO_LIMITED, .patients = "go-response-writer file-tcp" },
+	{ .name = "go-writer", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_WRITE), .from = REGULAR, .to = TCP,
+	  .release = keeps_files,
 	  .why = "io.Copy asks the writer for a ReadFrom; @ has none, and hides that of the writer in it",
 	  .mend = "give it a ReadFrom that forwards to io.Copy(inner, r) and counts what that returns",
-	  .patients = "go-writer-wrapper file-tcp file-file" },
+	  .patients = "go-writer-wrapper file-tcp" },
+	{ .name = "go-writer-limit", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_WRITE), .from = REGULAR, .to = TCP,
+	  .why = "io.Copy asks the writer for a ReadFrom; @ has none, and hides that of the writer in it",
+	  .mend = "give it a ReadFrom" GO_LIMITED, .patients = "go-writer-wrapper file-tcp" },
+	{ .name = "go-writer-to-file", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_WRITE), .from = REGULAR, .to = REGULAR,
+	  .why = "io.Copy asks the writer for a ReadFrom; @ has none, and hides that of the writer in it",
+	  .mend = "give it a ReadFrom that forwards to io.Copy(inner, r) and counts what that returns",
+	  .patients = "go-writer-wrapper file-file" },
 	{ .name = "go-writer-splice", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_WRITE), .from = SOCKETS, .to = TCP,
 	  .why = "io.Copy asks the writer for a ReadFrom; @ has none, and hides that of the connection in it",
 	  .mend = "give it a ReadFrom that forwards to io.Copy(inner, r) and counts what that returns",
 	  .patients = "go-writer-wrapper tcp-tcp unix-tcp" },
+	{ .name = "go-response", .verdicts = LOSSES, .runtimes = GO, .from = REGULAR, .to = TCP, .writing = "net/http.(*response)",
+	  .why = "the server's http.ResponseWriter has a ReadFrom that reaches sendfile(2); it is not asked here, or does not see a file",
+	  .mend = "io.CopyN(w, file, size) between the two themselves, without a wrapper", .patients = "go-response-copy file-tcp" },
 	{ .name = "go-bufio", .verdicts = LOSSES, .runtimes = GO, .from = REGULAR, .to = TCP | REGULAR, .writing = "bufio.(*Writer)",
 	  .reason = LEAT_OPAQUE_SINK,
 	  .why = "a bufio.Writer hands a reader on only to a writer that has a ReadFrom, and the one under it has none",
@@ -141,12 +195,26 @@ static const struct advice rows[] = {
 	  .reason = LEAT_OPAQUE_SINK,
 	  .why = "a bufio.Writer hands a reader on only to a writer that has a ReadFrom, and the one under it has none",
 	  .mend = "Flush it, then io.Copy to the connection itself", .patients = "go-bufio-writer tcp-tcp unix-tcp" },
+	{ .name = "go-file-lost", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_CALLER), .from = REGULAR, .to = TCP,
+	  .anywhere = "os.(*File).WriteTo", .and_anywhere = "net.(*TCPConn).ReadFrom", .release = loses_files,
+	  .why = "(*os.File).WriteTo of Go 1.22 to 1.24 hides the file from (*TCPConn).ReadFrom, where io.Copy is not given the "
+		 "connection itself",
+	  .mend = "io.CopyN(w, file, size), or io.Copy from an io.LimitReader of the file",
+	  .patients = "go-response-copy file-tcp" },
 	{ .name = "go-loop", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_LOOP), .from = REGULAR, .to = TCP | REGULAR,
 	  .why = "@ calls Read and Write itself, which no runtime can turn into a call of the kernel",
 	  .mend = "io.Copy between the two, without a wrapper, finds the kernel's route", .patients = "go-own-loop file-tcp file-file" },
 	{ .name = "go-loop-splice", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_LOOP), .from = SOCKETS, .to = TCP,
 	  .why = "@ calls Read and Write itself, which no runtime can turn into a call of the kernel",
 	  .mend = "io.Copy between the two connections, without a wrapper, splices", .patients = "go-own-loop tcp-tcp unix-tcp" },
+	{ .name = "go-splice-to-file", .verdicts = LOSSES, .runtimes = GO, .from = SOCKETS, .to = REGULAR, .release = splices_to_files,
+	  .why = "since Go 1.21 (*os.File).ReadFrom splices from a stream connection; it is not asked here, or does not see one",
+	  .mend = "io.Copy between the two themselves, without a wrapper, splices", .patients = "go-own-loop-file tcp-file unix-file" },
+	{ .name = "go-to-unix", .verdicts = LOSSES, .runtimes = GO, .from = REGULAR | TCP, .to = UNIX, .release = reaches_unix,
+	  .why = "since Go 1.22 a file and a TCP connection have a WriteTo that knows a Unix connection; it is not asked here, or does not "
+		 "see one",
+	  .mend = "io.Copy between the two themselves, without a wrapper, finds the kernel's route",
+	  .patients = "go-own-loop-unix file-unix tcp-unix" },
 	{ .name = "go", .verdicts = LOSSES, .runtimes = GO,
 	  .why = "this program's io.Copy finds no route of the kernel between these two ends" },
 

@@ -151,6 +151,9 @@ static void sentences_are_plain(void)
 #define OUTW	"|R io.copyBuffer io.go:432|R io.Copy io.go:386|P main.get m.go:31|R runtime.goexit a.s:1"
 #define READF	"R os.(*File).Read f.go:1"
 #define WRITEC	"R net.(*conn).Write n.go:1"
+#define RESPONSE WRITEC "|R bufio.(*Writer).Write b.go:1|R net/http.(*response).Write s.go:1"
+#define LOST	"|R io.copyBuffer io.go:432|R net.genericReadFrom n.go:1|R net.(*TCPConn).ReadFrom t.go:1|R io.copyBuffer io.go:1|" \
+		"R os.genericWriteTo f.go:1|R os.(*File).WriteTo f.go:1|R io.Copy io.go:386|P main.get m.go:31|R runtime.goexit a.s:1"
 
 enum { APPEND = 1, DIRECT = 2, CHANGED = 4, SMALL = 8, MAPPED = 16, NO_SPLICE = 32, UNKNOWN = 64 };
 
@@ -160,6 +163,7 @@ static const struct example {
 	enum file_kind from, to;
 	const char *read, *write, *executable;
 	int flags;
+	const char *version;
 } examples[] = {
 	{ "append-native", RUNTIME_C, FILE_REGULAR, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE, NULL, APPEND },
 	{ "append-go", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, READF OUT, WRITEC OUTW, NULL, APPEND },
@@ -186,13 +190,32 @@ static const struct example {
 	{ "go-nested-limit-splice", RUNTIME_GO, FILE_TCP, FILE_TCP,
 	  READF "|R io.(*LimitedReader).Read l.go:1|R io.(*LimitedReader).Read l.go:1" OUT, WRITEC OUTW, NULL, 0 },
 	{ "go-section", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF "|R io.(*SectionReader).Read s.go:1" OUT, WRITEC OUTW, NULL, 0 },
-	{ "go-reader-to-tcp", RUNTIME_GO, FILE_REGULAR, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE, NULL, 0 },
+	{ "go-reader-to-tcp", RUNTIME_GO, FILE_REGULAR, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE, NULL, 0, "Go 1.21.13" },
 	{ "go-reader-to-tcp", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF "|R io.(*LimitedReader).Read l.go:1|P main.r.Read m.go:1" OUT,
-	  WRITEC OUTW, NULL, 0 },
+	  WRITEC OUTW, NULL, 0, "Go 1.25" },
+	{ "go-reader-to-tcp-limit", RUNTIME_GO, FILE_REGULAR, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE, NULL, 0, "Go 1.22.12" },
+	{ "go-reader-to-tcp-limit", RUNTIME_GO, FILE_REGULAR, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE, NULL, 0, "Go 1.24.4" },
+	{ "go-reader-to-tcp-limit", RUNTIME_GO, FILE_REGULAR, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE, NULL, 0, NULL },
+	{ "go-reader-splice", RUNTIME_GO, FILE_TCP, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE, NULL, 0, "Go 1.24.4" },
 	{ "go-reader-to-file", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, MADE_GO_READ, MADE_GO_WRITE, NULL, 0 },
-	{ "go-response-writer", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT,
-	  WRITEC "|R bufio.(*Writer).Write b.go:1|R net/http.(*response).Write s.go:1|P main.(*lw).Write m.go:4" OUTW, NULL, 0 },
-	{ "go-writer", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, WRITEC "|P main.(*lw).Write m.go:4" OUTW, NULL, 0 },
+	{ "go-response-writer", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, RESPONSE "|P main.(*lw).Write m.go:4" OUTW, NULL, 0,
+	  "Go 1.19.8" },
+	{ "go-response-writer-limit", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, RESPONSE "|P main.(*lw).Write m.go:4" OUTW, NULL, 0,
+	  "Go 1.23.1" },
+	{ "go-writer", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, WRITEC "|P main.(*lw).Write m.go:4" OUTW, NULL, 0, "Go 1.27.4" },
+	{ "go-writer-limit", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, WRITEC "|P main.(*lw).Write m.go:4" OUTW, NULL, 0,
+	  "Go 1.24.4" },
+	{ "go-writer-to-file", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, READF OUT, WRITEC "|P main.(*lw).Write m.go:4" OUTW, NULL, 0,
+	  "Go 1.24.4" },
+	{ "go-response", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF "|P main.pump m.go:7", RESPONSE "|P main.pump m.go:8", NULL, 0,
+	  NULL },
+	{ "go-file-lost", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF LOST, WRITEC LOST, NULL, 0, "Go 1.24.4" },
+	{ "go", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF LOST, WRITEC LOST, NULL, 0, "Go 1.25.1" },
+	{ "go", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, WRITEC OUTW, NULL, 0, "Go 1.24.4" },
+	{ "go-splice-to-file", RUNTIME_GO, FILE_TCP, FILE_REGULAR, MADE_GO_READ, MADE_GO_WRITE, NULL, 0, "Go 1.21.13" },
+	{ "go", RUNTIME_GO, FILE_TCP, FILE_REGULAR, MADE_GO_READ, MADE_GO_WRITE, NULL, 0, "Go 1.20.1" },
+	{ "go-to-unix", RUNTIME_GO, FILE_TCP, FILE_UNIX_STREAM, READF OUT, WRITEC OUTW, NULL, 0, "Go 1.22.12" },
+	{ "go", RUNTIME_GO, FILE_UNIX_STREAM, FILE_UNIX_STREAM, READF OUT, WRITEC OUTW, NULL, 0, "Go 1.27.4" },
 	{ "go-writer-splice", RUNTIME_GO, FILE_TCP, FILE_TCP, READF OUT, WRITEC "|P main.(*lw).Write m.go:4" OUTW, NULL, 0 },
 	{ "go-bufio", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, WRITEC "|R bufio.(*Writer).Flush b.go:1" OUTW, NULL, 0 },
 	{ "go-bufio-splice", RUNTIME_GO, FILE_TCP, FILE_TCP, READF OUT, WRITEC "|R bufio.(*Writer).Flush b.go:1" OUTW, NULL, 0 },
@@ -274,6 +297,7 @@ static void each_case_has_its_row(void)
 
 		test_note(e->row);
 		fresh(e->runtime, e->from, e->to, e->read, e->write);
+		model.processes[0].version = made_text(e->version);
 		set(e->flags);
 		if (e->executable)
 			executable(e->executable);

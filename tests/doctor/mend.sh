@@ -47,6 +47,10 @@ build_leat() {
 
 build_go() {
 	have "${GO:-go}" || return 1
+	if [ "${since:-0}" -gt "$("${GO:-go}" env GOVERSION | cut -d. -f2)" ]; then
+		missing="Go is older than 1.$since"
+		return 1
+	fi
 	(cd "$source/go" && GOFLAGS='' GO111MODULE=off GOTOOLCHAIN=local GOCACHE="${GOCACHE:-$work/go}" \
 		"${GO:-go}" build -o "$2" ends.go "$1") && command=("$2")
 }
@@ -204,7 +208,8 @@ head -c $bytes /dev/urandom >"$work/file"
 while read -r name language file kinds; do
 	case $name in '' | '#'*) continue ;; esac
 	[ $# -eq 0 ] || named "$name" "$@" || continue
-	missing='' command=()
+	missing='' command=() since=''
+	case $language in *:*) since=${language#*:} language=${language%:*} ;; esac
 	case $language in
 	nginx) have "${NGINX:-nginx}" || true ;;
 	haproxy) have "${HAPROXY:-haproxy}" || true ;;

@@ -4,10 +4,13 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 )
@@ -59,8 +62,11 @@ func ends() (from io.Reader, to io.WriteCloser) {
 	default:
 		from = openFile()
 	}
-	if kinds[1] == "tcp" {
+	switch kinds[1] {
+	case "tcp":
 		return from, dial("MEND_SINK")
+	case "unix":
+		return from, unix("MEND_UNIX_SINK")
 	}
 	f, err := os.Create(os.Getenv("MEND_COPY"))
 	if err != nil {
@@ -75,4 +81,34 @@ func must(n int64, err error) {
 	if err != nil || n != size() {
 		log.Fatalf("moved %d: %v", n, err)
 	}
+}
+
+// limited is what the remedy asks for since (*os.File).WriteTo is there, and before sendfile knew what that hands on.
+func limited(from io.Reader) io.Reader {
+	var minor int
+	fmt.Sscanf(runtime.Version(), "go1.%d", &minor)
+	if _, ok := from.(*os.File); ok && minor >= 22 && minor < 25 {
+		return io.LimitReader(from, size())
+	}
+	return from
+}
+
+// serve asks once for what write sends.
+func serve(write func(w http.ResponseWriter, r *http.Request) int64) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	served := make(chan int64, 1)
+	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.FormatInt(size(), 10))
+		served <- write(w, r)
+	}))
+	response, err := http.Get("http://" + listener.Addr().String() + "/")
+	if err != nil {
+		log.Fatal(err)
+	}
+	n, err := io.Copy(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{response.Body})
+	must(n, err)
+	must(<-served, nil)
 }

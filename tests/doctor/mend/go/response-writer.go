@@ -5,10 +5,7 @@ package main
 
 import (
 	"io"
-	"log"
-	"net"
 	"net/http"
-	"os"
 )
 
 type status struct {
@@ -37,27 +34,14 @@ func (f *forwarding) ReadFrom(r io.Reader) (int64, error) {
 }
 
 func main() {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
-	}
-	served := make(chan int64, 1)
-	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	serve(func(w http.ResponseWriter, r *http.Request) int64 {
 		if after() {
 			wrapped := &forwarding{status{ResponseWriter: w}}
-			http.ServeFile(wrapped, r, os.Getenv("MEND_FILE"))
-			served <- wrapped.bytes
-			return
+			io.Copy(wrapped, limited(openFile()))
+			return wrapped.bytes
 		}
 		wrapped := &status{ResponseWriter: w}
-		http.ServeFile(wrapped, r, os.Getenv("MEND_FILE"))
-		served <- wrapped.bytes
-	}))
-	response, err := http.Get("http://" + listener.Addr().String() + "/")
-	if err != nil {
-		log.Fatal(err)
-	}
-	n, err := io.Copy(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{response.Body})
-	must(n, err)
-	must(<-served, nil)
+		io.Copy(wrapped, openFile())
+		return wrapped.bytes
+	})
 }

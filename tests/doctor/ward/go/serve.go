@@ -57,6 +57,11 @@ func handler(mode string, moved *int64) http.HandlerFunc {
 			_, err := io.Copy(l, f)
 			must(err)
 			atomic.AddInt64(moved, l.bytes)
+		case "serve-copy":
+			begin(w, f)
+			n, err := io.Copy(w, f) // CULPRIT: serve-copy
+			must(err)
+			atomic.AddInt64(moved, n)
 		case "serve-reader":
 			begin(w, f)
 			n, err := io.Copy(w, justReader{f})
