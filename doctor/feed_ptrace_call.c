@@ -346,7 +346,7 @@ static struct traced_site *begin_call(struct traced_calls *c, const struct trace
 	c->thread = t;
 	c->window_bytes = 0;
 	reading = c;
-	key.site = p->site = pairing_path(p, pairing_site(t->ip, t->sp, process->program), t->sp, process->code,
+	key.site = p->site = pairing_path(p, pairing_site(p->call, t->ip, t->sp, process->program), t->sp, process->code,
 					  process->code_end - process->code);
 	site = table_make(&c->feed->sites, &key);
 	if (!site)

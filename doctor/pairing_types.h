@@ -100,12 +100,12 @@ static inline uint32_t pairing_number(uint32_t tgid, uint64_t address)
 	return (uint32_t)pairing_mix(address, tgid);
 }
 
-/* The instruction, and where in its stack the thread stands: the same for a call path on nearly every thread and on every
- * goroutine, whose stacks are aligned to 2 KiB. exec: a number that differs when another program runs in the process.
- * pairing_path (pairing.h) tells more paths apart. */
-static inline uint64_t pairing_site(uint64_t ip, uint64_t sp, uint32_t exec)
+/* The call's number, for all calls of Go are one instruction; that, and where in its stack the thread stands: the same for a call
+ * path on nearly every thread and on every goroutine, whose stacks are aligned to 2 KiB. exec: a number that differs when another
+ * program runs in the process. pairing_path (pairing.h) tells more paths apart. */
+static inline uint64_t pairing_site(uint32_t call, uint64_t ip, uint64_t sp, uint32_t exec)
 {
-	return pairing_mix(ip, (sp & 2047) | (uint64_t)exec << 32) | 1;
+	return pairing_mix(ip, (sp & 2047) | (uint64_t)call << 11 | (uint64_t)exec << 32) | 1;
 }
 
 static inline uint32_t pairing_word(const struct pairing *p, uint64_t word)

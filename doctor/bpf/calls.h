@@ -291,7 +291,7 @@ static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 	p->secret = secret;
 	s->result = result;
 	TAKE_ARGUMENTS(s->arguments, regs);
-	p->site = path_known(p, pairing_site(CALLER(regs), regs->sp, task->self_exec_id), regs->sp, task, s->arguments[0]);
+	p->site = path_known(p, pairing_site(p->call, CALLER(regs), regs->sp, task->self_exec_id), regs->sp, task, s->arguments[0]);
 	choose_looks(ctx, regs, p, kind, result);
 	if (kind == CALL_MOVES) {
 		move_call(s, task, nr);

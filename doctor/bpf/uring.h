@@ -119,8 +119,9 @@ static __always_inline int submitted(void *ctx, struct io_kiocb *request)
 	s->request.site = s->p.site = 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	if (regs && CALLER(regs)) {	/* a thread of the kernel's that polls the ring has none */
-		s->request.site = s->p.site =
-			path_of(&s->p, pairing_site(CALLER(regs), regs->sp, task->self_exec_id), regs->sp, task);
+		uint64_t site = pairing_site(EVENT_URING_CALL + opcode, CALLER(regs), regs->sp, task->self_exec_id);
+
+		s->request.site = s->p.site = path_of(&s->p, site, regs->sp, task);
 		choose_looks(ctx, regs, &s->p, kind, STACK_LEAST);
 	}
 	bpf_map_update_elem(&requests, &key, &s->request, BPF_ANY);

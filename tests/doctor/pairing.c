@@ -2,6 +2,8 @@
 /* The pairing rules by address: same buffer, inside of it, what is left of it; and what the bytes say of that. */
 #include "paired.h"
 
+#include <sys/syscall.h>
+
 /* ---- Places ---------------------------------------------------------------------------------------------------------------- */
 
 enum { CODE = 0x400000, CODE_BYTES = 0x10000 };
@@ -30,6 +32,17 @@ static void paths_by_what_stands_on_the_stack(void)
 	CHECK_NE(path(stack), first);
 	memset(stack, 0, sizeof stack);
 	CHECK_EQ(path(stack), 7);
+}
+
+static void places_by_what_is_called(void)
+{
+	uint64_t read = pairing_site(SYS_read, 0x401000, 0x7fff1000, 1);
+
+	CHECK_EQ(pairing_site(SYS_read, 0x401000, 0xc000001000, 1), read);	/* another stack */
+	CHECK_NE(pairing_site(SYS_write, 0x401000, 0x7fff1000, 1), read);
+	CHECK_NE(pairing_site(SYS_read, 0x401010, 0x7fff1000, 1), read);
+	CHECK_NE(pairing_site(SYS_read, 0x401000, 0x7fff1010, 1), read);
+	CHECK_NE(pairing_site(SYS_read, 0x401000, 0x7fff1000, 2), read);
 }
 
 /* ---- Cases ----------------------------------------------------------------------------------------------------------------- */
@@ -328,7 +341,7 @@ static void long_read(void)
 }
 
 static const struct test tests[] = {
-	TEST(paths_by_what_stands_on_the_stack),
+	TEST(paths_by_what_stands_on_the_stack), TEST(places_by_what_is_called),
 	TEST(same_buffer), TEST(nothing_is_looked_at), TEST(partial_writes), TEST(many_peers),
 	TEST(inside_the_buffer), TEST(header_before_the_body), TEST(many_reads_one_write), TEST(ring_buffer),
 	TEST(changed_in_place), TEST(one_byte_changed),
