@@ -65,9 +65,18 @@ static bool is_program(const struct process *process, const char *name)
 	return (executable && !strcmp(executable, name)) || (!executable && process->name && !strcmp(process->name, name));
 }
 
+/* By its name, or by its module's: Debian's are without names. */
+static bool is_in(const struct site *site, const char *words)
+{
+	for (uint32_t i = 0; site && i < site->frame_count; i++)
+		if (has_word(site->frames[i].function, words) || has_word(site->frames[i].module, words))
+			return true;
+	return false;
+}
+
 static bool is_anywhere(const char *words, const struct the_case *c)
 {
-	return !words || count_frames(c->read, UINT32_MAX, words) || count_frames(c->write, UINT32_MAX, words);
+	return !words || is_in(c->read, words) || is_in(c->write, words);
 }
 
 static bool stacks_fit(const struct advice *row, const struct the_case *c)

@@ -15,7 +15,8 @@ struct advice {
 	uint32_t from, to;		/* bits of enum file_kind; 0: any */
 	const char *program;		/* the executable's name; NULL: any */
 	const char *reading, *writing, *anywhere;	/* "a|b": a function whose name has one of these in it stands inside the loop on
-						 * the read side, on the write side, or anywhere in either stack; NULL: not asked */
+						 * the read side, on the write side, or anywhere in either stack, where
+						 * a module of such a name will do; NULL: not asked */
 	const char *and_anywhere;	/* the same once more */
 	unsigned times;			/* that reading must be met; 0: once */
 	bool (*release)(unsigned go);	/* the minor release of Go 1, 0: not known; NULL: not asked */

@@ -179,6 +179,8 @@ static const struct example {
 	{ "small", RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, SMALL },
 	{ "nginx-stream", RUNTIME_C, FILE_TCP, FILE_TCP, "P ngx_unix_recv -|P ngx_stream_proxy_process -@1",
 	  "P ngx_writev -|P ngx_stream_proxy_process -@2", "/usr/sbin/nginx", 0 },
+	{ "nginx-stream", RUNTIME_C, FILE_TCP, FILE_TCP, "P ngx_unix_recv -|P - /usr/lib/nginx/modules/ngx_stream_module.so@1|P main -",
+	  "P ngx_writev_chain -|P - /usr/lib/nginx/modules/ngx_stream_module.so@2|P main -", "/usr/sbin/nginx", 0 },
 	{ "nginx-sendfile", RUNTIME_C, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE, "/usr/sbin/nginx", 0 },
 	{ "nginx-proxy", RUNTIME_C, FILE_TCP, FILE_TCP, MADE_C_READ, MADE_C_WRITE, "/usr/sbin/nginx", 0 },
 	{ "haproxy", RUNTIME_C, FILE_TCP, FILE_TCP, MADE_C_READ, MADE_C_WRITE, "/usr/sbin/haproxy", 0 },

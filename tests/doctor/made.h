@@ -48,7 +48,7 @@ static inline void made_frame(struct site *site, char *text)
 	}
 	CHECK_EQ(sscanf(text, " %2s %199s %199s", owner, function, file), 3);
 	made_owner(frame, owner);
-	frame->module = made_text(frame->owner == OWNER_SYSTEM ? "/usr/lib/libc.so.6" : "/srv/server");
+	frame->module = made_text(*file == '/' ? file : frame->owner == OWNER_SYSTEM ? "/usr/lib/libc.so.6" : "/srv/server");
 	frame->function = strcmp(function, "-") != 0 ? made_text(function) : NULL;
 	colon = strrchr(file, ':');
 	if (colon) {

@@ -98,6 +98,8 @@ def judge_loss(judgement, row, report, flows, truth, lines, names_from):
     for flow in found:
         if row.reason != '-':
             judgement.hold('words', flow['reason'] in row.reason.split('|'), 'reason', flow['reason'], 'not', row.reason)
+        if 'why' in row.flags:
+            judgement.hold('words', row.flags['why'] in (flow['why'] or ''), 'why', flow['why'], 'not', row.flags['why'])
         judge_culprit(judgement, row, flow, lines, names_from)
 
 
