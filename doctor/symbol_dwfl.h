@@ -24,6 +24,7 @@ struct unwound {
 	} frames[MODEL_FRAMES_MAX];
 	unsigned count;
 	bool complete;			/* the thread's first frame was reached */
+	bool again;			/* the last frame is a trampoline: its caller's registers are known */
 	bool missed;			/* behind the last frame memory was not there */
 	uint64_t want;			/* where on the stack that was; 0: nowhere */
 	uint64_t frame_pointer;		/* of the last frame */
@@ -48,8 +49,10 @@ struct symbol_dwfl {
 	Dwfl *dwfl;
 	struct maps *maps;
 	bool attached;
+	bool python;			/* its trampolines for perf are stepped over */
 	const struct feed_stack *stack;	/* while unwinding */
 	struct unwound *unwound;
+	uint64_t registers[FEED_REGISTERS];	/* that unwinding begins with */
 };
 
 /* The module's DWARF, only if it is all there and belongs to it; NULL. */

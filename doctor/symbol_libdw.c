@@ -45,6 +45,7 @@ static void call_unwind(void *context)
 {
 	struct guarded *g = context;
 
+	g->symbol->dwfl->python = g->symbol->runtime == RUNTIME_PYTHON;
 	symbol_dwfl_unwind(g->symbol->dwfl, g->stack, g->unwound);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A stack, unwound by libdwfl from a copy of its bytes. Where there is no call frame information (code a JIT compiler wrote),
- * libdwfl goes by frame pointers; an address that is no code ends it, for then those led astray.
+ * libdwfl goes by frame pointers; an address that is no code ends it, for then those led astray. What stands before a function
+ * of Python that its perf map names has neither: it is stepped over here, and unwinding begins anew behind it.
  */
 #include "symbol_dwfl.h"
 
@@ -14,10 +15,12 @@
 #define REGISTER_SP 7
 #define REGISTER_FP 6
 #define REGISTERS 17u
+#define TRAMPOLINE_BYTES 16u		/* sub $8, %rsp, or push %rbp since 3.15; and before that the address it returns to */
 #elif defined __aarch64__
 #define REGISTER_SP 31
 #define REGISTER_FP 29
 #define REGISTERS 33u
+#define TRAMPOLINE_BYTES 0u		/* it keeps the frame pointer */
 #else
 #error "x86-64 and arm64 only"
 #endif
@@ -84,12 +87,12 @@ static bool get_thread(Dwfl *dwfl, pid_t tid, void *context, void **thread)
 
 static bool set_registers(Dwfl_Thread *thread, void *context)
 {
-	const struct feed_stack *stack = ((struct symbol_dwfl *)context)->stack;
+	const struct symbol_dwfl *symbol = context;
 	unsigned count = REGISTERS - 1;		/* the last one is the instruction pointer */
 
-	if (stack->register_count < REGISTERS || !dwfl_thread_state_registers(thread, 0, count, stack->registers))
+	if (symbol->stack->register_count < REGISTERS || !dwfl_thread_state_registers(thread, 0, count, symbol->registers))
 		return false;
-	dwfl_thread_state_register_pc(thread, stack->registers[count]);
+	dwfl_thread_state_register_pc(thread, symbol->registers[count]);
 	return true;
 }
 
@@ -99,6 +102,28 @@ static const Dwfl_Thread_Callbacks thread_callbacks = {
 	.memory_read = memory_read,
 	.set_initial_registers = set_registers,
 };
+
+/* Is this frame a trampoline? Then the registers are those of its caller: it moves none but the stack pointer. */
+static bool is_trampoline(struct symbol_dwfl *symbol, Dwfl_Frame *frame)
+{
+	const struct mapping *mapping;
+	Dwarf_Word sp, pc;
+
+	if (!TRAMPOLINE_BYTES || !symbol->python || dwfl_frame_reg(frame, REGISTER_SP, &sp) != 0 ||
+	    !memory_read(symbol->dwfl, sp + TRAMPOLINE_BYTES - sizeof pc, &pc, symbol))
+		return false;
+	mapping = maps_find(symbol->maps, pc - 1);
+	if (!mapping || !mapping->module)
+		return false;
+	for (unsigned i = 0; i < REGISTERS - 1; i++) {
+		Dwarf_Word value;
+
+		symbol->registers[i] = dwfl_frame_reg(frame, i, &value) == 0 ? value : 0;
+	}
+	symbol->registers[REGISTER_SP] = sp + TRAMPOLINE_BYTES;
+	symbol->registers[REGISTERS - 1] = pc;
+	return true;
+}
 
 /*
  * Called innermost first. The stack pointer a function was called with is the one its caller goes on with; it stays the same
@@ -123,11 +148,27 @@ static int see_frame(Dwfl_Frame *frame, void *context)
 	mapping = maps_find(symbol->maps, pc - 1);
 	if ((!mapping && unwound->count) || unwound->count == MODEL_FRAMES_MAX)
 		return DWARF_CB_ABORT;
-	unwound->frames[unwound->count] = (struct unwound_frame){ .ip = pc, .exact = activation && unwound->count };
+	unwound->frames[unwound->count] = (struct unwound_frame){ .ip = pc, .exact = activation && unwound->count && !unwound->again };
 	unwound->count++;
+	unwound->again = mapping && !mapping->module && is_trampoline(symbol, frame);
+	if (unwound->again)
+		return DWARF_CB_ABORT;
 	unwound->frame_pointer = dwfl_frame_reg(frame, REGISTER_FP, &fp) == 0 ? fp : 0;
 	/* Go keeps no call frame information that is loaded; its frames are walked by their pointers. */
 	return maps_go(mapping, pc) ? DWARF_CB_ABORT : DWARF_CB_OK;
+}
+
+static void unwind(struct symbol_dwfl *symbol)
+{
+	struct unwound *unwound = symbol->unwound;
+	unsigned before;
+
+	do {
+		before = unwound->count;
+		/* A return address that cannot be read looks to libdwfl as none does: as the first frame of the thread. */
+		unwound->complete = dwfl_getthread_frames(symbol->dwfl, (pid_t)symbol->stack->tid, see_frame, symbol) == 0 &&
+				    !unwound->missed;
+	} while (unwound->again && unwound->count > before);
 }
 
 void symbol_dwfl_unwind(struct symbol_dwfl *symbol, const struct feed_stack *stack, struct unwound *unwound)
@@ -136,11 +177,11 @@ void symbol_dwfl_unwind(struct symbol_dwfl *symbol, const struct feed_stack *sta
 	unwound->frames[0].ip = stack->ip;	/* if no other is found */
 	symbol->stack = stack;
 	symbol->unwound = unwound;
+	memcpy(symbol->registers, stack->registers, sizeof symbol->registers);
 	if (!symbol->attached)
 		symbol->attached = dwfl_attach_state(symbol->dwfl, NULL, (pid_t)stack->pid, &thread_callbacks, symbol);
-	/* A return address that cannot be read looks to libdwfl as none does: as the first frame of the thread. */
 	if (symbol->attached)
-		unwound->complete = dwfl_getthread_frames(symbol->dwfl, (pid_t)stack->tid, see_frame, symbol) == 0 && !unwound->missed;
+		unwind(symbol);
 	unwound->count += !unwound->count;
 	symbol->stack = NULL;
 	symbol->unwound = NULL;
