@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"log"
@@ -104,7 +105,12 @@ func serve(write func(w http.ResponseWriter, r *http.Request) int64) {
 		w.Header().Set("Content-Length", strconv.FormatInt(size(), 10))
 		served <- write(w, r)
 	}))
-	response, err := http.Get("http://" + listener.Addr().String() + "/")
+	client, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	io.WriteString(client, "GET / HTTP/1.1\r\nHost: patient\r\nConnection: close\r\n\r\n")
+	response, err := http.ReadResponse(bufio.NewReader(client), nil)
 	if err != nil {
 		log.Fatal(err)
 	}
