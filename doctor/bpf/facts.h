@@ -218,19 +218,20 @@ BOTH int take_facts(uint64_t address, uint32_t sink)
 	return 0;
 }
 
-/* Remembers, by two bits, that a file's facts were taken lately. A file that shares both with others waits for user space to
- * clear them. */
+/* Remembers whose facts were taken, by names that no two files share: who is not told apart would stay without any. Which set
+ * has no room forgets the eldest, whose facts are taken once more. */
 static __always_inline void know_file(uint64_t file, uint64_t inode, uint32_t device, uint32_t sink)
 {
-	uint64_t hash = pairing_mix(inode, (uint64_t)device << 1 | sink);
-	uint64_t *a = &files_known[hash & 8191], *b = &files_known[hash >> 13 & 8191];
-	uint64_t bit_a = 1ull << (hash >> 26 & 63), bit_b = 1ull << (hash >> 32 & 63);
+	uint64_t name = pairing_mix(inode, (uint64_t)device << 1 | sink);
+	uint64_t *known = files_known[name & (FILES_KNOWN - 1)];
 
-	if (*a & bit_a && *b & bit_b)
+	if (known[0] == name || known[1] == name || known[2] == name || known[3] == name)
 		return;
-	*a |= bit_a;
-	*b |= bit_b;
-	take_facts(file, sink);
+	take_facts(file, sink);		/* before it is known: another processor may have a flow of it at once */
+	known[3] = known[2];
+	known[2] = known[1];
+	known[1] = known[0];
+	known[0] = name;
 }
 
 #endif

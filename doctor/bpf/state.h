@@ -20,6 +20,8 @@
 #define SITES 8192
 #define KNOWN_PATHS 4096
 #define FILES 16384
+#define FILES_KNOWN 2048	/* sets, of so many: */
+#define FILES_WAYS 4
 #define PATHS 2048
 #define RING_PENDING 4096
 #define TGIDS (1u << 22)	/* the most pid_max can be */
@@ -47,7 +49,7 @@ static struct known_path {	/* static: user space has nothing to do with it */
 	uint32_t looks, zero;	/* at the stack, that are still to be taken */
 } known_paths[KNOWN_PATHS];
 uint64_t forgotten[FORGOTTEN];		/* by content: two halves of hashes, of reads that copies has no room for any more */
-uint64_t files_known[8192];		/* bits by hash: facts have been taken lately; user space clears all at times */
+uint64_t files_known[FILES_KNOWN][FILES_WAYS];	/* names of those whose facts were taken lately; user space clears all at times */
 uint32_t flow_count;
 uint32_t snapshot_state[EVENT_SNAPSHOTS];	/* 0 free, 1 being written, 2 to be taken */
 uint64_t strangers[8192];		/* threads that are not watched, by the place of their registers: see is_stranger */

@@ -87,6 +87,7 @@ def many_flows():
     check(report['summary']['flows'] + report['coverage']['lost_flows'] >= SINKS, report['summary'])
     # Of a file whose facts had no room nobody knows what the kernel could do with it.
     check(all(flow['verdict'] != 'cannot' for flow in report['flows']), 'a file that can be spliced cannot, it says')
+    check(not report['coverage']['unknown_ends'], report['coverage']['unknown_ends'], 'flows with an end that nothing is known of')
     check(usage.ru_maxrss <= MEMORY_KIB or 'SANITIZER' in os.environ, 'it took', usage.ru_maxrss, 'KiB')
     again = subprocess.run([LEAT, 'doctor', '--json', '--replay', 'seen'], stdout=subprocess.PIPE, timeout=120, check=False)
     check(json.loads(again.stdout) == report, 'the recording gives another report')
