@@ -190,6 +190,8 @@ int print_prometheus(FILE *to, const struct model *model, const struct print_opt
 	plain(to, "coverage_complete", "gauge", "1: all that moves bytes was seen.", print_coverage_complete(model));
 	seen(to, &model->coverage);
 	unseen(to, &model->coverage);
+	plain(to, "unknown_ends", "gauge", "Flows with an end that could not be looked at; with any the coverage is not complete.",
+	      (double)words_unknown_ends(model));
 	by_verdict(to, model);
 	error = by_kind(to, model);
 	if (!error)

@@ -183,6 +183,7 @@ static void threads(struct model *model)
 static void incomplete(struct model *model)
 {
 	struct coverage *c = &model->coverage;
+	struct flow *flow;
 
 	made_process(model, RUNTIME_GO, NULL);
 	watched(model);
@@ -191,6 +192,9 @@ static void incomplete(struct model *model)
 				.io_uring_calls = 1000, .io_uring_blind = 17, .calls_32_bit = 5, .tls_records = 8, .no_stack = 1,
 				.sampled_1_in = 16, .unpaired_write_bytes = 5 << 20, .bursts = 3, .bursts_seen = 2 };
 	model->engine = ENGINE_PTRACE;
+	flow = made_flow(model, FILE_REGULAR, FILE_PIPE, NULL, NULL);
+	file_of(model, flow, false)->can_splice_from = false;
+	file_of(model, flow, false)->splice_unknown = true;
 	CHECK_EQ(verdict_all(model), 0);
 }
 
