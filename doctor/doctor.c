@@ -12,6 +12,7 @@
 #include "privilege.h"
 #include "selftest.h"
 #include "symbol.h"
+#include "symbol_child.h"
 #include "verdict.h"
 
 #include <errno.h>
@@ -269,6 +270,14 @@ static int serve(struct feed *feed, struct model *model, struct settings *s, str
 	return result ? result : output_serve(&s->output, 100, &stop_signal);
 }
 
+/* A program whose files keep their reader busy holds up no scraper. */
+static void serve_meanwhile(void *context, int ms)
+{
+	struct settings *s = context;
+
+	output_serve(&s->output, ms, &stop_signal);
+}
+
 /* *ret_over: nobody is left who could be watched. */
 static int watch(struct feed *feed, struct model *model, struct settings *s, struct symbols *symbols, bool *ret_over)
 {
@@ -392,6 +401,8 @@ int doctor_main(int argc, char **argv)
 	struct symbols *symbols = NULL;
 	int result, status;
 
+	if (symbol_keeper_is_asked_for(argc, argv))
+		symbol_keeper_be();
 	switch (parse(&s, argc, argv)) {
 	case OPT_SHOWN: return EXIT_OK;
 	case OPT_WRONG: return EXIT_USAGE;
@@ -421,6 +432,8 @@ int doctor_main(int argc, char **argv)
 		out_error("%s", strerror(-result));
 		return EXIT_FAILED;
 	}
+	if (symbols && s.output.exporter)
+		symbols_meanwhile(symbols, serve_meanwhile, &s);
 	status = run(&s, &command, symbols);
 	symbols_close(symbols);
 	outcome_close(&s.outcome);

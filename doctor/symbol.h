@@ -52,6 +52,9 @@ int symbols_open(struct symbols **ret);
 void symbols_close(struct symbols *symbols);
 /* Looks into a process now, so that stacks of it that come when it has ended have names all the same. 0, or -ENOMEM. */
 int symbols_look(struct symbols *symbols, uint32_t pid);
+/* What is to go on for about so many ms, again and again, while an answer of the child takes its time. It must not come back here. */
+typedef void symbols_other_work(void *context, int ms);
+void symbols_meanwhile(struct symbols *symbols, symbols_other_work *what, void *context);
 /* Fills what symbol_process knows of the model's processes, but for those without a site; and these two counts. */
 int symbols_describe(struct symbols *symbols, struct model *model);
 /* A feed_take_stack; context is a struct symbols. Finds or adds the site in the model. */

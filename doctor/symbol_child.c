@@ -24,6 +24,8 @@
 #define CONTROL 3
 #define BEGIN_MS 5000
 #define END_MS 1000
+#define KEEPERS_MOST 4			/* that are begun anew */
+#define KEEPER "--keep-symbols"		/* says to a program that it is to be one */
 
 /* ---- The child ------------------------------------------------------------------------------------------------------------- */
 
@@ -132,6 +134,7 @@ static pid_t begin_child(void)
 	if (pid == 0) {
 		close(CONTROL);
 		close(pair[0]);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);	/* the doctor's end is its own, without a keeper too */
 		if (privilege_confine() == 0)
 			serve(pair[1]);
 		_exit(0);
@@ -155,7 +158,8 @@ static bool leave_all(int control)
 	return dup2(control, CONTROL) == CONTROL && syscall(SYS_close_range, CONTROL + 1, ~0u, 0) == 0;
 }
 
-static _Noreturn void keep(int control, pid_t doctor)
+/* With nothing open but the control line. */
+static _Noreturn void keep(pid_t doctor)
 {
 	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
 	pid_t child = 0;
@@ -163,7 +167,7 @@ static _Noreturn void keep(int control, pid_t doctor)
 
 	for (unsigned i = 0; i < sizeof ignored / sizeof *ignored; i++)
 		signal(ignored[i], SIG_IGN);	/* who ends the doctor still gets its report, with names */
-	if (!leave_all(control) || privilege_drop_all())
+	if (privilege_drop_all())
 		_exit(1);
 	prctl(PR_SET_NAME, "leat-symbols");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -177,24 +181,48 @@ static _Noreturn void keep(int control, pid_t doctor)
 	_exit(0);
 }
 
+bool symbol_keeper_is_asked_for(int argc, char *const argv[])
+{
+	return argc == 2 && strcmp(argv[1], KEEPER) == 0;
+}
+
+void symbol_keeper_be(void)
+{
+	keep(getppid());
+}
+
 /* ---- In the doctor --------------------------------------------------------------------------------------------------------- */
 
-int symbol_keeper_open(struct symbol_keeper *keeper)
+/* again: by now the doctor knows of others, and a copy of it must not be the keeper. The program's own file is begun instead. */
+static int begin_keeper(struct symbol_keeper *keeper, bool again)
 {
 	pid_t doctor = getpid();
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	*keeper = (struct symbol_keeper){ .control = pair[0] };
+	keeper->control = pair[0];
 	keeper->pid = fork();
-	if (keeper->pid == 0)
-		keep(pair[1], doctor);
+	if (keeper->pid == 0) {
+		if (!leave_all(pair[1]))
+			_exit(1);
+		if (!again)
+			keep(doctor);
+		execl("/proc/self/exe", "leat", "doctor", KEEPER, NULL);
+		_exit(1);
+	}
 	close(pair[1]);
 	if (keeper->pid > 0)
 		return 0;
 	close(pair[0]);
+	keeper->control = -1;
 	return -errno;
+}
+
+int symbol_keeper_open(struct symbol_keeper *keeper)
+{
+	*keeper = (struct symbol_keeper){ .pid = 0 };
+	return begin_keeper(keeper, false);
 }
 
 static bool reap(pid_t *pid)
@@ -213,15 +241,27 @@ static void wait_for_end(pid_t *pid)
 		nanosleep(&moment, NULL);
 }
 
-int symbol_keeper_begin(struct symbol_keeper *keeper)
+static void end_keeper(struct symbol_keeper *keeper)
+{
+	if (keeper->pid <= 0)
+		return;
+	close(keeper->control);
+	while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	keeper->pid = 0;
+	keeper->control = -1;
+}
+
+/* The line to a new child, or -errno; -EPIPE: there is no keeper. */
+static int ask_keeper(struct symbol_keeper *keeper)
 {
 	struct pollfd answer = { .fd = keeper->control, .events = POLLIN };
 	struct wire message;
 	size_t none = 0;
 	int line = -1, error;
 
-	if (send(keeper->control, "", 1, MSG_NOSIGNAL) != 1)
-		return -errno;
+	if (keeper->pid <= 0 || (send(keeper->control, "", 1, MSG_NOSIGNAL) != 1 && (errno == EPIPE || errno == ECONNRESET)))
+		return -EPIPE;
 	while (poll(&answer, 1, BEGIN_MS) < 0)
 		if (errno != EINTR)
 			return -errno;
@@ -241,13 +281,23 @@ int symbol_keeper_begin(struct symbol_keeper *keeper)
 	return -EAGAIN;
 }
 
+int symbol_keeper_begin(struct symbol_keeper *keeper)
+{
+	int line = ask_keeper(keeper);
+
+	while (line == -EPIPE && keeper->begun_anew < KEEPERS_MOST) {
+		keeper->begun_anew++;
+		end_keeper(keeper);
+		line = begin_keeper(keeper, true);
+		if (!line)
+			line = ask_keeper(keeper);
+	}
+	return line;
+}
+
 void symbol_keeper_close(struct symbol_keeper *keeper)
 {
-	if (keeper->pid <= 0)
-		return;
-	close(keeper->control);
-	while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	end_keeper(keeper);
 	wait_for_end(&keeper->former);
 	wait_for_end(&keeper->child);
 }

@@ -8,17 +8,25 @@
 #ifndef DOCTOR_SYMBOL_CHILD_H
 #define DOCTOR_SYMBOL_CHILD_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct symbol_keeper {
 	pid_t pid;
 	int control;
+	unsigned begun_anew;		/* how often: see symbol_keeper_begin */
 	pid_t child, former;		/* both are the doctor's children, to be waited for; 0: none */
 };
 
 int symbol_keeper_open(struct symbol_keeper *keeper);
 void symbol_keeper_close(struct symbol_keeper *keeper);
-/* Ends the child there is, and begins another one. The line to it, non-blocking and for the caller to close, or -errno. */
+/*
+ * Ends the child there is, and begins another one. The line to it, non-blocking and for the caller to close, or -errno. Where
+ * the keeper was killed another one is begun, up to 4 times: the running program, with the arguments that say so.
+ */
 int symbol_keeper_begin(struct symbol_keeper *keeper);
+/* The arguments of the command `doctor`. Are they these? Then it is nothing but a keeper. */
+bool symbol_keeper_is_asked_for(int argc, char *const argv[]);
+_Noreturn void symbol_keeper_be(void);
 
 #endif

@@ -11,6 +11,7 @@
 #include "symbol_wire.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -19,6 +20,9 @@
 #include <unistd.h>
 
 #define ANSWER_NS 10000000000u	/* for all of an answer; the largest programs take about 0.1 s on an idle machine */
+#define PATIENCE_MS 100		/* before anything else is done meanwhile; then by turns: */
+#define LISTEN_MS 20
+#define MEANWHILE_MS 80
 #define ASKED_MOST 20000u	/* files, for one answer; a process may have some thousand mapped */
 #define DEATHS_AT_ONCE 8u	/* after so many there is a pause before the next child: */
 #define PAUSE_NS 100000000u	/* twice as long each time, */
@@ -42,6 +46,8 @@ struct symbols {
 	uint32_t generation, deaths;
 	uint64_t begin_ns;		/* not before then is another child begun */
 	uint64_t unnamed, ended;	/* stacks: see struct coverage */
+	symbols_other_work *meanwhile;	/* NULL: none */
+	void *meanwhile_context;
 	struct known *known[WIRE_SLOTS];	/* the latest used first */
 	unsigned count;
 };
@@ -83,14 +89,19 @@ static bool has_child(struct symbols *symbols)
 static int wait_for_child(const struct symbols *symbols, uint64_t until_ns)
 {
 	struct pollfd line = { .fd = symbols->line, .events = POLLIN };
+	int most_ms = symbols->meanwhile ? PATIENCE_MS : INT_MAX;
 
 	for (;;) {
-		uint64_t now = now_ns();
+		uint64_t now = now_ns(), left_ms = now < until_ns ? (until_ns - now) / 1000000 + 1 : 0;
 
-		if (now >= until_ns)
+		if (!left_ms)
 			return -ETIMEDOUT;
-		if (poll(&line, 1, (int)((until_ns - now) / 1000000 + 1)) > 0)
+		if (poll(&line, 1, left_ms < (uint64_t)most_ms ? (int)left_ms : most_ms) > 0)
 			return 0;
+		if (!symbols->meanwhile)
+			continue;
+		symbols->meanwhile(symbols->meanwhile_context, MEANWHILE_MS);
+		most_ms = LISTEN_MS;
 	}
 }
 
@@ -256,6 +267,12 @@ int symbols_open(struct symbols **ret)
 	symbols->line = -1;
 	*ret = symbols;
 	return 0;
+}
+
+void symbols_meanwhile(struct symbols *symbols, symbols_other_work *what, void *context)
+{
+	symbols->meanwhile = what;
+	symbols->meanwhile_context = context;
 }
 
 static void forget(struct known *known)

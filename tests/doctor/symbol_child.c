@@ -6,6 +6,7 @@
 #include "snapshot.h"
 
 #include "../../doctor/symbol.h"
+#include "../../doctor/symbol_child.h"
 #include "../../doctor/symbol_source.h"
 
 #include <elf.h>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 
 #define NOBODY 65534
+#define KEEPERS 4	/* that are begun anew */
 
 static struct snapshot snapshot;
 
@@ -198,26 +200,63 @@ static void too_late(void)
 	symbols_close(symbols);
 }
 
-/* Somebody else's doing costs no name. */
+static void count(void *context, int ms)
+{
+	++*(unsigned *)context;
+	usleep((unsigned)ms * 1000);
+}
+
+/* What a scraper waits for goes on. */
+static void meanwhile(void)
+{
+	struct symbols *symbols;
+	struct model model = { 0 };
+	unsigned turns = 0;
+
+	CHECK_EQ(symbols_open(&symbols), 0);
+	symbols_meanwhile(symbols, count, &turns);
+	patient("hang_the_reader");
+	check_bare(taken(symbols, &model, 1));
+	CHECK(turns > 1);
+	patient("of_another");
+	check_named(taken(symbols, &model, 2), "of_another");
+	model_free(&model);
+	symbols_close(symbols);
+	snapshot_end(&snapshot);
+}
+
+static void end(pid_t pid)
+{
+	CHECK_CALL(kill(pid, SIGKILL));
+	CHECK_CALL(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT));
+}
+
+/* Somebody else's doing costs no name, until it has been done too often. */
 static void killed(void)
 {
 	struct symbols *symbols;
 	struct model model = { 0 };
-	pid_t keeper;
+	uint64_t id = 1;
 
 	if (geteuid())
 		test_skip("only root may kill it, and nobody");
 	CHECK_EQ(symbols_open(&symbols), 0);
 	patient("survives");
-	for (uint64_t id = 1; id <= 3; id++) {
+	for (; id <= 3; id++) {
 		check_named(taken(symbols, &model, id), "survives");
-		keeper = readers().keeper;
-		CHECK_CALL(kill(readers().child, SIGKILL));
+		end(readers().child);
 	}
-	CHECK_CALL(kill(keeper, SIGKILL));	/* without the keeper there are no more names, and that is said */
-	CHECK_CALL(waitpid(keeper, NULL, 0));
-	check_bare(taken(symbols, &model, 4));
-	check_bare(taken(symbols, &model, 5));
+	for (; id <= 3 + KEEPERS; id++) {
+		end(readers().keeper);
+		check_named(taken(symbols, &model, id), "survives");
+		CHECK_STR(status_of(readers().keeper, "CapPrm"), "0000000000000000");
+		CHECK_STR(status_of(readers().child, "Seccomp"), "2");
+		end(readers().child);
+	}
+	CHECK_EQ(model.coverage.unnamed, 0);
+	end(readers().keeper);
+	check_bare(taken(symbols, &model, id));
+	check_bare(taken(symbols, &model, id + 1));
 	CHECK_EQ(model.coverage.unnamed, 2);
 	model_free(&model);
 	symbols_close(symbols);
@@ -290,5 +329,14 @@ static void files(void)
 	source_close(&source);
 }
 
-static const struct test tests[] = { TEST(has_no_rights), TEST(a_crash), TEST(a_hang), TEST(too_late), TEST(killed), TEST(files) };
-TEST_MAIN(tests)
+static const struct test tests[] = {
+	TEST(has_no_rights), TEST(a_crash), TEST(a_hang), TEST(meanwhile), TEST(too_late), TEST(killed), TEST(files),
+};
+
+/* A keeper that is begun anew is this program. */
+int main(int argc, char **argv)
+{
+	if (argc > 1 && symbol_keeper_is_asked_for(argc - 1, argv + 1))
+		symbol_keeper_be();
+	return check_main(tests, sizeof tests / sizeof *tests, argc, argv);
+}
