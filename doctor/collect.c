@@ -99,7 +99,8 @@ uint32_t collect_file(struct collect *collect, struct model *model, const struct
 		collect_facts(model, place, &facts, NULL);
 	} else if (is_new) {
 		model->files[place].inode = key->inode;
-		model->files[place].device = makedev(key->device >> 20, key->device & 0xfffff);
+		if (key->device != EVENT_CLOSED)
+			model->files[place].device = makedev(key->device >> 20, key->device & 0xfffff);
 		if (!key->inode && !key->device)	/* the program's own memory: vmsplice */
 			model->files[place].kind = FILE_ANONYMOUS;
 		else

@@ -16,6 +16,7 @@ struct event_file_key {
 	uint32_t device;	/* as the kernel keeps it: major << 20 | minor */
 	uint32_t sink;
 };
+#define EVENT_CLOSED UINT32_MAX	/* a device, with inode 0: the descriptor was closed before anybody could look at it */
 
 enum {	/* event_file.facts */
 	EVENT_CAN_SPLICE_FROM = 1, EVENT_CAN_SPLICE_TO = 2, EVENT_APPEND = 4, EVENT_DIRECT = 8, EVENT_NONBLOCKING = 16,

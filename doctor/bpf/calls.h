@@ -114,19 +114,22 @@ static __always_inline void name_inode(struct inode *inode, uint64_t *ret_inode,
 	*ret_device = BPF_CORE_READ(sb, s_dev);
 }
 
-/* Which file it is; its facts are taken when it is new. */
-static __always_inline int identify(struct task_struct *task, uint32_t fd, uint32_t sink, uint64_t *ret_inode,
-				    uint32_t *ret_device)
+/* Which file it is; its facts are taken when it is new. Of a descriptor that another thread has closed since the call began
+ * nothing is known, but that bytes passed through it. */
+static __always_inline void identify(struct task_struct *task, uint32_t fd, uint32_t sink, uint64_t *ret_inode,
+				     uint32_t *ret_device)
 {
 	uint64_t file = file_of(task, fd);
 	struct inode *inode;
 
-	if (!file)
-		return -1;
+	if (!file) {
+		*ret_inode = 0;
+		*ret_device = EVENT_CLOSED;
+		return;
+	}
 	inode = BPF_CORE_READ((struct file *)file, f_inode);
 	name_inode(inode, ret_inode, ret_device);
 	know_file(file, *ret_inode, *ret_device, sink);
-	return 0;
 }
 
 /* ---- What a call did ------------------------------------------------------------------------------------------------------- */
@@ -205,10 +208,9 @@ static __always_inline void move_call(struct scratch *s, struct task_struct *tas
 	__builtin_memset(&p->slot, 0, sizeof p->slot);
 	p->slot.used = 1;
 	p->slot.tid = p->tid;
-	if (from >= 0 && identify(task, s->arguments[from & 3], 0, &p->slot.inode, &p->slot.device))
-		return;
-	if (identify(task, s->arguments[to & 3], 1, &p->inode, &p->device))
-		return;
+	if (from >= 0)
+		identify(task, s->arguments[from & 3], 0, &p->slot.inode, &p->slot.device);
+	identify(task, s->arguments[to & 3], 1, &p->inode, &p->device);
 	p->total = s->result;
 	p->charged = 0;
 	pairing_pair(p, p->again ? 0 : s->result);
@@ -297,8 +299,7 @@ static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 		move_call(s, task, nr);
 		return 0;
 	}
-	if (identify(task, s->arguments[0], kind & CALL_WRITES ? 1 : 0, &p->inode, &p->device))
-		return 0;
+	identify(task, s->arguments[0], kind & CALL_WRITES ? 1 : 0, &p->inode, &p->device);
 	if (kind & CALL_WRITES)
 		write_call(s, kind);
 	else if (!call_is_peek(nr, s->arguments))
