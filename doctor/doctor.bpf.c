@@ -124,7 +124,7 @@ int BPF_PROG(doctor_exit, struct task_struct *task)
 	if (!is_watched(task->tgid) || task->signal->live.counter)
 		return 0;
 	status = task->signal->group_exit_code ?: task->exit_code;
+	ring(EVENT_EXITED, task->tgid, status, 0);	/* first: who finds the mark gone has its bell */
 	end_watch(task->tgid);
-	ring(EVENT_EXITED, task->tgid, status, 0);
 	return 0;
 }

@@ -20,9 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PIDFDS_MOST 512		/* of further processes the kernel side tells the end */
-#define WATCHED_MOST 65536	/* processes, with those that have ended */
 #define GRACE_NS UINT64_C(1000000000)	/* for stacks that wait when the watch is over */
+#define EARLY_FLOWS 1024	/* so many more, or */
+#define EARLY_NS UINT64_C(1000000000)	/* so long after: new flows are looked at before the end */
 #define TICK_MS 200		/* how often files are looked at anew, and the pidfds asked */
 
 static uint64_t monotonic_ns(void)
@@ -31,160 +31,6 @@ static uint64_t monotonic_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-/* ---- Processes ------------------------------------------------------------------------------------------------------------- */
-
-static struct watched *find_watched(struct feed_bpf *feed, uint32_t tgid)
-{
-	for (uint32_t i = feed->watched_count; i-- > 0;)	/* the latest of that number */
-		if (feed->watched[i].tgid == tgid)
-			return &feed->watched[i];
-	return NULL;
-}
-
-static void forget_process(struct process *process)
-{
-	free(process->name);
-	free(process->executable);
-	free(process->version);
-}
-
-/* The one of that number that runs. */
-static struct process *process_in(struct model *model, uint32_t pid)
-{
-	for (uint32_t i = model->process_count; i-- > 0;)
-		if (model->processes[i].pid == pid && !model->processes[i].exited)
-			return &model->processes[i];
-	return NULL;
-}
-
-/* A watch of days on a whole machine: who has ended gives up the place. */
-static int replace_watched(struct feed_bpf *feed, uint32_t tgid, const struct process *process)
-{
-	for (uint32_t i = 0; i < WATCHED_MOST; i++) {
-		struct watched *w = &feed->watched[feed->replaced++ % WATCHED_MOST];
-
-		if (!w->exited)
-			continue;
-		if (w->pidfd >= 0)
-			close(w->pidfd);
-		if (!w->known)
-			forget_process(&w->process);
-		*w = (struct watched){ .tgid = tgid, .pid = process->pid, .pidfd = -1, .process = *process };
-		feed->alive++;
-		return 0;
-	}
-	return -ENOMEM;
-}
-
-/* Takes process. */
-static int add_watched(struct feed_bpf *feed, uint32_t tgid, const struct process *process)
-{
-	struct watched *bigger = feed->watched, *w;
-
-	if (feed->watched_count >= WATCHED_MOST)
-		return replace_watched(feed, tgid, process);
-	if (!(feed->watched_count & (feed->watched_count - 1)))
-		bigger = reallocarray(feed->watched, feed->watched_count ? feed->watched_count * 2 : 1, sizeof *bigger);
-	if (!bigger)
-		return -ENOMEM;
-	feed->watched = bigger;
-	w = &bigger[feed->watched_count];
-	*w = (struct watched){ .tgid = tgid, .pid = process->pid, .pidfd = -1, .process = *process };
-	if (feed->watched_count < PIDFDS_MOST)
-		w->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)process->pid, 0);
-	feed->watched_count++;
-	feed->alive++;
-	return 0;
-}
-
-int feed_bpf_watch(struct feed_bpf *feed, uint32_t tgid, const struct process *process)
-{
-	struct watched *w = find_watched(feed, tgid);
-	int result;
-
-	if (w && !w->exited) {
-		struct process twice = *process;
-
-		forget_process(&twice);
-		return 0;
-	}
-	result = add_watched(feed, tgid, process);
-	if (result)
-		return result;
-	w = &feed->watched[feed->watched_count - 1];
-	/* The pidfd stands for whoever has the number now: it must still be the one that was looked at. */
-	if (!process_is_same(&w->process)) {
-		w->exited = true;
-		feed->alive--;
-		return -ESRCH;
-	}
-	__atomic_fetch_or(&feed->skeleton->bss->watched[tgid >> 6 & (sizeof feed->skeleton->bss->watched / 8 - 1)],
-			  UINT64_C(1) << (tgid & 63), __ATOMIC_SEQ_CST);
-	__atomic_fetch_add(&feed->skeleton->data->watch_epoch, 1, __ATOMIC_SEQ_CST);
-	return 0;
-}
-
-static void process_ended(struct feed_bpf *feed, struct watched *w, int status)
-{
-	if (w->exited)
-		return;
-	w->exited = true;
-	w->status = status;
-	feed->alive--;
-	__atomic_fetch_and(&feed->skeleton->bss->watched[w->tgid >> 6 & (sizeof feed->skeleton->bss->watched / 8 - 1)],
-			   ~(UINT64_C(1) << (w->tgid & 63)), __ATOMIC_SEQ_CST);
-}
-
-static void ask_pidfds(struct feed_bpf *feed)
-{
-	for (uint32_t i = 0; i < feed->watched_count; i++) {
-		struct pollfd poll_one = { .fd = feed->watched[i].pidfd, .events = POLLIN };
-
-		if (feed->watched[i].exited || poll_one.fd < 0)
-			continue;
-		if (poll(&poll_one, 1, 0) > 0)
-			process_ended(feed, &feed->watched[i], -1);
-	}
-}
-
-/* One that was forked, or met. Of what /proc does not know any more, number and name are known. */
-static void process_begun(struct feed_bpf *feed, const struct event_bell *bell)
-{
-	const struct watched *parent = find_watched(feed, bell->more);
-	struct watched *w = find_watched(feed, bell->tgid);
-	struct process process;
-
-	if (w && !w->exited)
-		return;
-	if (process_look((pid_t)bell->value, &process)) {
-		memset(&process, 0, sizeof process);
-		process.pid = bell->value;
-		process.exit_status = -1;
-		process.name = strndup(bell->name, sizeof bell->name);
-		if (parent)
-			process.parent = parent->pid;
-	}
-	if (add_watched(feed, bell->tgid, &process))
-		forget_process(&process);
-}
-
-/* It runs another program now, of another name. */
-static void process_changed(struct feed_bpf *feed, struct watched *w, const struct event_bell *bell)
-{
-	struct process process = { 0 }, *is = w->known ? process_in(feed->model, w->pid) : &w->process;
-
-	w->exec_id = bell->more;
-	if (!is)
-		return;
-	if (process_look((pid_t)w->pid, &process))
-		process.name = strndup(bell->name, sizeof bell->name);
-	free(is->name);
-	free(is->executable);
-	is->name = process.name;
-	is->executable = process.executable;
-	is->is_32_bit = process.is_32_bit;
 }
 
 /* ---- Stacks ---------------------------------------------------------------------------------------------------------------- */
@@ -231,8 +77,11 @@ static void pass_on(struct feed_bpf *feed, const struct watched *w, const struct
 static void take_snapshot(struct feed_bpf *feed, uint32_t place)
 {
 	struct event_snapshot *snapshot = &feed->snapshots[place];
-	const struct watched *w = find_watched(feed, snapshot->tgid);
+	const struct watched *w;
 
+	if (__atomic_load_n(&feed->skeleton->bss->snapshot_state[place], __ATOMIC_ACQUIRE) != 2)
+		return;
+	w = watched_find(feed, snapshot->tgid);
 	/* Of a program that was replaced by another, the addresses say nothing any more. */
 	if (w && feed->options.take_stack && (!w->exec_id || w->exec_id <= snapshot->exec_id))
 		pass_on(feed, w, snapshot);
@@ -248,24 +97,37 @@ static int on_bell(void *context, void *data, size_t size)
 
 	if (size < sizeof *bell)
 		return 0;
-	w = bell->kind == EVENT_BEGUN ? NULL : find_watched(feed, bell->tgid);
+	w = bell->kind == EVENT_BEGUN ? NULL : watched_find(feed, bell->tgid);
 	switch (bell->kind) {
 	case EVENT_BEGUN:
-		process_begun(feed, bell);
+		watched_begun(feed, bell);
 		break;
 	case EVENT_EXEC:
 		if (w)
-			process_changed(feed, w, bell);
+			watched_changed(feed, w, bell);
 		break;
 	case EVENT_EXITED:
 		if (w)
-			process_ended(feed, w, (int)bell->value);
+			watched_ended(feed, w, (int)bell->value);
 		break;
 	default:
 		if (bell->value < EVENT_SNAPSHOTS)
 			take_snapshot(feed, bell->value);
 	}
 	return monotonic_ns() > feed->until_ns ? -EAGAIN : 0;	/* that one counts as answered */
+}
+
+/* The ring was full: what it would have said is looked for where it can be seen. */
+static void answer_lost_bells(struct feed_bpf *feed)
+{
+	uint32_t lost = __atomic_load_n(&feed->skeleton->bss->lost_bells, __ATOMIC_ACQUIRE);
+
+	if (lost == feed->lost_bells)
+		return;
+	feed->lost_bells = lost;
+	for (uint32_t i = 0; i < EVENT_SNAPSHOTS; i++)
+		take_snapshot(feed, i);
+	watched_look(feed);
 }
 
 /* ---- The feed -------------------------------------------------------------------------------------------------------------- */
@@ -298,13 +160,7 @@ static void bpf_close(struct feed *base)
 		munmap(feed->snapshots, EVENT_SNAPSHOTS * sizeof *feed->snapshots);
 	}
 	doctor_bpf__destroy(feed->skeleton);
-	for (uint32_t i = 0; i < feed->watched_count; i++) {
-		if (feed->watched[i].pidfd >= 0)
-			close(feed->watched[i].pidfd);
-		if (!feed->watched[i].known)
-			forget_process(&feed->watched[i].process);
-	}
-	free(feed->watched);
+	watched_free(feed);
 	collect_free(&feed->collect);
 	free(feed);
 }
@@ -334,53 +190,6 @@ static int bpf_open(struct feed **ret_feed, const struct feed_options *options, 
 	return result;
 }
 
-/* Processes that were begun since go into the model; the ends of those that are in it as well. */
-static void know_processes(struct feed_bpf *feed, struct model *model)
-{
-	for (uint32_t i = 0; i < feed->watched_count; i++) {
-		struct watched *w = &feed->watched[i];
-		struct process *process;
-
-		if (!w->known)
-			w->known = process_add(model, &w->process) != MODEL_NONE;
-		process = w->known && w->exited ? process_in(model, w->pid) : NULL;
-		if (process) {
-			process->exited = true;
-			process->exit_status = w->status;
-		}
-	}
-}
-
-static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)
-{
-	struct feed_bpf *feed = (struct feed_bpf *)base;
-	uint64_t until = monotonic_ns() + (uint64_t)timeout_ms * 1000000;
-	const struct feed_target *target = &feed->options.target;
-	int result = 0;
-
-	feed->model = model;
-	feed->until_ns = until;
-	do {
-		uint64_t now = monotonic_ns();
-		int left = now < until ? (int)((until - now + 999999) / 1000000) : 0;
-
-		memset(feed->skeleton->bss->files_known, 0, sizeof feed->skeleton->bss->files_known);
-		if (target->cgroup)	/* processes may be moved into it */
-			__atomic_fetch_add(&feed->skeleton->data->watch_epoch, 1, __ATOMIC_SEQ_CST);
-		ask_pidfds(feed);
-		know_processes(feed, model);
-		if (!feed->alive && !target->all && !target->cgroup && !target->name) {
-			feed->until_ns = UINT64_MAX;
-			ring_buffer__consume(feed->bells);
-			know_processes(feed, model);
-			return FEED_OVER;
-		}
-		result = ring_buffer__poll(feed->bells, left < TICK_MS ? left : TICK_MS);
-		know_processes(feed, model);
-	} while (result >= 0 && monotonic_ns() < until && !(feed->options.stop && *feed->options.stop));
-	return result < 0 && result != -EINTR && result != -EAGAIN ? result : FEED_GOES_ON;
-}
-
 /* ---- Reading the maps ------------------------------------------------------------------------------------------------------ */
 
 static void collect_facts_of(struct feed_bpf *feed, struct model *model, const struct event_file_key *key)
@@ -404,7 +213,7 @@ static void collect_flows(struct feed_bpf *feed, struct model *model)
 	struct event_flow_key key, *before = NULL;
 
 	while (bpf_map_get_next_key(map, before, &key) == 0) {
-		const struct watched *w = find_watched(feed, key.tgid);
+		const struct watched *w = watched_find(feed, key.tgid);
 		struct event_flow_key named = key;
 		struct event_flow flow;
 
@@ -417,6 +226,52 @@ static void collect_flows(struct feed_bpf *feed, struct model *model)
 		collect_facts_of(feed, model, &(struct event_file_key){ key.from_inode, key.from_device, 0 });
 		collect_facts_of(feed, model, &(struct event_file_key){ key.to_inode, key.to_device, 1 });
 	}
+}
+
+/* The kernel side has less room for files, and much less for their paths, than flows may have ends: what is known of those is
+ * taken while it is there. A flow that is known costs two calls, so it is not done at every turn. */
+static void collect_early(struct feed_bpf *feed, struct model *model)
+{
+	uint32_t flows = __atomic_load_n(&feed->skeleton->bss->flow_count, __ATOMIC_ACQUIRE), more = flows - feed->collected_flows;
+	uint64_t now = monotonic_ns();
+
+	if (!more || (more < EARLY_FLOWS && now < feed->collected_ns + EARLY_NS))
+		return;
+	feed->collected_flows = flows;
+	feed->collected_ns = now;
+	collect_flows(feed, model);
+}
+
+static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)
+{
+	struct feed_bpf *feed = (struct feed_bpf *)base;
+	uint64_t until = monotonic_ns() + (uint64_t)timeout_ms * 1000000;
+	const struct feed_target *target = &feed->options.target;
+	int result = 0;
+
+	feed->model = model;
+	feed->until_ns = until;
+	do {
+		uint64_t now = monotonic_ns();
+		int left = now < until ? (int)((until - now + 999999) / 1000000) : 0;
+
+		memset(feed->skeleton->bss->files_known, 0, sizeof feed->skeleton->bss->files_known);
+		if (target->cgroup)	/* processes may be moved into it */
+			__atomic_fetch_add(&feed->skeleton->data->watch_epoch, 1, __ATOMIC_SEQ_CST);
+		answer_lost_bells(feed);
+		watched_ask(feed);
+		watched_into(feed, model);
+		if (!feed->alive && !target->all && !target->cgroup && !target->name) {
+			feed->until_ns = UINT64_MAX;
+			ring_buffer__consume(feed->bells);
+			watched_into(feed, model);
+			return FEED_OVER;
+		}
+		result = ring_buffer__poll(feed->bells, left < TICK_MS ? left : TICK_MS);
+		watched_into(feed, model);
+		collect_early(feed, model);
+	} while (result >= 0 && monotonic_ns() < until && !(feed->options.stop && *feed->options.stop));
+	return result < 0 && result != -EINTR && result != -EAGAIN ? result : FEED_GOES_ON;
 }
 
 /* What each processor has counted. */
@@ -471,7 +326,7 @@ static int bpf_collect(struct feed *base, struct model *model)
 	model->begin_ns = feed->begin_ns;
 	model->end_ns = monotonic_ns();
 	model->coverage.sampled_1_in = feed->options.full ? 1 : feed->skeleton->rodata->sampled_mask + 1;
-	know_processes(feed, model);
+	watched_into(feed, model);
 	collect_flows(feed, model);
 	for (uint32_t i = 0; i < EVENT_SNAPSHOTS; i++)	/* stacks that nobody came to look at */
 		counts.no_stack += __atomic_load_n(&feed->skeleton->bss->snapshot_state[i], __ATOMIC_ACQUIRE) == 2;

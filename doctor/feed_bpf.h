@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Between feed_bpf.c, which takes what the kernel side has gathered, and feed_bpf_load.c, which sets it up. */
+/* Between feed_bpf.c, which takes what the kernel side has gathered, feed_bpf_load.c, which sets it up, and feed_bpf_watched.c,
+ * which knows the processes. */
 #ifndef DOCTOR_FEED_BPF_H
 #define DOCTOR_FEED_BPF_H
 
 #include "collect.h"
 #include "feed.h"
+#include "table.h"
 
 #include <bpf/libbpf.h>
 
@@ -15,9 +17,11 @@ struct watched {
 	uint32_t tgid, pid;	/* in the first pid namespace, in ours */
 	uint32_t exec_id;	/* of the program that runs there now; 0: as found */
 	int pidfd;		/* -1: none was to be had; the kernel's word tells of its end then */
-	bool exited, known;	/* known: stands in the model */
+	bool exited, told;	/* told: the model knows of its end */
+	bool over;		/* it seems to have ended, and no bell said so yet */
 	int status;
-	struct process process;	/* until it is known */
+	uint32_t place;		/* in the model; MODEL_NONE: not yet, and it is still: */
+	struct process process;
 };
 
 struct feed_bpf {
@@ -28,17 +32,34 @@ struct feed_bpf {
 	struct event_snapshot *snapshots;	/* the kernel's, mapped */
 	struct collect collect;
 	struct watched *watched;
+	struct table places;		/* of the watched, by tgid */
 	uint32_t watched_count, alive;
+	uint32_t lost_bells;		/* as many as were made good */
 	uint32_t replaced;		/* where to look next for one to be replaced */
 	bool sees_ring;			/* io_uring's requests */
 	struct model *model;		/* while bells ring */
 	uint64_t until_ns;		/* then poll is to return, with bells still unanswered if there are many */
 	uint64_t begin_ns;
+	uint64_t collected_ns;		/* when flows were looked at before the end, and how many there were */
+	uint32_t collected_flows;
 };
 
 /* Loads and attaches, watching what the options say; or -errno and a sentence. */
 int feed_bpf_load(struct feed_bpf *feed, struct feed_error *ret_error);
 /* Processes that are there already: from their numbers in ours to those in the first pid namespace. */
 int feed_bpf_watch(struct feed_bpf *feed, uint32_t tgid, const struct process *process);
+
+/* The latest of that number, or NULL; good until the next is begun. */
+struct watched *watched_find(struct feed_bpf *feed, uint32_t tgid);
+void watched_begun(struct feed_bpf *feed, const struct event_bell *bell);
+void watched_changed(struct feed_bpf *feed, struct watched *w, const struct event_bell *bell);
+void watched_ended(struct feed_bpf *feed, struct watched *w, int status);
+/* Those that have ended without a bell. */
+void watched_ask(struct feed_bpf *feed);
+/* Those that have begun without a bell. */
+void watched_look(struct feed_bpf *feed);
+/* Who began since goes into the model; the ends of those that are in it as well. */
+void watched_into(struct feed_bpf *feed, struct model *model);
+void watched_free(struct feed_bpf *feed);
 
 #endif

@@ -51,6 +51,7 @@ static struct known_path {	/* static: user space has nothing to do with it */
 uint64_t forgotten[FORGOTTEN];		/* by content: two halves of hashes, of reads that copies has no room for any more */
 uint64_t files_known[FILES_KNOWN][FILES_WAYS];	/* names of those whose facts were taken lately; user space clears all at times */
 uint32_t flow_count;
+uint32_t lost_bells;
 uint32_t snapshot_state[EVENT_SNAPSHOTS];	/* 0 free, 1 being written, 2 to be taken */
 uint64_t strangers[8192];		/* threads that are not watched, by the place of their registers: see is_stranger */
 uint32_t watch_epoch = 1;		/* another one as soon as somebody more is watched */
@@ -115,7 +116,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 262144);	/* bytes: 6,500 bells */
 } bells SEC(".maps");
 
 #define RING_BUFFERS 8	/* of a vector; of a longer one, the rest is counted as cut */
@@ -211,7 +212,8 @@ static __always_inline void ring(uint32_t kind, uint32_t tgid, uint32_t value, u
 	/* Of a fork the child's, too: it is its parent's, who is the current task. */
 	if (kind == EVENT_BEGUN || kind == EVENT_EXEC)
 		bpf_get_current_comm(bell.name, sizeof bell.name);
-	bpf_ringbuf_output(&bells, &bell, sizeof bell, 0);
+	if (bpf_ringbuf_output(&bells, &bell, sizeof bell, 0))
+		__sync_fetch_and_add(&lost_bells, 1);
 }
 
 static __always_inline int number_at(struct pid *pid, uint32_t level, struct upid *ret_number)

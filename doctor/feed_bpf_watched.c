@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who is watched. The kernel side says by bells who came, went, or runs another program. While many do, some bells find no
+ * room; then its own marks, a bit for each process, say who is there.
+ */
+#include "feed_bpf.h"
+
+#include "process.h"
+
+#include "doctor.skel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PIDFDS_MOST 512		/* of further processes the kernel side tells the end */
+#define WATCHED_MOST 65536	/* processes, with those that have ended */
+
+static uint64_t *mark_of(struct feed_bpf *feed, uint32_t tgid)
+{
+	return &feed->skeleton->bss->watched[tgid >> 6 & (sizeof feed->skeleton->bss->watched / 8 - 1)];
+}
+
+static bool is_marked(struct feed_bpf *feed, uint32_t tgid)
+{
+	return __atomic_load_n(mark_of(feed, tgid), __ATOMIC_SEQ_CST) >> (tgid & 63) & 1;
+}
+
+/* ---- The table ------------------------------------------------------------------------------------------------------------- */
+
+struct place {
+	uint32_t tgid, place;
+};
+
+/* Notes where the latest of that number stands. Numbers of who gave up the place fill the table in time: then it is made anew. */
+static int note_place(struct feed_bpf *feed, uint32_t place)
+{
+	struct place *noted = table_make(&feed->places, &feed->watched[place].tgid);
+
+	if (!noted && feed->places.count == feed->places.most) {
+		table_clear(&feed->places);
+		for (uint32_t i = 0; i < feed->watched_count; i++)
+			if (i != place && (noted = table_make(&feed->places, &feed->watched[i].tgid)) &&
+			    (!noted->place || !feed->watched[i].exited))
+				noted->place = i;
+		noted = table_make(&feed->places, &feed->watched[place].tgid);
+	}
+	if (!noted)
+		return -ENOMEM;
+	noted->place = place;
+	return 0;
+}
+
+struct watched *watched_find(struct feed_bpf *feed, uint32_t tgid)
+{
+	const struct place *noted = table_find(&feed->places, &tgid);
+
+	return noted && feed->watched[noted->place].tgid == tgid ? &feed->watched[noted->place] : NULL;
+}
+
+static void forget_process(struct process *process)
+{
+	free(process->name);
+	free(process->executable);
+	free(process->version);
+}
+
+static void forget(struct watched *w)
+{
+	if (w->pidfd >= 0)
+		close(w->pidfd);
+	if (w->place == MODEL_NONE)
+		forget_process(&w->process);
+}
+
+void watched_free(struct feed_bpf *feed)
+{
+	for (uint32_t i = 0; i < feed->watched_count; i++)
+		forget(&feed->watched[i]);
+	free(feed->watched);
+	table_free(&feed->places);
+}
+
+/* A place for one more. A watch of days on a whole machine: who has ended gives up his. */
+static struct watched *new_place(struct feed_bpf *feed)
+{
+	struct watched *bigger = feed->watched;
+
+	for (uint32_t i = 0; feed->watched_count == WATCHED_MOST && i < WATCHED_MOST; i++) {
+		struct watched *w = &feed->watched[feed->replaced++ % WATCHED_MOST];
+
+		if (!w->exited)
+			continue;
+		forget(w);
+		return w;
+	}
+	if (feed->watched_count == WATCHED_MOST)
+		return NULL;
+	if (!feed->watched_count)
+		table_init(&feed->places, sizeof(struct place), sizeof(uint32_t), 2 * WATCHED_MOST);
+	if (!(feed->watched_count & (feed->watched_count - 1)))
+		bigger = reallocarray(feed->watched, feed->watched_count ? feed->watched_count * 2 : 1, sizeof *bigger);
+	if (!bigger)
+		return NULL;
+	feed->watched = bigger;
+	return &bigger[feed->watched_count++];
+}
+
+/* Takes process, if it does not fail. */
+static struct watched *add(struct feed_bpf *feed, uint32_t tgid, const struct process *process)
+{
+	struct watched *w = new_place(feed);
+
+	if (!w)
+		return NULL;
+	*w = (struct watched){ .tgid = tgid, .pid = process->pid, .pidfd = -1, .place = MODEL_NONE, .process = *process };
+	if (w - feed->watched < PIDFDS_MOST)
+		w->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)process->pid, 0);
+	feed->alive++;
+	if (!note_place(feed, (uint32_t)(w - feed->watched)))
+		return w;
+	w->process = (struct process){ .pid = 0 };
+	watched_ended(feed, w, -1);
+	return NULL;
+}
+
+/* ---- They come and go ------------------------------------------------------------------------------------------------------ */
+
+int feed_bpf_watch(struct feed_bpf *feed, uint32_t tgid, const struct process *process)
+{
+	struct watched *w = watched_find(feed, tgid);
+
+	if (w && !w->exited) {
+		struct process twice = *process;
+
+		forget_process(&twice);
+		return 0;
+	}
+	w = add(feed, tgid, process);
+	if (!w)
+		return -ENOMEM;
+	/* The pidfd stands for whoever has the number now: it must still be the one that was looked at. */
+	if (!process_is_same(&w->process)) {
+		w->exited = true;
+		feed->alive--;
+		return -ESRCH;
+	}
+	__atomic_fetch_or(mark_of(feed, tgid), UINT64_C(1) << (tgid & 63), __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&feed->skeleton->data->watch_epoch, 1, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+/* Of what /proc does not know any more, number and name are known. */
+void watched_begun(struct feed_bpf *feed, const struct event_bell *bell)
+{
+	const struct watched *parent = watched_find(feed, bell->more), *w = watched_find(feed, bell->tgid);
+	struct process process;
+
+	if (w && !w->exited)
+		return;
+	if (process_look((pid_t)bell->value, &process)) {
+		memset(&process, 0, sizeof process);
+		process.pid = bell->value;
+		process.exit_status = -1;
+		process.name = strndup(bell->name, sizeof bell->name);
+		if (parent)
+			process.parent = parent->pid;
+	}
+	if (!add(feed, bell->tgid, &process))
+		forget_process(&process);
+}
+
+/* It runs another program now, of another name. */
+void watched_changed(struct feed_bpf *feed, struct watched *w, const struct event_bell *bell)
+{
+	struct process process = { 0 }, *is = w->place == MODEL_NONE ? &w->process : &feed->model->processes[w->place];
+
+	w->exec_id = bell->more;
+	if (process_look((pid_t)w->pid, &process))
+		process.name = strndup(bell->name, sizeof bell->name);
+	free(is->name);
+	free(is->executable);
+	is->name = process.name;
+	is->executable = process.executable;
+	is->is_32_bit = process.is_32_bit;
+}
+
+void watched_ended(struct feed_bpf *feed, struct watched *w, int status)
+{
+	if (w->exited)
+		return;
+	w->exited = true;
+	w->status = status;
+	feed->alive--;
+	__atomic_fetch_and(mark_of(feed, w->tgid), ~(UINT64_C(1) << (w->tgid & 63)), __ATOMIC_SEQ_CST);
+}
+
+/* ---- Without bells --------------------------------------------------------------------------------------------------------- */
+
+static bool is_over(struct feed_bpf *feed, const struct watched *w)
+{
+	struct pollfd poll_one = { .fd = w->pidfd, .events = POLLIN };
+
+	return w->pidfd >= 0 ? poll(&poll_one, 1, 0) > 0 : !is_marked(feed, w->tgid);
+}
+
+/* The bell of an end has rung before the end is to be seen, and says more: so those that wait are answered first. */
+void watched_ask(struct feed_bpf *feed)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < feed->watched_count; i++) {
+		struct watched *w = &feed->watched[i];
+
+		w->over = !w->exited && is_over(feed, w);
+		any |= w->over;
+	}
+	if (!any || ring_buffer__consume(feed->bells) < 0)
+		return;
+	for (uint32_t i = 0; i < feed->watched_count; i++)
+		if (feed->watched[i].over)
+			watched_ended(feed, &feed->watched[i], -1);
+}
+
+/* Below a pid namespace of our own the kernel's numbers say nothing here. */
+void watched_look(struct feed_bpf *feed)
+{
+	const uint32_t count = sizeof feed->skeleton->bss->watched * 8;
+
+	if (feed->skeleton->bss->namespace_level)
+		return;
+	for (uint32_t tgid = 0; tgid < count; tgid++) {
+		const struct event_bell bell = { .kind = EVENT_BEGUN, .tgid = tgid, .value = tgid };
+
+		if (!*mark_of(feed, tgid))
+			tgid |= 63;
+		else if (is_marked(feed, tgid))
+			watched_begun(feed, &bell);
+	}
+}
+
+/* ---- Into the model -------------------------------------------------------------------------------------------------------- */
+
+void watched_into(struct feed_bpf *feed, struct model *model)
+{
+	for (uint32_t i = 0; i < feed->watched_count; i++) {
+		struct watched *w = &feed->watched[i];
+
+		if (w->place == MODEL_NONE) {
+			w->place = model_add_process(model);
+			if (w->place != MODEL_NONE)
+				model->processes[w->place] = w->process;
+		}
+		if (w->place == MODEL_NONE || !w->exited || w->told)
+			continue;
+		model->processes[w->place].exited = true;
+		model->processes[w->place].exit_status = w->status;
+		w->told = true;
+	}
+}
