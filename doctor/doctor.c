@@ -66,7 +66,8 @@ static void catch_signals(void)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);	/* a report that cannot be written is said */
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 /* ---- Options --------------------------------------------------------------------------------------------------------------- */
@@ -175,6 +176,7 @@ static int command_prepare(struct command *command, char **argv)
 
 		close(go[1]);
 		signal(SIGPIPE, SIG_DFL);
+		signal(SIGXFSZ, SIG_DFL);
 		privilege_keep_from_command();
 		if (read(go[0], &byte, 1) == 1) {
 			execvp(argv[0], argv);

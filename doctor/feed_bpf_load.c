@@ -62,6 +62,9 @@ static int say_why(struct feed_error *error, int result)
 				 "kernel.unprivileged_bpf_disabled; %s", strerror(-result), instead);
 	if (result == -ENOMEM)
 		return feed_fail(error, EXIT_FAILED, result, "there is no memory for the BPF maps (%s)", strerror(-result));
+	if (result == -EMFILE || result == -ENFILE)
+		return feed_fail(error, EXIT_FAILED, result, "there are no descriptors left for the BPF maps and programs (%s): see "
+				 "`ulimit -n`", strerror(-result));
 	uname(&system);
 	return feed_fail(error, EXIT_RIGHTS, result, "Linux %s does not take the BPF program (%s), which is for 5.17 and later; %s",
 			 system.release, strerror(-result), instead);

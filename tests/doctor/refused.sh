@@ -34,6 +34,8 @@ old() {
 	sentence 'refuses to load the BPF program'
 	run 1 bpf_says ENOMEM "$LEAT" doctor --engine bpf -p $$ -d 0.1
 	says err '^leat: there is no memory for the BPF maps'
+	run 1 bpf_says EMFILE "$LEAT" doctor -p $$ -d 0.1
+	says err '^leat: there are no descriptors left for the BPF maps and programs \(Too many open files\): see .ulimit -n'
 }
 
 locked_down() {

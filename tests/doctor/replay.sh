@@ -93,6 +93,10 @@ for output in '' --json --folded; do
 	[ "$(cat err)" = 'leat: the report could not be written: No space left on device' ] ||
 		{ echo "FAIL the report on a full disk, $output: $(cat err)"; failed=1; }
 done
+# shellcheck disable=SC2317 # is calls it
+in_one_kib() { (ulimit -f 1; exec "$LEAT" doctor "$@"); }
+is 'a limit of sizes' 1 in_one_kib --replay one --html page --fail-if 'share > 50%'
+says 'a limit of sizes' 'page could not be written: File too large'
 is 'a recording in no directory' 2 doctor --replay one --record nowhere/x
 # Colours are for terminals alone, and not for all.
 coloured() { TERM=xterm "$@" script -qec "'$LEAT' doctor --replay one" /dev/null </dev/null | grep -c $'\033\\[31m'; }
