@@ -72,6 +72,20 @@ static int say_why(struct feed_error *error, int result)
 
 /* ---- What it is told ------------------------------------------------------------------------------------------------------- */
 
+/* How deep a directory lies below the mount, or -1: it does not. Both by their real paths, where . and .. are no levels. */
+static int level_below(const char *top, const char *path)
+{
+	char *real = realpath(path, NULL), *real_top = realpath(top, NULL);
+	size_t length = real_top ? strlen(real_top) : 0;
+	int level = real && real_top && !strncmp(real, real_top, length) && (!real[length] || real[length] == '/') ? 0 : -1;
+
+	for (const char *at = level ? "" : real + length; *at; at++)
+		level += *at == '/';
+	free(real);
+	free(real_top);
+	return level;
+}
+
 /* The number by which BPF knows a cgroup is its directory's inode; its level, how deep it lies below the mount. */
 static int find_cgroup(struct feed_bpf *feed, struct feed_error *error)
 {
@@ -80,8 +94,8 @@ static int find_cgroup(struct feed_bpf *feed, struct feed_error *error)
 	char path[4096], shown[512];
 	struct statfs fs;
 	struct stat st;
-	uint32_t level = 0;
 	const char *top = "/sys/fs/cgroup";
+	int level;
 
 	if (statfs(top, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
 		top = "/sys/fs/cgroup/unified";
@@ -92,12 +106,11 @@ static int find_cgroup(struct feed_bpf *feed, struct feed_error *error)
 	escape_text(shown, sizeof shown, ESCAPE_TERMINAL, path, 400);
 	if (statfs(path, &fs) || stat(path, &st))
 		return feed_fail(error, EXIT_USAGE, -errno, "there is no cgroup %s: %s", shown, strerror(errno));
-	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+	level = level_below(top, path);
+	if (fs.f_type != CGROUP2_SUPER_MAGIC || level < 0)
 		return feed_fail(error, EXIT_USAGE, -EINVAL, "%s is no cgroup of version 2", shown);
-	for (const char *at = path + strlen(top); *at; at++)
-		level += *at == '/' && at[1] && at[1] != '/';
 	set->watch_cgroup = st.st_ino;
-	set->watch_cgroup_level = level;
+	set->watch_cgroup_level = (uint32_t)level;
 	return 0;
 }
 

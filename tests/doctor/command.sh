@@ -73,6 +73,7 @@ if [ -f $cgroups/cgroup.procs ] && mkdir -p $cgroups/leat-test-$$/inner 2>/dev/n
 		(sleep 0.5; echo "$patient" >$cgroups/leat-test-$$/inner/cgroup.procs) &
 		expect 1 'sink1' "$LEAT" doctor --engine $engine --cgroup leat-test-$$ -d 2
 		! grep -q sink0 out || say "$engine saw a process of another cgroup"
+		expect 1 'sink1' "$LEAT" doctor --engine $engine --cgroup "./leat-test-$$/inner/../inner/" -d 1
 		echo "$patient" >$cgroups/cgroup.procs
 		expect 0 'No transfer from one' "$LEAT" doctor --engine $engine --cgroup $cgroups/leat-test-$$ -d 0.3
 	done
