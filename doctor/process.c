@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define COMM_BYTES 15	/* of a name, that the kernel keeps */
+
 /* A whole small file of /proc as a string; its length, or -errno. */
 static ssize_t read_text(pid_t pid, const char *name, char *text, size_t size)
 {
@@ -176,7 +178,7 @@ int process_find(const char *name, pid_t *pids, unsigned most)
 	if (!dir)
 		return -errno;
 	while (count < most && (pid = next_process(dir, &line)))
-		if (!name || strcmp(line.name, name) == 0)
+		if (!name || strncmp(line.name, name, COMM_BYTES) == 0)
 			pids[count++] = pid;
 	closedir(dir);
 	return (int)count;

@@ -62,6 +62,15 @@ patient 1
 expect 1 'sink[01] and 1 more' "$LEAT" doctor --engine bpf -p "$first" -p "$patient" -d 1
 grep -q '2 flows' out || say "of two processes one was seen"
 expect 1 'sink' "$LEAT" doctor --engine bpf -n dd -d 1
+ln -s "$(command -v dd)" dd-of-a-very-long-name	# of which the kernel keeps fifteen characters
+mkfifo pipe-long
+feed >pipe-long 2>/dev/null &
+patients+=($!)
+./dd-of-a-very-long-name if=pipe-long of=sink-long bs=64k 2>/dev/null &
+patients+=($!)
+sleep 0.2
+expect 1 'sink-long' "$LEAT" doctor --engine bpf -n dd-of-a-very-long-name -d 1
+kill $!	# its feed ends with it; what follows is about the others
 expect 4 'no process of that name' "$LEAT" doctor --engine bpf -n leat-nobody -d 0.2
 expect 1 'sink[01]' "$LEAT" doctor --engine bpf --all -d 1
 expect 1 'sink1' "$LEAT" doctor --engine bpf --flows 1 -p "$patient"
