@@ -25,6 +25,8 @@ struct outcome {
 	unsigned steps, sleeps, over_10_ms, kept;	/* kept: from the processor, not judged */
 	int r;
 	bool arrived, failed_to_evict;
+	uint64_t others_bytes;		/* that the disk moved meanwhile and this process did not ask for */
+	uint64_t others_cpu_ns;		/* that others used meanwhile, on all processors */
 };
 
 struct manner {
@@ -99,6 +101,47 @@ static void warm_some(void)
 		if (pread(file, &byte, 1, at) != 1)
 			ends_die("pread");
 	posix_fadvise(file, 0, 0, POSIX_FADV_NORMAL);
+}
+
+/* What the disk has moved, and what of it this process has asked for; 0 and 0 when nobody counts it. */
+static void disk_bytes(uint64_t *ret_all, uint64_t *ret_ours)
+{
+	unsigned major, minor;
+	unsigned long long read_sectors, written_sectors, bytes;
+	char line[256];
+	struct stat st;
+	FILE *f = fopen("/proc/diskstats", "re");
+
+	*ret_all = *ret_ours = 0;
+	if (fstat(file, &st) < 0)
+		ends_die("fstat");
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "%u %u %*s %*u %*u %llu %*u %*u %*u %llu", &major, &minor, &read_sectors, &written_sectors) == 4 &&
+		    makedev(major, minor) == st.st_dev)
+			*ret_all = (read_sectors + written_sectors) * 512;
+	if (f)
+		fclose(f);
+	f = fopen("/proc/self/io", "re");
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "read_bytes: %llu", &bytes) == 1 || sscanf(line, "write_bytes: %llu", &bytes) == 1)
+			*ret_ours += bytes;
+	if (f)
+		fclose(f);
+}
+
+/* What all processors have done, and what of it this process. */
+static void cpu_ns(uint64_t *ret_all, uint64_t *ret_ours)
+{
+	unsigned long long user = 0, nice = 0, system = 0, irq = 0, softirq = 0, steal = 0;
+	struct timespec ours;
+	FILE *f = fopen("/proc/stat", "re");
+
+	if (!f || fscanf(f, "cpu %llu %llu %llu %*u %*u %llu %llu %llu", &user, &nice, &system, &irq, &softirq, &steal) != 6)
+		ends_die("/proc/stat");
+	fclose(f);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ours);
+	*ret_all = (user + nice + system + irq + softirq + steal) * (LEAT_SECOND / (uint64_t)sysconf(_SC_CLK_TCK));
+	*ret_ours = (uint64_t)ours.tv_sec * LEAT_SECOND + (uint64_t)ours.tv_nsec;
 }
 
 static unsigned slept(void)
@@ -325,29 +368,60 @@ static uint64_t may_block_ns(const struct manner *manner)
 
 /*
  * The best of three tries: on a loaded machine one step in some thousands waits all the same, perhaps for what the kernel
- * reads ahead by itself (8 MiB at a time on some machines) and has not finished.
+ * reads ahead by itself (8 MiB at a time on some machines) and has not finished. A disk that others use as well makes even a
+ * request to read ahead wait, and so do busy processors, where who reads ahead comes late: such a try is no try.
  */
+#define OTHERS_BYTES (1 << 20)
+#define OTHERS_SHARE 10		/* of a processor, 1 in so many */
+
+static bool disturbed_by_others(const struct outcome *outcome)
+{
+	return outcome->others_bytes > OTHERS_BYTES || outcome->others_cpu_ns > outcome->took_ns / OTHERS_SHARE;
+}
+
+/* A run, and what others did meanwhile. */
+static void run_watched(const struct manner *manner, struct outcome *outcome)
+{
+	uint64_t disk[4], cpu[4];
+
+	disk_bytes(&disk[0], &disk[1]);
+	cpu_ns(&cpu[0], &cpu[1]);
+	run(manner, outcome);
+	cpu_ns(&cpu[2], &cpu[3]);
+	disk_bytes(&disk[2], &disk[3]);
+	outcome->others_bytes = disk[2] - disk[0] > disk[3] - disk[1] ? disk[2] - disk[0] - (disk[3] - disk[1]) : 0;
+	outcome->others_cpu_ns = cpu[2] - cpu[0] > cpu[3] - cpu[1] ? cpu[2] - cpu[0] - (cpu[3] - cpu[1]) : 0;
+}
+
 static void run_slowly(const struct manner *manner, struct outcome *outcome)
 {
-	for (int try = 0; try < 3; try++) {
-		run(manner, outcome);
+	for (int try = 0, disturbed = 0; try < 3 && disturbed < 6; try++) {
+		run_watched(manner, outcome);
 		if (outcome->r || outcome->failed_to_evict || outcome->longest_blocked_ns <= may_block_ns(manner))
 			return;
 		show("a try at 32 MiB/s", manner, outcome);
+		if (disturbed_by_others(outcome)) {
+			printf("others moved %llu KiB on the disk meanwhile, and used %.2f s of processors\n",
+			       (unsigned long long)outcome->others_bytes >> 10, (double)outcome->others_cpu_ns / LEAT_SECOND);
+			disturbed++;
+			try--;
+		}
 	}
 }
 
 static void a_slow_disk(void)
 {
 	struct outcome *all = mmap(NULL, sizeof *all * MANNERS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const char *disturbed = NULL;
 	int status;
 	pid_t pid;
 
 	CHECK(all != MAP_FAILED);
 	make_file();
+	sync();			/* what tests before this one have left to be written */
 	if (!slow_group())
 		test_skip("no cgroup that slows this disk down can be made here (needs root and blkio or io)");
-	ends_alarm(120, "a slow disk");
+	ends_alarm(150, "a slow disk");
 	fflush(stdout);
 	pid = CHECK_CALL(fork());
 	if (!pid) {
@@ -368,8 +442,13 @@ static void a_slow_disk(void)
 		show("32 MiB/s", &manners[i], &all[i]);
 	for (unsigned i = 0; i < MANNERS; i++) {
 		check(&manners[i], &all[i]);
-		CHECK_LE(all[i].longest_blocked_ns, may_block_ns(&manners[i]));
+		if (all[i].longest_blocked_ns > may_block_ns(&manners[i]) && disturbed_by_others(&all[i]))
+			disturbed = manners[i].again ? "evicted again" : "a helper";
+		else
+			CHECK_LE(all[i].longest_blocked_ns, may_block_ns(&manners[i]));
 	}
+	if (disturbed)
+		test_skip("others used the disk or the processors in each of six tries (%s): how long a step was blocked is not judged", disturbed);
 }
 
 static const struct test tests[] = { TEST(the_disk_as_it_is), TEST(a_slow_disk) };
