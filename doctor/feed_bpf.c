@@ -85,6 +85,8 @@ static void take_snapshot(struct feed_bpf *feed, uint32_t place)
 	/* Of a program that was replaced by another, the addresses say nothing any more. */
 	if (w && feed->options.take_stack && (!w->exec_id || w->exec_id <= snapshot->exec_id))
 		pass_on(feed, w, snapshot);
+	else
+		feed->dropped_stacks++;
 	explicit_bzero(snapshot, sizeof *snapshot);
 	__atomic_store_n(&feed->skeleton->bss->snapshot_state[place], 0, __ATOMIC_RELEASE);
 }
@@ -207,7 +209,8 @@ static void collect_facts_of(struct feed_bpf *feed, struct model *model, const s
 	collect_facts(model, place, &facts, path.bytes ? &path : NULL);
 }
 
-static void collect_flows(struct feed_bpf *feed, struct model *model)
+/* lost: NULL while more may come. Below a pid namespace of our own a process has a name here only by its bell. */
+static void collect_flows(struct feed_bpf *feed, struct model *model, struct event_counts *lost)
 {
 	int map = bpf_map__fd(feed->skeleton->maps.flows);
 	struct event_flow_key key, *before = NULL;
@@ -220,6 +223,13 @@ static void collect_flows(struct feed_bpf *feed, struct model *model)
 		before = &key;
 		if (bpf_map_lookup_elem(map, &key, &flow))
 			continue;
+		if (!w && feed->skeleton->bss->namespace_level) {
+			if (lost) {
+				lost->lost_flows++;
+				lost->lost_flow_bytes += flow.bytes;
+			}
+			continue;
+		}
 		named.tgid = w ? w->pid : key.tgid;
 		if (collect_flow(&feed->collect, model, &named, &flow) == MODEL_NONE)
 			continue;
@@ -239,7 +249,7 @@ static void collect_early(struct feed_bpf *feed, struct model *model)
 		return;
 	feed->collected_flows = flows;
 	feed->collected_ns = now;
-	collect_flows(feed, model);
+	collect_flows(feed, model, NULL);
 }
 
 static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)
@@ -327,7 +337,8 @@ static int bpf_collect(struct feed *base, struct model *model)
 	model->end_ns = monotonic_ns();
 	model->coverage.sampled_1_in = feed->options.full ? 1 : feed->skeleton->rodata->sampled_mask + 1;
 	watched_into(feed, model);
-	collect_flows(feed, model);
+	collect_flows(feed, model, &counts);
+	counts.no_stack += feed->dropped_stacks;
 	for (uint32_t i = 0; i < EVENT_SNAPSHOTS; i++)	/* stacks that nobody came to look at */
 		counts.no_stack += __atomic_load_n(&feed->skeleton->bss->snapshot_state[i], __ATOMIC_ACQUIRE) == 2;
 	if (!feed->sees_ring)

@@ -16,7 +16,7 @@ struct doctor_bpf;
 struct watched {
 	uint32_t tgid, pid;	/* in the first pid namespace, in ours */
 	uint32_t exec_id;	/* of the program that runs there now; 0: as found */
-	int pidfd;		/* -1: none was to be had; the kernel's word tells of its end then */
+	int pidfd;		/* -1: none was to be had; the kernel's word, or its mark, tells of its end then */
 	bool exited, told;	/* told: the model knows of its end */
 	bool over;		/* it seems to have ended, and no bell said so yet */
 	int status;
@@ -42,6 +42,7 @@ struct feed_bpf {
 	uint64_t begin_ns;
 	uint64_t collected_ns;		/* when flows were looked at before the end, and how many there were */
 	uint32_t collected_flows;
+	uint64_t dropped_stacks;	/* of who is not known here, or has become another program */
 };
 
 /* Loads and attaches, watching what the options say; or -errno and a sentence. */

@@ -32,7 +32,7 @@ static bool is_marked(struct feed_bpf *feed, uint32_t tgid)
 /* ---- The table ------------------------------------------------------------------------------------------------------------- */
 
 struct place {
-	uint32_t tgid, place;
+	uint32_t tgid, place;	/* 1 and up */
 };
 
 /* Notes where the latest of that number stands. Numbers of who gave up the place fill the table in time: then it is made anew. */
@@ -45,12 +45,12 @@ static int note_place(struct feed_bpf *feed, uint32_t place)
 		for (uint32_t i = 0; i < feed->watched_count; i++)
 			if (i != place && (noted = table_make(&feed->places, &feed->watched[i].tgid)) &&
 			    (!noted->place || !feed->watched[i].exited))
-				noted->place = i;
+				noted->place = i + 1;
 		noted = table_make(&feed->places, &feed->watched[place].tgid);
 	}
 	if (!noted)
 		return -ENOMEM;
-	noted->place = place;
+	noted->place = place + 1;
 	return 0;
 }
 
@@ -58,7 +58,7 @@ struct watched *watched_find(struct feed_bpf *feed, uint32_t tgid)
 {
 	const struct place *noted = table_find(&feed->places, &tgid);
 
-	return noted && feed->watched[noted->place].tgid == tgid ? &feed->watched[noted->place] : NULL;
+	return noted && feed->watched[noted->place - 1].tgid == tgid ? &feed->watched[noted->place - 1] : NULL;
 }
 
 static void forget_process(struct process *process)
@@ -195,7 +195,9 @@ void watched_ended(struct feed_bpf *feed, struct watched *w, int status)
 	w->exited = true;
 	w->status = status;
 	feed->alive--;
-	__atomic_fetch_and(mark_of(feed, w->tgid), ~(UINT64_C(1) << (w->tgid & 63)), __ATOMIC_SEQ_CST);
+	/* When its bell rang the kernel has done that, and the number may be another's by now. */
+	if (status < 0)
+		__atomic_fetch_and(mark_of(feed, w->tgid), ~(UINT64_C(1) << (w->tgid & 63)), __ATOMIC_SEQ_CST);
 }
 
 /* ---- Without bells --------------------------------------------------------------------------------------------------------- */

@@ -168,6 +168,11 @@ int traced_file(struct feed_ptrace *feed, const struct traced_thread *t, uint32_
 
 	snprintf(link, sizeof link, "/proc/%" PRIu32 "/fd/%" PRIu32, t->tid, fd);
 	error = look_at(link, &st);
+	if (error == -ENOENT) {		/* closed by another thread since the call began: bytes passed all the same */
+		*ret_inode = 0;
+		*ret_device = EVENT_CLOSED;
+		return 0;
+	}
 	if (error)
 		return error;
 	*ret_inode = st.stx_ino;

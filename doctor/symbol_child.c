@@ -208,6 +208,8 @@ static int begin_keeper(struct symbol_keeper *keeper, bool again)
 			_exit(1);
 		if (!again)
 			keep(doctor);
+		if (privilege_drop_all())
+			_exit(1);
 		execl("/proc/self/exe", "leat", "doctor", KEEPER, NULL);
 		_exit(1);
 	}
@@ -246,8 +248,7 @@ static void end_keeper(struct symbol_keeper *keeper)
 	if (keeper->pid <= 0)
 		return;
 	close(keeper->control);
-	while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	wait_for_end(&keeper->pid);
 	keeper->pid = 0;
 	keeper->control = -1;
 }
@@ -260,8 +261,10 @@ static int ask_keeper(struct symbol_keeper *keeper)
 	size_t none = 0;
 	int line = -1, error;
 
-	if (keeper->pid <= 0 || (send(keeper->control, "", 1, MSG_NOSIGNAL) != 1 && (errno == EPIPE || errno == ECONNRESET)))
+	if (keeper->pid <= 0)
 		return -EPIPE;
+	if (send(keeper->control, "", 1, MSG_NOSIGNAL) != 1)
+		return errno == ECONNRESET ? -EPIPE : -errno;
 	while (poll(&answer, 1, BEGIN_MS) < 0)
 		if (errno != EINTR)
 			return -errno;

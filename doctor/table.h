@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A table in memory whose entries begin with their key: open addressing, grows to a bound, forgets nothing one by one. The
- * ptrace engine keeps threads, sites, files and flows in such. Keys are compared as bytes, so they have no padding.
+ * engines keep processes, threads, sites, files and flows in such. Keys are compared as bytes, so they have no padding.
  */
 #ifndef DOCTOR_TABLE_H
 #define DOCTOR_TABLE_H

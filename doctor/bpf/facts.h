@@ -218,8 +218,8 @@ BOTH int take_facts(uint64_t address, uint32_t sink)
 	return 0;
 }
 
-/* Remembers whose facts were taken, by names that no two files share: who is not told apart would stay without any. Which set
- * has no room forgets the eldest, whose facts are taken once more. */
+/* Remembers whose facts were taken, by names of 64 bits, which two files hardly ever share: who is not told apart would
+ * stay without any. Which set has no room forgets the eldest, whose facts are taken once more. */
 static __always_inline void know_file(uint64_t file, uint64_t inode, uint32_t device, uint32_t sink)
 {
 	uint64_t name = pairing_mix(inode, (uint64_t)device << 1 | sink);

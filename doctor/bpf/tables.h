@@ -59,7 +59,7 @@ static __always_inline uint64_t summary_of(uint64_t inode, uint32_t device, uint
 	struct event_file_key key = { .inode = inode, .device = device, .sink = sink };
 	const struct event_file *file = bpf_map_lookup_elem(&files, &key);
 
-	return EVENT_SUMMARY | (file ? (uint64_t)file->facts << 8 | file->kind : 0);
+	return EVENT_SUMMARY | (file ? (uint64_t)file->facts << 8 | file->kind : (uint64_t)EVENT_SPLICE_UNKNOWN << 8);
 }
 
 /* By the scratch, which p is part of: see take_facts. */

@@ -139,5 +139,25 @@ static void a_sink(void)
 	watching_end(&w);
 }
 
-static const struct test tests[] = { TEST(a_source), TEST(a_sink) };
+/* Where flows are so many that only the kinds of their ends are kept: of that end not even this is known. */
+static void a_source_among_too_many(void)
+{
+	const struct feed_options options = { .full = true, .most_flows = 3 };
+	struct watching w;
+	unsigned nameless = 0;
+
+	watching_prepare(&w, source_closed);
+	watching_open(&w, &options);
+	watching_run(&w, 20);
+	for (uint32_t i = 0; i < w.model.flow_count; i++) {
+		const struct file *from_end = &w.model.files[w.model.flows[i].from];
+
+		CHECK(from_end->kind != FILE_UNKNOWN || from_end->splice_unknown);
+		nameless += from_end->kind == FILE_UNKNOWN;
+	}
+	CHECK_EQ(nameless, 1);
+	watching_end(&w);
+}
+
+static const struct test tests[] = { TEST(a_source), TEST(a_sink), TEST(a_source_among_too_many) };
 TEST_MAIN(tests)

@@ -434,7 +434,7 @@ static void by_bursts(void)
 	}
 	printf("%u transfers, %u of them seen to their ends by one burst; %u met EAGAIN\n", seen, whole, again);
 	CHECK_EQ(seen, 169);
-	CHECK(whole && again > 10);
+	CHECK(whole);	/* these were compared call by call; how many meet EAGAIN is the scheduler's */
 }
 
 static void a_burst_waits_for_the_first_transfer(void)

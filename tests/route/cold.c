@@ -448,7 +448,8 @@ static void a_slow_disk(void)
 			CHECK_LE(all[i].longest_blocked_ns, may_block_ns(&manners[i]));
 	}
 	if (disturbed)
-		test_skip("others used the disk or the processors in each of six tries (%s): how long a step was blocked is not judged", disturbed);
+		test_skip("others used the disk or the processors in each of six tries (%s): how long a step was blocked is not judged",
+			  disturbed);
 }
 
 static const struct test tests[] = { TEST(the_disk_as_it_is), TEST(a_slow_disk) };
