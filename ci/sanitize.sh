@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # sanitize.sh asan|tsan|valgrind DIR [MESON TEST ARGUMENTS...]: builds into DIR and runs the tests under the address and
-# undefined sanitizers, the thread sanitizer, or valgrind. All but the suites "slow", "ward" and "kernel".
+# undefined sanitizers, the thread sanitizer, or valgrind. All but the suites "slow", "ward" and "kernel". MESON_OPTIONS: further
+# ones of the build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=${1:?usage: sanitize.sh asan|tsan|valgrind DIR [meson test arguments]}
@@ -34,7 +35,8 @@ esac
 log=$dir/setup.log
 mkdir -p "$dir"
 if [ ! -f "$dir/build.ninja" ]; then
-	meson setup "${options[@]}" "$dir" . >"$log" 2>&1 || { cat "$log"; exit 1; }
+	# shellcheck disable=SC2086 # several options
+	meson setup "${options[@]}" ${MESON_OPTIONS:-} "$dir" . >"$log" 2>&1 || { cat "$log"; exit 1; }
 fi
 ninja -C "$dir" >"$log" 2>&1 || { cat "$log"; exit 1; }
 SANITIZER=$kind exec ci/test.sh "$dir" "${run[@]}"

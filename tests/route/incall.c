@@ -4,6 +4,8 @@
  * goes, and who else uses the pipe that it reads from.
  */
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -168,7 +170,47 @@ static void who_writes_to_the_pipe_does_not_stand_still(void)
 	}
 }
 
+/* ---- A low water mark, under which somebody else's bytes stand as well. ---- */
+
+static int taken_by_others;	/* so many times */
+
+int64_t __real_sys_unsent_bytes(int fd);
+int64_t __wrap_sys_unsent_bytes(int fd);
+
+int64_t __wrap_sys_unsent_bytes(int fd)
+{
+	if (!taken_by_others)
+		return __real_sys_unsent_bytes(fd);
+	taken_by_others--;
+	return 1 << 20;
+}
+
+/* A call of no bytes would look like the end of the source. */
+static void another_writer_takes_the_room(void)
+{
+	struct leat_deadline deadline;	/* somebody is owed word: so the room is asked for */
+	struct leat_report report;
+	struct from_end from;
+	struct to_end to;
+	int mark = 65536;
+
+	ends_alarm(20, "another writer");
+	from_make(&from, FROM_FILE, SIZE, true);
+	to_make(&to, TO_TCP, SIZE, true);
+	CHECK_CALL(setsockopt(to.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &mark, sizeof mark));
+	leat_wrap_sink(&to.sink, leat_deadline_init(&deadline, 10 * LEAT_SECOND, 0));
+	taken_by_others = 3;
+	CHECK_EQ(leat_copy(&to.sink, &from.source, NULL, &report), SIZE);
+	CHECK_EQ(taken_by_others, 0);
+	CHECK_GE(report.sink_waits, 3u);
+	to_finish(&to, SIZE);
+	CHECK_EQ(to.got_size, (uint64_t)SIZE);
+	from_close(&from);
+	to_close(&to);
+}
+
 static const struct test tests[] = {
 	TEST(signals_in_a_call_that_waits), TEST(a_peer_that_goes_while_a_call_waits), TEST(who_writes_to_the_pipe_does_not_stand_still),
+	TEST(another_writer_takes_the_room),
 };
 TEST_MAIN(tests)
