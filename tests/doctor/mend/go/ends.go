@@ -84,11 +84,12 @@ func must(n int64, err error) {
 	}
 }
 
-// limited is what the remedy asks for since (*os.File).WriteTo is there, and before sendfile knew what that hands on.
-func limited(from io.Reader) io.Reader {
+// limited is what the remedy asks for to a connection since (*os.File).WriteTo is there, and before sendfile knew what that hands on.
+func limited(from io.Reader, to io.Writer) io.Reader {
 	var minor int
 	fmt.Sscanf(runtime.Version(), "go1.%d", &minor)
-	if _, ok := from.(*os.File); ok && minor >= 22 && minor < 25 {
+	_, file := to.(*os.File)
+	if _, ok := from.(*os.File); ok && !file && minor >= 22 && minor < 25 {
 		return io.LimitReader(from, size())
 	}
 	return from

@@ -23,7 +23,7 @@ func (c *counting) Read(p []byte) (int, error) {
 type forwarding struct{ counting }
 
 func (f *forwarding) WriteTo(w io.Writer) (int64, error) {
-	n, err := io.Copy(w, limited(f.inner))
+	n, err := io.Copy(w, limited(f.inner, w))
 	f.bytes += n
 	return n, err
 }

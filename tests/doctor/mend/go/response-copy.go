@@ -16,7 +16,7 @@ func main() {
 			moved, _ = io.CopyN(w, file, size())
 			return moved
 		}
-		if _, bare := limited(file).(*os.File); !bare {
+		if _, bare := limited(file, w).(*os.File); !bare {
 			moved, _ = io.Copy(w, file)
 			return moved
 		}

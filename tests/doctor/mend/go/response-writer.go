@@ -37,7 +37,7 @@ func main() {
 	serve(func(w http.ResponseWriter, r *http.Request) int64 {
 		if after() {
 			wrapped := &forwarding{status{ResponseWriter: w}}
-			io.Copy(wrapped, limited(openFile()))
+			io.Copy(wrapped, limited(openFile(), wrapped))
 			return wrapped.bytes
 		}
 		wrapped := &status{ResponseWriter: w}

@@ -35,7 +35,7 @@ func main() {
 		return
 	}
 	wrapped := &forwarding{counting{inner: to}}
-	must(io.Copy(wrapped, limited(from)))
+	must(io.Copy(wrapped, limited(from, to)))
 	if wrapped.bytes != size() {
 		log.Fatal("not counted")
 	}
