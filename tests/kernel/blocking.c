@@ -35,8 +35,8 @@ static const struct fact facts[] = {
 	{ "sendfile-full-nonblock-tcp", "EAGAIN", "13: O_NONBLOCK on the socket" },
 	{ "sendfile-full-nonblock-unix", "EAGAIN", "13: the same, Unix" },
 	{ "splice-full-nonblock-tcp-without-flag", "EAGAIN", "13: O_NONBLOCK on the socket, no splice flag" },
-	{ "splice-holds-pipe", "waits", "13: write with O_NONBLOCK to a pipe that a splice to a full blocking socket reads from: hence "
-	  "no such call waits by itself" },
+	{ "splice-holds-pipe", NULL, "13: write with O_NONBLOCK to a pipe that a splice to a full blocking socket reads from; waits: hence "
+	  "no such call is left to wait by itself" },
 	{ "unsent-low-water", "waits", "13: sendfile of 256 KiB to an empty blocking TCP socket with a TCP_NOTSENT_LOWAT of 64 KiB, while "
 	  "nobody reads" },
 	{ "unsent-low-water-room", "65536", "13: of no more than the mark leaves: does not wait" },
