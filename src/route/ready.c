@@ -172,10 +172,10 @@ bool sink_room(const struct transfer *t, uint64_t *bytes)
 									      info[SK_MEMINFO_WMEM_ALLOC];
 	if (queued + 2 >= info[SK_MEMINFO_SNDBUF])
 		return false;
-	/* Not yet a third is free, as poll wants it: a fifth will do for who asks by the clock. What holds bytes is connected. */
 	unsent = unsent_room(t);
 	if (!unsent)		/* poll said otherwise just before: somebody else writes to this socket, too */
 		return false;
+	/* Not yet a third is free, as poll wants it: a fifth will do for who asks by the clock. What holds bytes is connected. */
 	if (!writable && (unsent < UINT32_MAX || !queued || info[SK_MEMINFO_SNDBUF] - queued < info[SK_MEMINFO_SNDBUF] / 5))
 		return false;
 	room = (info[SK_MEMINFO_SNDBUF] - queued) / 2;

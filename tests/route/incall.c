@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A call of leat_copy to a blocking socket that waits by itself in the kernel, as nobody is owed word: signals, a peer that
- * goes, and who else uses the pipe that it reads from.
+ * goes, who else uses the pipe that it reads from or the socket, and whose descriptor it was that failed.
  */
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -170,6 +170,36 @@ static void who_writes_to_the_pipe_does_not_stand_still(void)
 	}
 }
 
+/* ---- A callback that closes the source, which it may not: whose descriptor it was is told. ---- */
+
+static void close_it(void *arg, const struct leat_event *event)
+{
+	int *fd = arg;
+
+	if (event->kind != LEAT_EVENT_MOVED || *fd < 0)
+		return;
+	close(*fd);
+	*fd = -1;
+}
+
+static void a_source_that_a_callback_closes(void)
+{
+	struct leat_report report;
+	struct leat_log log;
+	struct from_end from;
+	struct to_end to;
+
+	ends_alarm(20, "a source that is closed");
+	from_make(&from, FROM_FILE, SIZE, true);
+	to_make(&to, TO_TCP, SIZE, true);
+	leat_wrap(&from.source, leat_log_init(&log, close_it, &from.fd));
+	CHECK_EQ(leat_copy(&to.sink, &from.source, NULL, &report), -EBADF);
+	CHECK_EQ(report.side, LEAT_SIDE_SOURCE);
+	CHECK(report.bytes > 0 && report.bytes < SIZE);
+	from_close(&from);
+	to_close(&to);
+}
+
 /* ---- A low water mark, under which somebody else's bytes stand as well. ---- */
 
 static int taken_by_others;	/* so many times */
@@ -211,6 +241,6 @@ static void another_writer_takes_the_room(void)
 
 static const struct test tests[] = {
 	TEST(signals_in_a_call_that_waits), TEST(a_peer_that_goes_while_a_call_waits), TEST(who_writes_to_the_pipe_does_not_stand_still),
-	TEST(another_writer_takes_the_room),
+	TEST(another_writer_takes_the_room), TEST(a_source_that_a_callback_closes),
 };
 TEST_MAIN(tests)
