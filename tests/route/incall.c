@@ -14,8 +14,15 @@
 
 #define SIZE (8 << 20)
 
-static volatile sig_atomic_t signals;
+static _Atomic int signals;	/* lock-free: the handler and two threads */
 static pthread_t main_thread;
+
+#define SIGNALS 3
+#ifdef __SANITIZE_THREAD__
+#define SIGNALS_HANDLED 1	/* at least: it keeps them for its next call, merged */
+#else
+#define SIGNALS_HANDLED SIGNALS
+#endif
 
 static void on_signal(int signal)
 {
@@ -24,9 +31,12 @@ static void on_signal(int signal)
 
 static void *signal_then_read(void *arg)
 {
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < SIGNALS; i++) {
 		usleep(30000);
 		pthread_kill(main_thread, SIGUSR1);
+		/* A second one would be merged with one that still pends. */
+		for (int turn = 0; turn < 200 && signals <= i; turn++)
+			usleep(10000);
 	}
 	to_allow(arg, UINT64_MAX);
 	return NULL;
@@ -54,7 +64,7 @@ static void signals_in_a_call_that_waits(void)
 		CHECK_EQ(pthread_create(&thread, NULL, signal_then_read, &to), 0);
 		CHECK_EQ(leat_copy(&to.sink, &from.source, NULL, &report), SIZE);
 		pthread_join(thread, NULL);
-		CHECK_EQ(signals, 3);
+		CHECK(signals >= SIGNALS_HANDLED && signals <= SIGNALS);
 		CHECK_EQ(report.sink_waits, 0u);
 		to_finish(&to, SIZE);
 		CHECK_EQ(to.got_size, (uint64_t)SIZE);
