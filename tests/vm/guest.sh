@@ -65,7 +65,7 @@ run_test() {
 		[ "$bpf" = no ] || [ "${label#doctor-}" = "$label" ] || grep -q 'this kernel missed' /run/out || status=1
 		;;
 	*)
-		grep -m 12 -E 'WRONG|FAIL' /run/out
+		grep -m 12 -A 3 -E 'WRONG|FAIL' /run/out
 		tail -12 /run/out
 		status=1
 		;;
