@@ -207,7 +207,12 @@ static void in_threads(unsigned count, unsigned pieces)
 	static pthread_t threads[THREADS];
 	static int from[THREADS];
 	pthread_attr_t attributes;
+	struct rlimit limit;
 
+	/* Two descriptors each, beside all that a feed on this kernel has open. */
+	NEED(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = limit.rlim_max;
+	NEED(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 	NEED(pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, 65536) == 0);
 	NEED(pthread_barrier_init(&barrier, NULL, count) == 0);
 	for (unsigned i = 0; i < count; i++) {
