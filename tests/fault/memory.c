@@ -24,6 +24,8 @@ static struct {
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
@@ -64,6 +66,11 @@ static void *note_block(void *old, void *block)
 void *__wrap_malloc(size_t size)
 {
 	return fails() ? NULL : note_block(NULL, __real_malloc(size));
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+	return fails() ? NULL : note_block(NULL, __real_aligned_alloc(alignment, size));
 }
 
 void *__wrap_calloc(size_t count, size_t size)
