@@ -117,6 +117,8 @@ static int set_value(const struct opt *opt, const char *text)
 	case OPT_NUMBER:
 	case OPT_SIZE:
 		return set_number(opt, text);
+	case OPT_WORDS:
+		break;
 	}
 	return -1;
 }
@@ -143,6 +145,8 @@ static void help(const struct opt *table, const char *usage)
 		usage += length + (usage[length] == '\n');
 	}
 	for (const struct opt *opt = table; opt->name; opt++) {
+		if (opt->kind == OPT_WORDS)
+			continue;
 		snprintf(left, sizeof left, "%s--%s%s%s", opt->letter ? (char[]){ '-', opt->letter, ',', ' ', 0 } : "", opt->name,
 			 opt->argument ? " " : "", opt->argument ? opt->argument : "");
 		help_row(left, opt->help);
@@ -156,7 +160,7 @@ static int shown(const struct opt *table, int argc, char **argv, const char *usa
 {
 	int version = 0, verbose = 0;
 
-	for (int i = 1; i < argc; i++) {
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			help(table, usage);
 			return 1;
@@ -169,6 +173,16 @@ static int shown(const struct opt *table, int argc, char **argv, const char *usa
 	return version;
 }
 
+/* "-j4": a letter with its value behind it. */
+static int is_joined(const struct opt *table, const char *arg)
+{
+	if (arg[0] != '-' || arg[1] == '-' || !arg[1] || !arg[2] || arg[2] == '=')
+		return 0;
+	while (table->name && !(table->letter == arg[1] && table->kind != OPT_FLAG))
+		table++;
+	return table->name != NULL;
+}
+
 static int is_named(const struct opt *opt, const char *arg, size_t length)
 {
 	if (length == 2 && arg[0] == '-' && opt->letter && arg[1] == opt->letter)
@@ -177,15 +191,39 @@ static int is_named(const struct opt *opt, const char *arg, size_t length)
 	       strncmp(arg + 2, opt->name, length - 2) == 0;
 }
 
+static struct opt_words *words_of(const struct opt *table)
+{
+	while (table->name && table->kind != OPT_WORDS)
+		table++;
+	return table->value;
+}
+
 enum opt_result opt_parse(const struct opt *table, int argc, char **argv, const char *usage)
 {
+	struct opt_words *words = words_of(table);
+	int only_words = 0;
+
+	if (words)
+		*words = (struct opt_words){ argv + 1, 0 };
 	if (shown(table, argc, argv, usage))
 		return OPT_SHOWN;
 	for (int i = 1; i < argc; i++) {
-		const char *arg = argv[i], *equals = strchr(arg, '=');
+		const char *arg = argv[i], *equals = strchr(arg, '='), *value = equals ? equals + 1 : NULL;
 		size_t length = equals ? (size_t)(equals - arg) : strlen(arg);
 		const struct opt *opt = table;
 
+		if (words && !only_words && strcmp(arg, "--") == 0) {
+			only_words = 1;
+			continue;
+		}
+		if (words && (only_words || *arg != '-' || !arg[1])) {	/* "-" alone is a word */
+			words->items[words->count++] = argv[i];
+			continue;
+		}
+		if (is_joined(table, arg)) {
+			length = 2;
+			value = arg + 2;
+		}
 		while (opt->name && !is_named(opt, arg, length))
 			opt++;
 		if (!opt->name) {
@@ -193,15 +231,15 @@ enum opt_result opt_parse(const struct opt *table, int argc, char **argv, const 
 				  *arg == '-' ? "the option" : "the word", arg, argv[0]);
 			return OPT_WRONG;
 		}
-		if (opt->kind == OPT_FLAG && equals) {
+		if (opt->kind == OPT_FLAG && value) {
 			out_error("--%s takes no value", opt->name);
 			return OPT_WRONG;
 		}
-		if (opt->kind != OPT_FLAG && !equals && i + 1 == argc) {
+		if (opt->kind != OPT_FLAG && !value && i + 1 == argc) {
 			out_error("--%s needs %s behind it", opt->name, opt->argument);
 			return OPT_WRONG;
 		}
-		if (set_value(opt, opt->kind == OPT_FLAG ? "" : equals ? equals + 1 : argv[++i]))
+		if (set_value(opt, opt->kind == OPT_FLAG ? "" : value ? value : argv[++i]))
 			return OPT_WRONG;
 	}
 	return OPT_GO_ON;

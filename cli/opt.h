@@ -12,12 +12,18 @@ enum opt_kind {
 	OPT_SIZE,	/* as OPT_NUMBER, with k, m, g (of 1024) behind it */
 	OPT_CHOICE,	/* value: int, the place in choices, words parted by | */
 	OPT_LIST,	/* value: struct opt_list; may be given several times */
+	OPT_WORDS,	/* value: struct opt_words; what is no option, and all behind "--". Its name and help are not shown */
 };
 
 #define OPT_LIST_MOST 64
 
 struct opt_list {
 	const char *items[OPT_LIST_MOST];
+	unsigned count;
+};
+
+struct opt_words {
+	char **items;		/* within argv, whose words are moved for it */
 	unsigned count;
 };
 
