@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "out.h"
 #include "cmd.h"
+#include "escape.h"
 
 #include <errno.h>
 #include <langinfo.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#define SAID_AT_END 200	/* bytes of a sentence too long to be shown whole */
 
 int out_width(void)
 {
@@ -31,15 +34,36 @@ void out_init(struct out *out)
 	out->live = isatty(STDERR_FILENO) && !dumb;
 }
 
+/* A path of full length has a reason behind it: of what is longer than can be escaped at once, beginning and end are shown. */
+static void escaped(const char *format, va_list args)
+{
+	char *text;
+	int length = vasprintf(&text, format, args);
+
+	if (length < 0) {
+		fputs(format, stderr);
+		return;
+	}
+	escape(stderr, ESCAPE_TERMINAL, text);
+	if (length > ESCAPE_MOST)
+		escape(stderr, ESCAPE_TERMINAL, text + length - SAID_AT_END);
+	free(text);
+}
+
+static void say(const char *format, va_list args)
+{
+	fputs("leat: ", stderr);
+	escaped(format, args);
+	fputc('\n', stderr);
+}
+
 void out_error(const char *format, ...)
 {
 	va_list args;
 
-	fputs("leat: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	say(format, args);
 	va_end(args);
-	fputc('\n', stderr);
 }
 
 void out_note(struct out *out, const char *format, ...)
@@ -47,11 +71,9 @@ void out_note(struct out *out, const char *format, ...)
 	va_list args;
 
 	out_progress_end(out);
-	fputs("leat: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	say(format, args);
 	va_end(args);
-	fputc('\n', stderr);
 }
 
 void out_progress(struct out *out, int big, const char *format, ...)
@@ -63,7 +85,7 @@ void out_progress(struct out *out, int big, const char *format, ...)
 	if (out->live)
 		fputs("\r\033[K", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	escaped(format, args);
 	va_end(args);
 	if (!out->live)
 		fputc('\n', stderr);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a person reads: sentences on stderr, progress on stderr, tables on stdout. */
+/* What a person reads: sentences on stderr, progress on stderr, tables on stdout. Names of strangers may stand in sentences and
+ * progress as they are: the whole is escaped for a terminal. */
 #ifndef CLI_OUT_H
 #define CLI_OUT_H
 

@@ -3,7 +3,6 @@
 #include "feed_bpf.h"
 
 #include "cmd.h"
-#include "escape.h"
 #include "privilege.h"
 #include "process.h"
 
@@ -91,7 +90,7 @@ static int find_cgroup(struct feed_bpf *feed, struct feed_error *error)
 {
 	struct doctor_bpf__rodata *set = feed->skeleton->rodata;
 	const char *name = feed->options.target.cgroup;
-	char path[4096], shown[512];
+	char path[4096];
 	struct statfs fs;
 	struct stat st;
 	const char *top = "/sys/fs/cgroup";
@@ -103,12 +102,11 @@ static int find_cgroup(struct feed_bpf *feed, struct feed_error *error)
 		snprintf(path, sizeof path, "%s", name);
 	else
 		snprintf(path, sizeof path, "%s/%s", top, name + (*name == '/'));
-	escape_text(shown, sizeof shown, ESCAPE_TERMINAL, path, 400);
 	if (statfs(path, &fs) || stat(path, &st))
-		return feed_fail(error, EXIT_USAGE, -errno, "there is no cgroup %s: %s", shown, strerror(errno));
+		return feed_fail(error, EXIT_USAGE, -errno, "there is no cgroup %.400s: %s", path, strerror(errno));
 	level = level_below(top, path);
 	if (fs.f_type != CGROUP2_SUPER_MAGIC || level < 0)
-		return feed_fail(error, EXIT_USAGE, -EINVAL, "%s is no cgroup of version 2", shown);
+		return feed_fail(error, EXIT_USAGE, -EINVAL, "%.400s is no cgroup of version 2", path);
 	set->watch_cgroup = st.st_ino;
 	set->watch_cgroup_level = (uint32_t)level;
 	return 0;

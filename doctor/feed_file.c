@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "escape.h"
 #include "record.h"
+
+#define NAME_MOST 200	/* bytes of a path, its last ones: what is wrong stands behind it */
 
 struct feed_recording {
 	struct feed feed;
@@ -19,16 +20,17 @@ struct feed_recording {
 
 static void say_why(struct feed_error *error, const char *path, int result, const struct record_error *where)
 {
-	char name[300];
+	size_t length = strlen(path);
+	const char *name = length > NAME_MOST ? path + length - NAME_MOST : path, *cut = name == path ? "" : "…";
 
 	error->status = EXIT_USAGE;
-	escape_tail(name, sizeof name, ESCAPE_TERMINAL, path, 200);
 	if (where->what)
-		snprintf(error->text, sizeof error->text, "%s, line %u: %s", name, where->line, where->what);
+		snprintf(error->text, sizeof error->text, "%s%s, line %u: %s", cut, name, where->line, where->what);
 	else if (result == -ENOMEM)
-		snprintf(error->text, sizeof error->text, "%s, line %u: it wants more memory than a recording may take", name, where->line);
+		snprintf(error->text, sizeof error->text, "%s%s, line %u: it wants more memory than a recording may take", cut, name,
+			 where->line);
 	else
-		snprintf(error->text, sizeof error->text, "%s cannot be read: %s", name, strerror(-result));
+		snprintf(error->text, sizeof error->text, "%s%s cannot be read: %s", cut, name, strerror(-result));
 }
 
 static int file_open(struct feed **ret_feed, const struct feed_options *options, struct feed_error *ret_error)

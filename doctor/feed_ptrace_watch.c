@@ -3,7 +3,6 @@
 #include "feed_ptrace.h"
 
 #include "cmd.h"
-#include "escape.h"
 #include "privilege.h"
 #include "process.h"
 
@@ -301,13 +300,11 @@ static int check_cgroup(const char *name, struct feed_error *error)
 {
 	int fd = open_cgroup(name), result = fd < 0 ? -errno : 0;
 	struct statfs fs;
-	char shown[256];
 
-	escape_text(shown, sizeof shown, ESCAPE_TERMINAL, name, 200);
 	if (fd < 0)
-		return feed_fail(error, EXIT_USAGE, result, "there is no cgroup %s: %s", shown, strerror(-result));
+		return feed_fail(error, EXIT_USAGE, result, "there is no cgroup %.300s: %s", name, strerror(-result));
 	if (fstatfs(fd, &fs) || (fs.f_type != CGROUP2_SUPER_MAGIC && fs.f_type != CGROUP_SUPER_MAGIC))
-		result = feed_fail(error, EXIT_USAGE, -EINVAL, "%s is no cgroup", shown);
+		result = feed_fail(error, EXIT_USAGE, -EINVAL, "%.300s is no cgroup", name);
 	close(fd);
 	return result;
 }

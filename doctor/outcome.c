@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "escape.h"
 #include "out.h"
 #include "output.h"
 #include "record.h"
@@ -84,11 +83,10 @@ static void say_gate(const struct model *model, const struct gate_result *result
 {
 	const struct culprit *culprit = &model->findings[result->finding].culprit;
 	const struct frame *frame = model_frame(model, culprit->site, culprit->frame);
-	char bytes[32], name[300];
+	const char *name = frame && frame->function ? frame->function : culprit->inside ? culprit->inside : "code without a name";
+	char bytes[32];
 
-	escape_text(name, sizeof name, ESCAPE_TERMINAL,
-		    frame && frame->function ? frame->function : culprit->inside ? culprit->inside : "code without a name", 120);
-	out_error("--fail-if '%s': %u finding%s, %s, %.1f %% of what the kernel could have moved; first by %s", result->gate->text,
+	out_error("--fail-if '%s': %u finding%s, %s, %.1f %% of what the kernel could have moved; first by %.300s", result->gate->text,
 		  result->count, result->count == 1 ? "" : "s", out_size(result->bytes, bytes, sizeof bytes), result->share * 100, name);
 }
 

@@ -60,6 +60,11 @@ cmp first out || { echo 'FAIL the two reports differ'; failed=1; }
 
 is 'a limit that is passed' 1 doctor --replay one --fail-if 'share > 5%'
 says 'a limit that is passed' "--fail-if 'share > 5%': 1 finding, 30 MiB, 30.0 %"
+recording 'odd%1Bb\c' >odd
+is 'an odd name' 1 doctor --replay odd --fail-if 'share > 5%'
+says 'an odd name' 'first by odd\x1bb\\c'	# escaped once
+is 'an odd path' 2 doctor --replay $'no\033where'
+says 'an odd path' 'no\x1bwhere cannot be read'
 is 'a limit that is not' 0 doctor --replay one --fail-if 'share > 50%'
 is 'one of two' 1 doctor --replay one --fail-if 'share > 50%' --fail-if bounce
 is 'CPU' 1 doctor --replay one --fail-if 'cpu > 0.008s'
