@@ -18,6 +18,7 @@ struct cmd {
 	const char *summary;
 };
 
+int cp_main(int argc, char **argv);
 int bench_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 

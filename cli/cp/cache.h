@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* --no-cache: what was copied leaves the page cache while the copy goes on, so that a large one does not fill it first. */
+#ifndef CLI_CP_CACHE_H
+#define CLI_CP_CACHE_H
+
+#include <leat.h>
+
+struct cache {
+	struct leat_wrapper wrapper;
+	int from, to;			/* -1: none that has pages */
+	uint64_t from_at, to_at;	/* where the transfer begins */
+	uint64_t passed, asked;		/* from there on: moved; asked to be written to the disk */
+};
+
+/* A wrapper of the sink. Needs counts only. */
+struct leat_wrapper *cache_init(struct cache *cache, int from, uint64_t from_at, int to, uint64_t to_at);
+/* Drops what is left of both files, once all is written. */
+void cache_drop(const struct cache *cache);
+
+#endif

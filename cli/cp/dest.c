@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+#include "dest.h"
+#include "../out.h"
+#include "stop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SUFFIX ".leat-part"
+#define NAP_MS 10
+
+static int failed(const struct dest *dest, const char *what, int error)
+{
+	out_error("%s: %s: %s", dest->shown, what, strerror(error));
+	return -error;
+}
+
+static int in_place_only(const struct dest *dest, const char *why)
+{
+	out_error("%s: %s, so it cannot be replaced by a new file; --in-place writes into it", dest->shown, why);
+	return DEST_IN_PLACE_ONLY;
+}
+
+/* A name too long for the rest gives up its end, and a hash of the whole stands for it. */
+void dest_temporary(const char *name, char ret[NAME_MAX + 1])
+{
+	size_t length = strlen(name), most = NAME_MAX - strlen(SUFFIX) - 1;
+	unsigned hash = 5381;
+
+	for (const char *c = name; *c; c++)
+		hash = hash * 33 + (unsigned char)*c;
+	if (length <= most)
+		snprintf(ret, NAME_MAX + 1, ".%s" SUFFIX, name);
+	else
+		snprintf(ret, NAME_MAX + 1, ".%.*s%08x" SUFFIX, (int)most - 8, name, hash);
+}
+
+/* Splits what path says, seen from the directory that is known so far, into dir and name. */
+static int go_to(struct dest *dest, char *path)
+{
+	char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	int from = dest->dir, opened;
+
+	if (strlen(name) > NAME_MAX)
+		return failed(dest, "the name", ENAMETOOLONG);
+	snprintf(dest->name, sizeof dest->name, "%s", *name ? name : ".");
+	if (!slash)
+		return 0;
+	slash[slash == path] = 0;	/* of "/name" the slash stays */
+	opened = openat(from, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (opened < 0)
+		return failed(dest, "its directory", errno);
+	if (dest->dir_is_ours)
+		close(from);
+	dest->dir = opened;
+	dest->dir_is_ours = 1;
+	return 0;
+}
+
+/* Links in /proc name what is open, such as a pipe, by no path that could be followed by hand: /dev/stdout, >(...) of a shell. */
+static int is_magic(const struct dest *dest)
+{
+	struct statfs fs;
+
+	return dest->dir_is_ours && fstatfs(dest->dir, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+/* Follows symbolic links to what shall be replaced, and looks at it. */
+static int find(struct dest *dest, int at, const char *path, const struct dest_options *options)
+{
+	char now[PATH_MAX];
+
+	if (strlen(path) >= sizeof now)
+		return failed(dest, "the path", ENAMETOOLONG);
+	memcpy(now, path, strlen(path) + 1);
+	dest->dir = at;
+	for (int links = 0; links < 40; links++) {
+		int r = go_to(dest, now);
+		ssize_t length;
+
+		if (r < 0 || options->fresh)
+			return r;
+		dest->exists = fstatat(dest->dir, dest->name, &dest->was, AT_SYMLINK_NOFOLLOW) == 0;
+		if (!dest->exists)
+			return errno == ENOENT ? 0 : failed(dest, "cannot look at it", errno);
+		if (!S_ISLNK(dest->was.st_mode) || options->in_tree)
+			return 0;
+		dest->magic = is_magic(dest);
+		if (dest->magic)
+			return fstatat(dest->dir, dest->name, &dest->was, 0) < 0 ? failed(dest, "what it names", errno) : 0;
+		length = readlinkat(dest->dir, dest->name, now, sizeof now - 1);
+		if (length < 0)
+			return failed(dest, "its symbolic link", errno);
+		now[length] = 0;
+	}
+	return failed(dest, "its symbolic links", ELOOP);
+}
+
+/* Whether what is there may be replaced by a file beside it. */
+static int may_replace(struct dest *dest)
+{
+	struct statx x;
+
+	if (dest->was.st_nlink > 1)
+		return in_place_only(dest, "it has other names (hard links)");
+	if (statx(dest->dir, dest->name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &x) == 0 &&
+	    x.stx_attributes & x.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)
+		return in_place_only(dest, "something is mounted on it");
+	if (dest->was.st_uid != geteuid() && geteuid() != 0)
+		return in_place_only(dest, "it belongs to somebody else");
+	return 0;
+}
+
+/* A temporary that another leat is writing is locked; one that nobody writes is left over. */
+static int sweep(struct dest *dest)
+{
+	int fd = openat(dest->dir, dest->temporary, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), busy;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : failed(dest, dest->temporary, errno);
+	busy = flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	close(fd);
+	if (busy)
+		return failed(dest, "somebody is copying to it", EBUSY);
+	return unlinkat(dest->dir, dest->temporary, 0) < 0 ? failed(dest, dest->temporary, errno) : 0;
+}
+
+/* Naming a file without a name takes its link in /proc; without that no byte shall be written in vain. */
+static int can_be_named(void)
+{
+	static int can;	/* 1: yes, 2: no */
+	int known = __atomic_load_n(&can, __ATOMIC_RELAXED);
+
+	if (!known) {
+		known = access("/proc/self/fd", F_OK) == 0 ? 1 : 2;
+		__atomic_store_n(&can, known, __ATOMIC_RELAXED);
+	}
+	return known == 1;
+}
+
+static int lock(struct dest *dest)
+{
+	if (flock(dest->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return 0;	/* a file system without locks */
+	return failed(dest, "somebody is copying to it", EBUSY);
+}
+
+static int no_temporary(const struct dest *dest, int error)
+{
+	if ((error == EACCES || error == EPERM) && dest->exists)
+		return in_place_only(dest, "there is no right to create a file beside it");
+	return failed(dest, "cannot create it", error);
+}
+
+static int open_temporary(struct dest *dest, int flags)
+{
+	dest->way = DEST_TEMPORARY;
+	dest->fd = openat(dest->dir, dest->temporary, flags | O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return dest->fd < 0 ? no_temporary(dest, errno) : lock(dest);
+}
+
+/* What has no name is seen by nobody, and may have its mode from the beginning. */
+static int open_new(struct dest *dest, const struct dest_options *options)
+{
+	int r = options->fresh ? 0 : sweep(dest);
+
+	if (r < 0)
+		return r;
+	dest->way = DEST_WITHOUT_NAME;
+	if (can_be_named())
+		dest->fd = openat(dest->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, dest->exists ? 0600 : options->mode);
+	return dest->fd >= 0 ? 0 : open_temporary(dest, O_EXCL);
+}
+
+/* What an interrupted run left, by --resume; else a new one under that name. */
+static int open_part(struct dest *dest)
+{
+	struct stat st;
+	int r = open_temporary(dest, 0);
+
+	if (r < 0)
+		return r;
+	if (fstat(dest->fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return failed(dest, dest->temporary, EINVAL);
+	dest->start = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* Opens as soon as somebody reads it; so a signal and a timeout are heeded. */
+static int open_fifo(const struct dest *dest, int flags, int timeout_ms)
+{
+	int fd;
+
+	for (int waited = 0;; waited += NAP_MS) {
+		fd = openat(dest->dir, dest->name, flags | O_NONBLOCK);
+		if (fd >= 0 || errno != ENXIO || stop_flag)
+			break;
+		if (timeout_ms >= 0 && waited >= timeout_ms) {
+			errno = ETIMEDOUT;
+			break;
+		}
+		nanosleep(&(struct timespec){ .tv_nsec = NAP_MS * 1000000L }, NULL);
+	}
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, 0);
+	return fd;
+}
+
+static int open_itself(struct dest *dest, enum dest_way way, const struct dest_options *options)
+{
+	int reads = way == DEST_IN_PLACE ? options->read_back || options->resume : options->read_back && S_ISBLK(dest->was.st_mode);
+	int flags = O_CLOEXEC | O_NOCTTY | (reads ? O_RDWR : O_WRONLY) | (way == DEST_IN_PLACE ? O_CREAT : 0) |
+		    (dest->magic ? 0 : O_NOFOLLOW);
+
+	dest->way = way;
+	if (S_ISFIFO(dest->was.st_mode) && dest->exists)
+		dest->fd = open_fifo(dest, flags, options->timeout_ms);
+	else
+		dest->fd = openat(dest->dir, dest->name, flags, options->mode);
+	if (dest->fd < 0)
+		return stop_flag ? -EINTR : failed(dest, "cannot open it for writing", errno);
+	if (way == DEST_IN_PLACE && options->resume && dest->exists)
+		dest->start = (uint64_t)dest->was.st_size;
+	return 0;
+}
+
+int dest_open(struct dest *dest, int at, const char *path, const char *shown, const struct stat *source,
+	      const struct dest_options *options)
+{
+	int r;
+
+	*dest = (struct dest){ .shown = shown, .fd = -1 };
+	r = find(dest, at, path, options);
+	if (r < 0)
+		return r;
+	dest_temporary(dest->name, dest->temporary);
+	dest->taken = dest->exists;
+	if (dest->exists && S_ISDIR(dest->was.st_mode))
+		return failed(dest, "cannot be written", EISDIR);
+	if (options->in_tree && !S_ISREG(dest->was.st_mode))
+		dest->exists = 0;	/* replaced by a file that has nothing of it */
+	if (dest->exists && source && source->st_dev == dest->was.st_dev && source->st_ino == dest->was.st_ino) {
+		out_error("%s: it is the source itself; nothing was copied", shown);
+		return -EINVAL;
+	}
+	if (dest->exists && !S_ISREG(dest->was.st_mode))
+		return open_itself(dest, DEST_DIRECT, options);
+	if (dest->magic || (options->in_place && (dest->exists || !dest->taken)))
+		return open_itself(dest, DEST_IN_PLACE, options);
+	r = dest->exists ? may_replace(dest) : 0;
+	if (r < 0)
+		return r;
+	return options->resume ? open_part(dest) : open_new(dest, options);
+}
+
+int dest_adopt(struct dest *dest)
+{
+	int fd = openat(dest->dir, dest->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	unlinkat(dest->dir, dest->temporary, 0);
+	close(dest->fd);
+	dest->fd = fd;
+	dest->way = DEST_IN_PLACE;
+	dest->start = (uint64_t)dest->was.st_size;
+	return 0;
+}
+
+/* Without its list, the bits of a file's group are what the list lets others have at most. */
+static int take_over_acl(const struct dest *dest)
+{
+	static const char acl[] = "system.posix_acl_access";
+	char path[NAME_MAX + 40], value[64 << 10];
+	ssize_t size;
+
+	if (dest->dir == AT_FDCWD)
+		snprintf(path, sizeof path, "%s", dest->name);
+	else
+		snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dest->dir, dest->name);
+	size = lgetxattr(path, acl, value, sizeof value);
+	if (size >= 0)
+		return fsetxattr(dest->fd, acl, value, (size_t)size, 0) < 0 ? failed(dest, "cannot keep its access list", errno) : 0;
+	if (errno == ENODATA)	/* nor one by the directory's default */
+		fremovexattr(dest->fd, acl);
+	return 0;
+}
+
+int dest_take_over(struct dest *dest, const struct dest_options *options)
+{
+	if (dest->way == DEST_DIRECT || dest->way == DEST_IN_PLACE || (dest->way == DEST_WITHOUT_NAME && !dest->exists))
+		return 0;	/* a new file got its mode when it was opened */
+	if (dest->exists && (dest->was.st_uid != geteuid() || dest->was.st_gid != getegid()) &&
+	    fchown(dest->fd, dest->was.st_uid, dest->was.st_gid) < 0 && dest->was.st_uid != geteuid())
+		return failed(dest, "cannot keep its owner", errno);
+	if (fchmod(dest->fd, dest->exists ? dest->was.st_mode & 07777 : options->mode & ~options->mask) < 0 && errno != EPERM)
+		return failed(dest, "cannot set its mode", errno);
+	return dest->exists ? take_over_acl(dest) : 0;
+}
+
+/* A file without a name gets the temporary one, as no call links over what exists; where nothing exists, its own at once. */
+static int link_up(struct dest *dest)
+{
+	char self[40];
+	const char *to = dest->taken ? dest->temporary : dest->name;
+
+	snprintf(self, sizeof self, "/proc/self/fd/%d", dest->fd);
+	if (linkat(AT_FDCWD, self, dest->dir, to, AT_SYMLINK_FOLLOW) < 0) {
+		if (errno != EEXIST || dest->taken)
+			return failed(dest, "cannot name it", errno);
+		/* Somebody made one in the meantime: the last one wins, as with rename. */
+		to = dest->temporary;
+		if (linkat(AT_FDCWD, self, dest->dir, to, AT_SYMLINK_FOLLOW) < 0)
+			return failed(dest, "cannot name it", errno);
+	}
+	dest->way = to == dest->temporary ? DEST_TEMPORARY : DEST_IN_PLACE;
+	return 0;
+}
+
+/* A file system over a network tells at close what could not be written; each descriptor of the file asks it. Those that have
+ * files without a name do not. */
+static int ask_server(const struct dest *dest)
+{
+	int fd = fcntl(dest->fd, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 || close(fd) < 0 ? failed(dest, "cannot be written", errno) : 0;
+}
+
+static int flush_directory(const struct dest *dest)
+{
+	int fd = openat(dest->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 || fsync(fd) < 0 ? failed(dest, "it is there, but its directory cannot be flushed", errno) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+int dest_commit(struct dest *dest, const struct dest_options *options, uint64_t length)
+{
+	struct stat now;
+	int r = 0;
+
+	if (dest->way == DEST_IN_PLACE && fstat(dest->fd, &now) == 0 && now.st_size != (off_t)length &&
+	    ftruncate(dest->fd, (off_t)length) < 0)
+		return failed(dest, "cannot cut it at its new length", errno);
+	if (options->sync && fsync(dest->fd) < 0 && (dest->way != DEST_DIRECT || errno != EINVAL))	/* a pipe has no disk */
+		r = failed(dest, "cannot flush it", errno);
+	else if (dest->way == DEST_TEMPORARY || dest->way == DEST_IN_PLACE)
+		r = ask_server(dest);
+	if (!r && dest->way == DEST_WITHOUT_NAME)
+		r = link_up(dest);
+	if (!r && dest->way == DEST_TEMPORARY) {
+		if (renameat(dest->dir, dest->temporary, dest->dir, dest->name) < 0)
+			return errno == EBUSY ? in_place_only(dest, "something is mounted on it") :
+						failed(dest, "cannot give it its name", errno);
+		dest->way = DEST_IN_PLACE;
+	}
+	if (r < 0 || !options->sync || options->in_tree || dest->way == DEST_DIRECT || dest->magic)
+		return r;
+	return flush_directory(dest);
+}
+
+void dest_close(struct dest *dest, int keep_part)
+{
+	if (dest->fd >= 0) {
+		if (dest->way == DEST_TEMPORARY && !keep_part)
+			unlinkat(dest->dir, dest->temporary, 0);
+		close(dest->fd);
+	}
+	if (dest->dir_is_ours)
+		close(dest->dir);
+	dest->dir_is_ours = 0;
+	dest->fd = -1;
+}

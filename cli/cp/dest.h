@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A destination file that appears whole or not at all: written without a name (O_TMPFILE), or under a temporary one beside it,
+ * and given its name when all is there. Until then, and after whatever ends the program, the old file is untouched.
+ */
+#ifndef CLI_CP_DEST_H
+#define CLI_CP_DEST_H
+
+#include <limits.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+enum dest_way {
+	DEST_DIRECT,		/* a device, FIFO, terminal or socket file: written to as it is */
+	DEST_IN_PLACE,		/* --in-place, or what is there of a file to be resumed */
+	DEST_WITHOUT_NAME,	/* O_TMPFILE */
+	DEST_TEMPORARY,
+};
+
+#define DEST_IN_PLACE_ONLY (-4200)	/* below every -errno: it cannot be replaced, and the sentence says why */
+
+struct dest {
+	const char *shown;		/* for sentences */
+	int dir, dir_is_ours;		/* where the name is; to be closed */
+	int fd;				/* -1: not open */
+	enum dest_way way;
+	int taken;			/* something has the name */
+	int exists;			/* and it is what the new file replaces, with its mode and owner */
+	int magic;			/* its name is a link of /proc */
+	struct stat was;		/* if it exists */
+	uint64_t start;			/* resume: so many bytes are there already */
+	char name[NAME_MAX + 1];	/* in dir, symlinks followed */
+	char temporary[NAME_MAX + 1];
+};
+
+struct dest_options {
+	int in_place, resume, sync;
+	int read_back;		/* what was written will be read */
+	int in_tree;		/* no link is followed; what has the name is replaced, whatever it is but a directory; flushing the
+				 * directory is left to others */
+	int timeout_ms;		/* of a FIFO that nobody reads; -1: none */
+	int fresh;		/* the directory was made by us: nothing can be left over in it */
+	mode_t mode, mask;	/* of a new file, permission bits alone; the umask, which it is less */
+};
+
+/* ".NAME.leat-part" */
+void dest_temporary(const char *name, char ret[NAME_MAX + 1]);
+/*
+ * Opens what shall become path, relative to the directory at (AT_FDCWD), and is called shown. source: of the file that is
+ * read, so as not to be written to, or NULL. 0, or -errno or DEST_IN_PLACE_ONLY after a sentence on stderr.
+ */
+int dest_open(struct dest *dest, int at, const char *path, const char *shown, const struct stat *source,
+	      const struct dest_options *options);
+/* What is there is complete: nothing of it is to be written, instead of a new file. 0 or -errno, with no sentence. */
+int dest_adopt(struct dest *dest);
+/* The new file gets owner and mode of the one it replaces, or what a new one has. 0, or -errno after a sentence. */
+int dest_take_over(struct dest *dest, const struct dest_options *options);
+/* Gives it its name, and flushes it first if asked. 0, or as dest_open: the old file is there still, but where the
+ * sentence says that only flushing failed. */
+int dest_commit(struct dest *dest, const struct dest_options *options, uint64_t length);
+/* Closes. What was not committed is gone, but for a part that may be resumed. */
+void dest_close(struct dest *dest, int keep_part);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "end.h"
+#include "../out.h"
+#include "stop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Waits for one event: 0, -ETIMEDOUT, -EINTR. */
+static int wait_for(int fd, short events, int timeout_ms)
+{
+	struct pollfd poll_for = { .fd = fd, .events = events };
+	int r = stop_flag ? -1 : poll(&poll_for, 1, timeout_ms);
+
+	if (stop_flag)
+		return -EINTR;
+	return r > 0 ? 0 : r == 0 ? -ETIMEDOUT : -errno;
+}
+
+/* Non-blocking connect, so that it can time out; the socket then blocks again. */
+static int connect_to(int fd, const struct sockaddr *to, socklen_t size, int timeout_ms)
+{
+	int error = 0, r;
+	socklen_t length = sizeof error;
+
+	if (connect(fd, to, size) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return -errno;
+	r = wait_for(fd, POLLOUT, timeout_ms);
+	if (r < 0)
+		return r;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? -errno : -error;
+}
+
+static int take_one(int listener, int timeout_ms)
+{
+	int r = wait_for(listener, POLLIN, timeout_ms), fd;
+
+	if (r < 0)
+		return r;
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* A socket at this address: connected, or the first that comes. fd or -errno. */
+static int socket_at(const struct sockaddr *at, socklen_t size, int listens, int timeout_ms)
+{
+	int fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1, r;
+
+	if (fd < 0)
+		return -errno;
+	if (!listens) {
+		r = connect_to(fd, at, size, timeout_ms);
+		if (!r && fcntl(fd, F_SETFL, 0) < 0)
+			r = -errno;
+		if (!r)
+			return fd;
+	} else {
+		if (at->sa_family != AF_UNIX)
+			setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+		r = bind(fd, at, size) < 0 || listen(fd, 1) < 0 ? -errno : take_one(fd, timeout_ms);
+	}
+	close(fd);
+	return r;
+}
+
+static int open_unix(const struct addr *addr, int timeout_ms)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int listens = addr->kind == ADDR_UNIX_LISTEN, fd;
+
+	memcpy(at.sun_path, addr->path, strlen(addr->path));
+	fd = socket_at((const struct sockaddr *)&at, sizeof at, listens, timeout_ms);
+	if (listens && fd != -EADDRINUSE)
+		unlink(addr->path);
+	return fd;
+}
+
+/* Every address of the name in turn; the last one's error counts. */
+static int open_tcp(const struct addr *addr, int timeout_ms)
+{
+	int listens = addr->kind == ADDR_TCP_LISTEN, fd = -EADDRNOTAVAIL, r;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = listens ? AI_PASSIVE : AI_ADDRCONFIG }, *all;
+
+	r = getaddrinfo(*addr->host ? addr->host : NULL, addr->port, &hints, &all);
+	if (r) {
+		out_error("%s: %s", addr->text, r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
+		return -EHOSTUNREACH;
+	}
+	for (const struct addrinfo *one = all; one && fd < 0 && fd != -EINTR; one = one->ai_next)
+		fd = socket_at(one->ai_addr, one->ai_addrlen, listens, timeout_ms);
+	freeaddrinfo(all);
+	if (fd < 0 && fd != -EINTR)
+		out_error("%s: cannot %s: %s", addr->text, listens ? "listen and accept" : "connect", strerror(-fd));
+	return fd;
+}
+
+static int open_descriptor(const struct addr *addr, int fd, int writes)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0) {
+		out_error("%s: no such descriptor is open", addr->text);
+		return -EBADF;
+	}
+	if ((flags & O_ACCMODE) == (writes ? O_RDONLY : O_WRONLY)) {
+		out_error("%s: it is open for %s only", addr->text, writes ? "reading" : "writing");
+		return -EBADF;
+	}
+	return fd;
+}
+
+/* A FIFO to be read opens at once, and is waited for until somebody writes: so a signal and a timeout are heeded. */
+static int open_path(const struct addr *addr, int timeout_ms)
+{
+	int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | (addr->in_tree ? O_NOFOLLOW | O_NONBLOCK : 0), fd, r;
+	struct stat st;
+	int fifo = !addr->in_tree && fstatat(addr->at, addr->path, &st, 0) == 0 && S_ISFIFO(st.st_mode);
+
+	fd = openat(addr->at, addr->path, flags | (fifo ? O_NONBLOCK : 0));
+	if (fd < 0 || !fifo)
+		return fd < 0 ? -errno : fd;
+	r = wait_for(fd, POLLIN, timeout_ms);
+	if (!r && fcntl(fd, F_SETFL, 0) < 0)
+		r = -errno;
+	if (r < 0)
+		close(fd);
+	return r < 0 ? r : fd;
+}
+
+static int open_by_kind(struct end *end, int writes, int timeout_ms)
+{
+	const struct addr *addr = &end->addr;
+	int fd;
+
+	switch (addr->kind) {
+	case ADDR_STANDARD:
+		return open_descriptor(addr, writes ? STDOUT_FILENO : STDIN_FILENO, writes);
+	case ADDR_FD:
+		return open_descriptor(addr, addr->fd, writes);
+	case ADDR_TCP:
+	case ADDR_TCP_LISTEN:
+		end->ours = end->network = 1;
+		return open_tcp(addr, timeout_ms);
+	case ADDR_UNIX:
+	case ADDR_UNIX_LISTEN:
+		end->ours = 1;
+		fd = open_unix(addr, timeout_ms);
+		break;
+	default:
+		end->ours = 1;
+		fd = open_path(addr, timeout_ms);
+	}
+	if (fd < 0 && fd != -EINTR)
+		out_error("%s: %s", addr->text, strerror(-fd));
+	return fd;
+}
+
+int end_open(struct end *end, int writes, int timeout_ms)
+{
+	int fd = open_by_kind(end, writes, timeout_ms);
+
+	end->fd = fd < 0 ? -1 : fd;
+	return fd < 0 ? fd : 0;
+}
+
+/* What close does to bytes under way is the kernel's choice, and a reset's: so they are waited for. */
+int end_finish(struct end *end, int timeout_ms, int sync)
+{
+	int under_way = 0, error = 0;
+	socklen_t length = sizeof error;
+
+	if (sync && fsync(end->fd) < 0 && errno != EINVAL)	/* what has no disk */
+		return -errno;
+	if (!end->ours || end->addr.kind == ADDR_FILE)
+		return 0;
+	if (shutdown(end->fd, SHUT_WR) < 0)
+		return errno == ENOTCONN ? -ECONNRESET : -errno;
+	for (int ms = 1, waited = 0; end->network && ioctl(end->fd, SIOCOUTQ, &under_way) == 0 && under_way; waited += ms) {
+		if (getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error)
+			return -error;
+		if (stop_flag)
+			return -EINTR;
+		if (timeout_ms >= 0 && waited >= timeout_ms)
+			return -ETIMEDOUT;
+		nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
+		ms = ms < 50 ? ms * 2 : ms;
+	}
+	return getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? 0 : -error;
+}
+
+void end_close(struct end *end)
+{
+	if (end->fd >= 0 && end->ours)
+		close(end->fd);
+	end->fd = -1;
+}

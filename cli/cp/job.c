@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: MIT */
+#include "job.h"
+#include "../out.h"
+#include "../sha256.h"
+#include "cache.h"
+#include "check.h"
+#include "dest.h"
+#include "end.h"
+#include "keep.h"
+#include "stop.h"
+
+#include <leat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TEE_BYTES (256 << 10)
+#define TICK_NS (LEAT_SECOND / 5)
+
+struct job {
+	const struct settings *settings;
+	struct show *show;
+	struct leat_helper *helper;
+	struct watch watch;
+	const struct addr *from_addr, *to_addr;
+	struct end from, to;		/* to: unless it is a file */
+	struct stat source_is;
+	uint64_t begin;			/* where in the source file what was asked for begins */
+	struct dest dest, second;	/* second: of --tee */
+	struct dest_options dest_options;
+	int to_file;
+
+	struct leat_source source;
+	struct leat_sink sink, second_sink;
+	struct leat_limit section;
+	struct leat_rate rate;
+	struct leat_deadline deadline;
+	struct leat_progress progress;
+	struct leat_log log;
+	struct cache cache;
+	struct leat_xxh3 xxh3, sent;	/* of --hash; of --verify, where the source cannot be read again */
+	struct leat_hash hash;
+	struct sha256 sha256;
+	struct leat_tee tee;
+	unsigned char *tee_buffer;
+	struct leat_options options;
+	struct leat_report report;
+	int error;			/* of what was not opened, and then of the report */
+	int moved;			/* report is filled in */
+	int hash_after;			/* what is there is hashed, not what passes */
+	int snapshot_dir;		/* -1: not open */
+	int gone_by;			/* the source cannot be read again */
+	int verified;
+	char hash_text[SHA256_TEXT_BYTES];
+};
+
+static int timeout_ms(const struct settings *settings)
+{
+	return settings->timeout_s ? (int)(settings->timeout_s * 1000) : -1;
+}
+
+static enum status stopped(void)
+{
+	return (enum status)(STATUS_STOPPED + stop_flag);
+}
+
+/* What opening came to. */
+static enum status of_open(struct job *job, int r, enum status otherwise)
+{
+	job->error = r;
+	return stop_flag ? stopped() : r == -ETIMEDOUT ? STATUS_TIMEOUT : r == DEST_IN_PLACE_ONLY ? STATUS_REFUSED : otherwise;
+}
+
+static enum status no_use(const char *text, const char *why)
+{
+	out_error("%s: %s", text, why);
+	return STATUS_USAGE;
+}
+
+static enum status wrong_source(struct job *job, int error, const char *why)
+{
+	out_error("%s: %s", job->from_addr->text, why);
+	job->error = error;
+	return STATUS_SOURCE;
+}
+
+static enum status open_source(struct job *job)
+{
+	const struct settings *settings = job->settings;
+	int regular, r;
+
+	job->from.addr = *job->from_addr;
+	r = end_open(&job->from, 0, timeout_ms(settings));
+	if (r < 0)
+		return of_open(job, r, STATUS_SOURCE);
+	if (fstat(job->from.fd, &job->source_is) < 0)
+		return wrong_source(job, -errno, strerror(errno));
+	if (S_ISDIR(job->source_is.st_mode))
+		return wrong_source(job, -EISDIR, "it is a directory; -r copies it with all that is in it");
+	regular = S_ISREG(job->source_is.st_mode);
+	if (!regular && job->from_addr->in_tree)
+		return wrong_source(job, LEAT_ECHANGED, "it was a file, and is none any more");
+	if (!regular && (settings->resume || settings->preserve))
+		return no_use(job->from_addr->text, "it is no file, so --resume and --preserve mean nothing");
+	job->begin = settings->offset;
+	if (regular && !job->from.ours)
+		job->begin += (uint64_t)lseek(job->from.fd, 0, SEEK_CUR);
+	return STATUS_OK;
+}
+
+static enum status open_dest(struct job *job)
+{
+	const struct settings *settings = job->settings;
+	int kept = settings->resume || settings->in_place || settings->preserve, r;
+
+	job->dest_options = (struct dest_options){
+		.in_place = settings->in_place, .resume = settings->resume, .sync = settings->sync,
+		.read_back = settings->verify || settings->hash != HASH_NONE, .timeout_ms = timeout_ms(settings),
+		.in_tree = job->to_addr->in_tree, .fresh = job->to_addr->fresh, .mask = settings->mask,
+		.mode = S_ISREG(job->source_is.st_mode) ? job->source_is.st_mode & 0777 : 0666,
+	};
+	job->to_file = job->to_addr->kind == ADDR_FILE;
+	if (!job->to_file) {
+		if (settings->verify || kept)
+			return no_use(job->to_addr->text, "it is no file, so --verify, --resume, --in-place and --preserve mean nothing");
+		job->to.addr = *job->to_addr;
+		r = end_open(&job->to, 1, timeout_ms(settings));
+		return r < 0 ? of_open(job, r, STATUS_DEST) : STATUS_OK;
+	}
+	r = dest_open(&job->dest, job->to_addr->at, job->to_addr->path, job->to_addr->text, &job->source_is, &job->dest_options);
+	if (r < 0)
+		return of_open(job, r, STATUS_DEST);
+	if (job->dest.way == DEST_DIRECT && kept)
+		return no_use(job->to_addr->text, "it is no file, so --resume, --in-place and --preserve mean nothing");
+	if (job->dest.way == DEST_DIRECT && settings->verify && !S_ISBLK(job->dest.was.st_mode))
+		return no_use(job->to_addr->text, "it cannot be read back, so --verify means nothing");
+	return STATUS_OK;
+}
+
+/* What is left to do of a file of which there is something already. */
+static enum status look_at_part(struct job *job)
+{
+	const struct settings *settings = job->settings;
+	uint64_t size = (uint64_t)job->source_is.st_size, whole = size > job->begin ? size - job->begin : 0;
+	enum status status;
+	int fd, same;
+
+	whole = whole < settings->limit ? whole : settings->limit;
+	if (job->dest.start)
+		return check_part(&job->dest, job->from.fd, job->begin, whole, job->to_addr->text);
+	if (!settings->resume || job->dest.way != DEST_TEMPORARY || !job->dest.exists || (uint64_t)job->dest.was.st_size != whole)
+		return STATUS_OK;
+	fd = openat(job->dest.dir, job->dest.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return STATUS_OK;	/* made anew, then */
+	status = check_equal(job->from.fd, job->begin, fd, whole, job->to_addr->text, &same);
+	close(fd);
+	if (status == STATUS_OK && same)
+		dest_adopt(&job->dest);
+	return status;
+}
+
+static enum status open_second(struct job *job)
+{
+	const struct dest_options options = {
+		.sync = job->settings->sync, .mode = job->dest_options.mode, .mask = job->settings->mask,
+		.timeout_ms = job->dest_options.timeout_ms,
+	};
+	int r;
+
+	if (!job->settings->tee)
+		return STATUS_OK;
+	r = dest_open(&job->second, AT_FDCWD, job->settings->tee, job->settings->tee, &job->source_is, &options);
+	if (r < 0)
+		return of_open(job, r, STATUS_DEST);
+	job->tee_buffer = malloc(TEE_BYTES);
+	if (!job->tee_buffer) {
+		out_error("no memory for --tee");
+		return STATUS_FAILED;
+	}
+	if (job->second.way == DEST_DIRECT)
+		leat_to_fd(&job->second_sink, job->second.fd);
+	else
+		leat_to_file(&job->second_sink, job->second.fd, 0);
+	return STATUS_OK;
+}
+
+/* The wrappers that were asked for, and no others: what is not asked costs nothing. */
+static void wrap(struct job *job)
+{
+	const struct settings *settings = job->settings;
+	uint64_t skip = settings->offset + job->dest.start;
+	uint64_t left = settings->limit == NO_LIMIT ? NO_LIMIT : settings->limit - job->dest.start;
+
+	if (skip || left != NO_LIMIT)
+		leat_wrap(&job->source, leat_section_init(&job->section, skip, left));
+	if (settings->hash == HASH_XXH3 && !job->hash_after)
+		leat_wrap(&job->source, leat_xxh3_init(&job->xxh3));
+	else if (settings->hash == HASH_SHA256 && !job->hash_after)
+		leat_wrap(&job->source, leat_hash_init(&job->hash, &sha256_ops, &job->sha256));
+	if (job->gone_by)
+		leat_wrap(&job->source, leat_xxh3_init(&job->sent));
+	if (settings->tee)
+		leat_wrap(&job->source, leat_tee_init(&job->tee, &job->second_sink, LEAT_TEE_WAIT, job->tee_buffer, TEE_BYTES));
+	if (settings->bucket)
+		leat_wrap(&job->source, leat_rate_init_shared(&job->rate, settings->bucket));
+	if (settings->timeout_s)
+		leat_wrap_sink(&job->sink, leat_deadline_init(&job->deadline, settings->timeout_s * LEAT_SECOND, 0));
+	if (settings->no_cache)
+		leat_wrap_sink(&job->sink, cache_init(&job->cache, job->from.fd, job->begin + job->dest.start,
+						      job->to_file ? job->dest.fd : -1, job->dest.start));
+	if (job->show->live) {
+		leat_wrap_sink(&job->sink, leat_log_init(&job->log, show_route, &job->watch));
+		leat_wrap_sink(&job->sink, leat_progress_init(&job->progress, TICK_NS, show_progress, &job->watch));
+	}
+}
+
+/* Where a snapshot of the source can be made: its own directory. What it goes to is sent by reference only if it is no file. */
+static void let_snapshot(struct job *job)
+{
+	const struct addr *addr = job->from_addr;
+	const char *slash = strrchr(addr->path, '/');
+	size_t length = slash ? (size_t)(slash - addr->path) + 1 : 0;
+	char path[PATH_MAX] = ".";
+
+	if (addr->kind != ADDR_FILE || (job->to_file && job->dest.way != DEST_DIRECT) || length >= sizeof path)
+		return;
+	if (length)
+		snprintf(path, sizeof path, "%.*s", (int)length, addr->path);
+	if (job->snapshot_dir < 0)
+		job->snapshot_dir = openat(addr->at, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (job->snapshot_dir < 0)
+		return;
+	job->options.stable = LEAT_STABLE_SNAPSHOT;
+	job->options.snapshot_dir = job->snapshot_dir;
+}
+
+static void set_options(struct job *job, int only_reflink)
+{
+	static const uint32_t reflink = 1u << LEAT_ROUTE_CLONE, offload = reflink | 1u << LEAT_ROUTE_COPY_FILE_RANGE;
+	const struct settings *settings = job->settings;
+
+	job->options = (struct leat_options){ .stop = &stop_flag, .helper = job->helper };
+	job->options.stable = settings->stable ? LEAT_STABLE_COPY : LEAT_STABLE_NOT_ASKED;
+	if (settings->stable)
+		let_snapshot(job);
+	if (settings->require == REQUIRE_NOTHING && !only_reflink)
+		return;
+	job->options.policy = LEAT_REQUIRE;
+	if (settings->require == REQUIRE_REFLINK || only_reflink)
+		job->options.routes_off = ~reflink;
+	else if (settings->require == REQUIRE_OFFLOAD)
+		job->options.routes_off = ~offload;
+}
+
+static void say_how_it_failed(const struct job *job, int error)
+{
+	const struct leat_report *r = &job->report;
+	const char *end = r->side == LEAT_SIDE_SOURCE ? job->from_addr->text : job->to_addr->text;
+	const char *what = r->side == LEAT_SIDE_SOURCE ? "reading" : r->side == LEAT_SIDE_SINK ? "writing" : "copying";
+
+	out_error("%s: %s failed after %llu bytes%s%s: %s%s%s", end, what, (unsigned long long)r->bytes,
+		  r->error_route ? ", by " : "", r->error_route ? leat_route_name((enum leat_route)r->error_route) : "",
+		  leat_strerror(error), r->culprit ? ", says " : "", r->culprit ? r->culprit : "");
+}
+
+static enum status of_move(const struct job *job, int error)
+{
+	switch (error) {
+	case -ECANCELED:
+		return stopped();
+	case -ETIMEDOUT:
+		return STATUS_TIMEOUT;
+	case LEAT_ECHANGED:
+		return STATUS_CHANGED;
+	case LEAT_EREFUSED:
+		return STATUS_REFUSED;
+	default:
+		return job->report.side == LEAT_SIDE_SOURCE ? STATUS_SOURCE :
+		       job->report.side == LEAT_SIDE_SINK ? STATUS_DEST : STATUS_FAILED;
+	}
+}
+
+static void make_ends(struct job *job)
+{
+	int to = job->to_file ? job->dest.fd : job->to.fd;
+
+	if (S_ISREG(job->source_is.st_mode) && job->from.ours)
+		leat_from_file(&job->source, job->from.fd, 0);
+	else
+		leat_from_fd(&job->source, job->from.fd);
+	if (job->to_file && job->dest.way != DEST_DIRECT)
+		leat_to_file(&job->sink, to, job->dest.start);
+	else
+		leat_to_fd(&job->sink, to);
+}
+
+static int64_t run(struct job *job, int only_reflink)
+{
+	const struct settings *settings = job->settings;
+	struct leat_report plan = { 0 };
+
+	make_ends(job);
+	if (settings->verify && !only_reflink && leat_plan(&job->sink, &job->source, NULL, &plan) == 0)
+		job->gone_by = plan.source_kind != LEAT_KIND_FILE && plan.source_kind != LEAT_KIND_BLOCK;
+	wrap(job);
+	set_options(job, only_reflink);
+	job->watch = (struct watch){ .show = job->show, .from = job->from_addr->text, .to = job->to_addr->text };
+	if (settings->explain && !settings->json && leat_plan(&job->sink, &job->source, &job->options, &plan) == 0)
+		show_plan(job->show, job->from_addr->text, job->to_addr->text, &plan);
+	return leat_copy(&job->sink, &job->source, &job->options, &job->report);
+}
+
+/* Whether the destination is what can be hashed afterwards: a file that is ours to read. */
+static int can_hash_after(const struct job *job)
+{
+	return job->settings->hash != HASH_NONE && S_ISREG(job->source_is.st_mode) && job->to_file && job->dest.way != DEST_DIRECT;
+}
+
+/* A hash of what passes costs a copy through user space. Where the extents can be shared, the same bytes are read afterwards;
+ * so they are where a part of them is there already. */
+static int64_t run_hashed(struct job *job)
+{
+	int64_t r;
+
+	job->hash_after = 1;
+	if (job->dest.start)
+		return run(job, 0);
+	r = run(job, 1);
+	if (r != LEAT_EREFUSED)
+		return r;
+	leat_close(&job->source);
+	leat_close_sink(&job->sink);
+	job->hash_after = 0;
+	return job->report.bytes && ftruncate(job->dest.fd, 0) < 0 ? -errno : run(job, 0);
+}
+
+static enum status move(struct job *job)
+{
+	int64_t r = can_hash_after(job) && !job->settings->tee ? run_hashed(job) : run(job, 0);
+
+	job->moved = 1;
+	if (r >= 0 && !job->to_file)
+		r = end_finish(&job->to, timeout_ms(job->settings), job->settings->sync);
+	if (r >= 0)
+		return STATUS_OK;
+	job->error = (int)r;
+	say_how_it_failed(job, (int)r);
+	return of_move(job, (int)r);
+}
+
+static enum status verify(struct job *job, uint64_t length)
+{
+	enum status status;
+
+	if (job->gone_by)
+		status = check_sent(leat_xxh3_result(&job->sent), job->dest.fd, length, job->to_addr->text);
+	else
+		status = check_same(job->from.fd, job->begin, job->dest.fd, length, job->to_addr->text);
+	job->verified = status == STATUS_OK;
+	return status;
+}
+
+static enum status hash(struct job *job, uint64_t length)
+{
+	struct leat_wrapper *wrapper = job->settings->hash == HASH_XXH3 ? leat_xxh3_init(&job->xxh3) :
+								       leat_hash_init(&job->hash, &sha256_ops, &job->sha256);
+
+	return check_hash(job->dest.fd, length, wrapper, job->to_addr->text);
+}
+
+/* Before it has its name: what is in it is what was sent, and it is what it shall be. */
+static enum status finish_file(struct job *job)
+{
+	const struct settings *settings = job->settings;
+	uint64_t length = job->dest.start + job->report.bytes;
+	enum status status = STATUS_OK;
+	int r;
+
+	if (!job->to_file)
+		return STATUS_OK;
+	if (job->dest.way != DEST_DIRECT)
+		status = check_length(job->dest.fd, length, job->to_addr->text);
+	if (status == STATUS_OK && settings->verify)
+		status = verify(job, length);
+	if (status == STATUS_OK && job->hash_after)
+		status = hash(job, length);
+	if (status != STATUS_OK)
+		return status;
+	r = dest_take_over(&job->dest, &job->dest_options);
+	if (!r && settings->preserve)
+		r = keep_attributes(job->from.fd, &job->source_is, job->dest.fd, settings->preserve, job->to_addr->text);
+	if (!r)
+		r = dest_commit(&job->dest, &job->dest_options, length);
+	return r < 0 ? of_open(job, r, STATUS_DEST) : STATUS_OK;
+}
+
+static enum status finish_second(struct job *job)
+{
+	const struct dest_options options = { .sync = job->settings->sync, .mode = job->dest_options.mode, .mask = job->settings->mask };
+
+	if (!job->settings->tee)
+		return STATUS_OK;
+	return dest_take_over(&job->second, &options) < 0 || dest_commit(&job->second, &options, job->report.bytes) < 0 ?
+	       STATUS_DEST : STATUS_OK;
+}
+
+static const char *hash_of(struct job *job)
+{
+	if (job->settings->hash == HASH_XXH3)
+		snprintf(job->hash_text, sizeof job->hash_text, "%016llx", (unsigned long long)leat_xxh3_result(&job->xxh3));
+	else if (job->settings->hash == HASH_SHA256)
+		sha256_text(&job->sha256, job->hash_text);
+	return job->hash_text;
+}
+
+static void tell(struct job *job, enum status status)
+{
+	static const char *const names[] = { "xxh3", "sha256" };
+	int hashed = job->settings->hash != HASH_NONE && status == STATUS_OK;
+	struct result result = {
+		.from = job->from_addr->text, .to = job->to_addr->text, .status = (int)status,
+		.error = job->error == DEST_IN_PLACE_ONLY ? "only --in-place would do" : job->error ? leat_strerror(job->error) : NULL,
+		.report = job->moved ? &job->report : NULL,
+		.hash_name = hashed ? names[job->settings->hash] : NULL, .hash = hashed ? hash_of(job) : NULL,
+		.resumed_bytes = job->dest.start, .verified = job->verified,
+	};
+
+	show_result(job->show, &result);
+}
+
+static void job_close(struct job *job, enum status status)
+{
+	int keep = job->settings->resume && status != STATUS_OK && status != STATUS_DIFFERS;
+
+	leat_close(&job->source);
+	leat_close_sink(&job->sink);
+	leat_close_sink(&job->second_sink);
+	if (job->settings->hash == HASH_SHA256)
+		sha256_release(&job->sha256);
+	dest_close(&job->dest, keep);
+	dest_close(&job->second, 0);
+	end_close(&job->from);
+	end_close(&job->to);
+	if (job->snapshot_dir >= 0)
+		close(job->snapshot_dir);
+	free(job->tee_buffer);
+}
+
+enum status job_copy(const struct settings *settings, struct show *show, struct leat_helper *helper, const struct addr *from,
+		     const struct addr *to)
+{
+	struct job job = {
+		.settings = settings, .show = show, .helper = helper, .from_addr = from, .to_addr = to, .verified = -1,
+		.from.fd = -1, .to.fd = -1, .dest.fd = -1, .second.fd = -1, .snapshot_dir = -1,
+	};
+	enum status status = open_source(&job);
+
+	if (status == STATUS_OK)
+		status = open_dest(&job);
+	if (status == STATUS_OK)
+		status = open_second(&job);
+	if (status == STATUS_OK)
+		status = look_at_part(&job);
+	if (status == STATUS_OK)
+		status = move(&job);
+	if (status == STATUS_OK)
+		status = finish_file(&job);
+	if (status == STATUS_OK)
+		status = finish_second(&job);
+	if (status == STATUS_OK && settings->no_cache)
+		cache_drop(&job.cache);
+	tell(&job, status);
+	job_close(&job, status);
+	return status;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "keep.h"
+#include "../out.h"
+#include "settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+static int failed(const char *shown, const char *what, int error)
+{
+	out_error("%s: cannot keep its %s: %s", shown, what, strerror(error));
+	return -error;
+}
+
+/* A list or a value, as large as it is when it is read; *ret is the caller's to free. Its size, or -errno. */
+static ssize_t read_all(int fd, const char *name, char **ret)
+{
+	for (int tries = 0; tries < 10; tries++) {
+		ssize_t size = name ? fgetxattr(fd, name, NULL, 0) : flistxattr(fd, NULL, 0);
+		ssize_t got;
+
+		if (size < 0)
+			return -errno;
+		*ret = malloc((size_t)size + 1);
+		if (!*ret)
+			return -ENOMEM;
+		got = name ? fgetxattr(fd, name, *ret, (size_t)size) : flistxattr(fd, *ret, (size_t)size);
+		if (got >= 0)
+			return got;
+		free(*ret);
+		*ret = NULL;
+		if (errno != ERANGE)	/* it grew in between */
+			return -errno;
+	}
+	return -EAGAIN;
+}
+
+static int keep_xattrs(int from, int to, const char *shown)
+{
+	char *names = NULL, *value = NULL;
+	ssize_t size = read_all(from, NULL, &names), length;
+	int r = 0;
+
+	if (size == -EOPNOTSUPP)
+		return 0;
+	if (size < 0)
+		return failed(shown, "extended attributes", (int)-size);
+	for (char *name = names; name < names + size && !r; name += strlen(name) + 1) {
+		length = read_all(from, name, &value);
+		if (length == -ENODATA)	/* gone since */
+			continue;
+		if (length < 0 || fsetxattr(to, name, value, (size_t)length, 0) < 0)
+			r = failed(shown, name, length < 0 ? (int)-length : errno);
+		free(value);
+		value = NULL;
+	}
+	free(names);
+	return r;
+}
+
+/* The owner first: changing it takes the set-user-ID bit away. The times last: all else sets them. */
+int keep_attributes(int from, const struct stat *source, int to, unsigned what, const char *shown)
+{
+	int r = 0;
+
+	if (what & KEEP_OWNER && fchown(to, source->st_uid, source->st_gid) < 0)
+		r = failed(shown, "owner", errno);
+	if (!r && what & KEEP_XATTR)
+		r = keep_xattrs(from, to, shown);
+	if (!r && what & KEEP_MODE && fchmod(to, source->st_mode & 07777) < 0)
+		r = failed(shown, "mode", errno);
+	if (!r && what & KEEP_TIMES && futimens(to, (const struct timespec[]){ source->st_atim, source->st_mtim }) < 0)
+		r = failed(shown, "times", errno);
+	return r;
+}
+
+int keep_parse(const char *words, unsigned *ret_what)
+{
+	static const struct { const char *word; unsigned what; } all[] = {
+		{ "mode", KEEP_MODE }, { "times", KEEP_TIMES }, { "owner", KEEP_OWNER }, { "xattr", KEEP_XATTR },
+		{ "all", KEEP_MODE | KEEP_TIMES | KEEP_OWNER | KEEP_XATTR },
+	};
+
+	*ret_what = 0;
+	while (*words) {
+		size_t length = strcspn(words, ","), i = 0;
+
+		while (i < sizeof all / sizeof all[0] && (strlen(all[i].word) != length || memcmp(words, all[i].word, length) != 0))
+			i++;
+		if (i == sizeof all / sizeof all[0]) {
+			out_error("--preserve takes mode, times, owner, xattr and all, with commas between, not `%.*s`", (int)length,
+				  words);
+			return -EINVAL;
+		}
+		*ret_what |= all[i].what;
+		words += length + (words[length] == ',');
+	}
+	return 0;
+}

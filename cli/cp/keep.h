@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* --preserve: what belongs to a file besides its bytes. */
+#ifndef CLI_CP_KEEP_H
+#define CLI_CP_KEEP_H
+
+#include <sys/stat.h>
+
+/* Of the source's to the open file; what: KEEP_..., settings.h. 0, or -errno after a sentence that names shown. */
+int keep_attributes(int from, const struct stat *source, int to, unsigned what, const char *shown);
+/* "mode,times": 0 and the bits, or -EINVAL after a sentence. */
+int keep_parse(const char *words, unsigned *ret_what);
+
+#endif
