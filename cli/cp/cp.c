@@ -5,6 +5,7 @@
 #include "job.h"
 #include "keep.h"
 #include "stop.h"
+#include "tree.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ static const char usage[] =
 static enum opt_result parse(struct settings *s, int argc, char **argv)
 {
 	const struct opt table[] = {
+		{ "recursive", OPT_FLAG, &s->recursive, NULL, "copy directories with all that is in them", .letter = 'r' },
 		{ "limit", OPT_SIZE, &s->limit, "BYTES", "at most so many" },
 		{ "offset", OPT_SIZE, &s->offset, "BYTES", "leave out so many at the beginning of the source" },
 		{ "rate", OPT_SIZE, &s->rate, "BYTES", "at most so many each second", 1 },
@@ -48,6 +50,7 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		{ "in-place", OPT_FLAG, &s->in_place, NULL, "write into the file that is there, instead of replacing it at the end" },
 		{ "sync", OPT_FLAG, &s->sync, NULL, "flush to the disk" },
 		{ "no-cache", OPT_FLAG, &s->no_cache, NULL, "leave nothing in the page cache" },
+		{ "jobs", OPT_NUMBER, &s->jobs, "N", "files at once, of a directory", 1, 64, .letter = 'j' },
 		{ "json", OPT_FLAG, &s->json, NULL, "what was done, for programs; the format is in leat-cp(1)" },
 		{ "", OPT_WORDS, &s->words },
 		{ 0 },
@@ -82,7 +85,14 @@ static char *path_within(const char *directory, const struct addr *from)
 
 static enum status copy(const struct settings *settings, struct show *show, const struct addr *from, const struct addr *to)
 {
-	return job_copy(settings, show, NULL, from, to);
+	if (!settings->recursive || from->kind != ADDR_FILE || !is_directory(from->path))
+		return job_copy(settings, show, NULL, from, to);
+	if (to->kind != ADDR_FILE || settings->tee) {
+		out_error("%s: it is a directory, which goes to a directory and not to %s", from->text,
+			  to->kind == ADDR_FILE ? "--tee" : to->text);
+		return STATUS_USAGE;
+	}
+	return tree_copy(settings, show, from, to);
 }
 
 static enum status one(const struct settings *settings, struct show *show, const char *word, const struct addr *to, int into)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What stands in a directory and is no file of its own: made in one call, under a name that may be taken. */
+#ifndef CLI_CP_NODE_H
+#define CLI_CP_NODE_H
+
+#include <sys/types.h>
+
+struct node {
+	const char *target;	/* of a symbolic link */
+	int first_dir;		/* of a further name of a file: where its first one is */
+	const char *first_name;
+	mode_t mode;		/* of a FIFO, socket or device */
+	dev_t device;
+};
+
+/* Makes it; what has the name is there until it is replaced. 0 or -errno. */
+int node_place(const struct node *node, int dir, const char *name);
+/* Opens the directory of a path below root: each step by its name, none by a link. *ret_name: the last name, within path. The
+ * descriptor, or -errno. */
+int node_below(int root, const char *path, const char **ret_name);
+
+#endif
