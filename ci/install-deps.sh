@@ -16,6 +16,8 @@ doctor="$doctor libdw-dev=/usr/include/elfutils/libdwfl.h libiberty-dev=/usr/inc
 tests='g++=g++ python3=python3 procps=pgrep clang=clang libclang-rt-14-dev=/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux'
 # what the doctor is tried on: Go in make test as well, the others in make ward
 tests="$tests golang-go=go"
+# what belongs to files besides bytes, for tests/cp
+tests="$tests acl=setfacl attr=setfattr"
 ward='rustc=rustc nodejs=node default-jdk-headless=javac openssl=openssl socat=socat'
 gates='git=git clang-format=clang-format clang-tidy=clang-tidy mandoc=mandoc'
 gates="$gates universal-ctags=ctags-universal shellcheck=shellcheck abigail-tools=abidiff valgrind=valgrind"

@@ -1,0 +1,201 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# options.sh: what each option does, and what is said of a value that makes no sense.
+set -u
+. "$(dirname "$0")/../cli/lib.sh"
+export failed=0
+head -c 3000000 /dev/urandom >a
+
+ranges() {
+	run 0 "$LEAT" cp --offset 1000 --limit 2k a part
+	cmp part <(tail -c +1001 a | head -c 2048) || fail 'another part'
+	run 0 "$LEAT" cp --offset 1g a nothing
+	[ -f nothing ] && [ ! -s nothing ] || fail 'behind the end is nothing'
+}
+
+hashes() {
+	run 0 "$LEAT" cp --hash=sha256 a b
+	[ "$(cut -d' ' -f1 out)" = "$(sha256sum a | cut -d' ' -f1)" ] || fail "$(cat out)"
+	run 0 "$LEAT" cp --hash=xxh3 --explain a b
+	says out 'by copy in .*; no .*needs-content:xxh3|by clone in'
+	run 0 "$LEAT" cp --hash=xxh3 a b
+	grep -q '^leat: --hash costs a copy through user space here; without it: copy_file_range$' err ||
+		{ "$LEAT" cp --explain a b | grep -q 'by clone in'; } || fail "what it costs is not said: $(cat err)"
+	# A part that is there already belongs to it.
+	rm -f b
+	head -c 1000001 a >.b.leat-part
+	run 0 "$LEAT" cp --resume --hash=sha256 a b
+	says out "^$(sha256sum a | cut -d' ' -f1)  a$"
+}
+
+tees() {
+	echo old >second
+	run 0 "$LEAT" cp --tee second a first
+	cmp a first && cmp a second || fail 'not the same'
+	"$LEAT" cp --hash=sha256 --tee second2 - first2 <a >out || fail "ended with $?"
+	cmp a second2 || fail 'not the same'
+}
+
+verified() {
+	run 0 "$LEAT" cp --verify --json a v
+	says out '"verified": true'
+	# What cannot be read again is hashed while it passes.
+	cat a | "$LEAT" cp --verify --json - v >out || fail "ended with $?"
+	says out '"verified": true'
+	(dd of=/dev/null bs=1000 count=1 status=none; "$LEAT" cp --verify - v) <a || fail "ended with $?"
+	cmp v <(tail -c +1001 a) || fail 'not the same'
+	run 0 "$LEAT" cp --verify /proc/cpuinfo v
+	run 2 "$LEAT" cp --verify a /dev/null
+}
+
+# A kernel that says it copied, and did not.
+verified_in_vain() {
+	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || { misses 'strace cannot trace here'; return; }
+	under asan && { misses 'strace and the leak checker are both tracers'; return; }
+	echo old >v2
+	run 8 env LEAT_ROUTES=copy_file_range strace -o trace -e inject=copy_file_range:retval=3000000 "$LEAT" cp a v2
+	grep -q INJECTED trace || fail 'the fault did not fire'
+	says err 'not all of the 3000000 bytes'
+	[ "$(head -c 3 v2)" = old ] || fail 'the old file is not what it was'
+	# In place a file of the same length is there.
+	cp a v3
+	dd if=/dev/zero of=v3 bs=1000 count=1 conv=notrunc status=none
+	run 8 env LEAT_ROUTES=copy_file_range strace -o trace \
+		-e inject=copy_file_range:retval=3000000 "$LEAT" cp --in-place --verify a v3
+	says err 'it is not what was sent$'
+}
+
+required() {
+	run 0 "$LEAT" cp --require=kernel a k
+	run 6 "$LEAT" cp --require=kernel --hash=xxh3 a k2
+	says err 'no kernel route'
+	[ ! -e k2 ] || fail 'a destination was made'
+}
+
+attributes() {
+	chmod 751 a
+	touch -d '2001-02-03 04:05:06.789' a
+	run 0 "$LEAT" cp --preserve=mode,times a kept
+	[ "$(stat -c '%a %y' kept)" = "$(stat -c '%a %y' a)" ] || fail "$(stat -c '%a %y' kept)"
+	if setfattr -n user.colour -v blue a 2>/dev/null; then
+		run 0 "$LEAT" cp --preserve=xattr a kept2
+		[ "$(getfattr --only-values -n user.colour kept2)" = blue ] || fail 'no attribute'
+	fi
+	if [ "$(id -u)" = 0 ]; then
+		chown 12:34 a
+		run 0 "$LEAT" cp --preserve=owner a kept3
+		[ "$(stat -c %u:%g kept3)" = 12:34 ] || fail "$(stat -c %u:%g kept3)"
+		chown 0:0 a
+	fi
+	# What is no file keeps what it has.
+	local was
+	was=$(stat -c '%a %u %y' /dev/null)
+	run 2 "$LEAT" cp --preserve=all a /dev/null
+	[ "$(stat -c '%a %u %y' /dev/null)" = "$was" ] || fail '/dev/null was changed'
+	cat a | "$LEAT" cp --preserve=mode - kept4 2>err
+	[ $? -eq 2 ] && [ ! -e kept4 ] || fail 'attributes of a pipe were kept'
+	chmod 644 a
+}
+
+progress() {
+	run 0 "$LEAT" cp --progress=always --rate 4m a p
+	says err '^p: .* of 2\.9 MiB  [0-9]+ %  .*/s .*(copy_file_range|clone|copy)$'
+	run 0 "$LEAT" cp --progress=always --explain a p2
+	says out 'by (copy_file_range|clone) in'
+}
+
+# The rate is of all files together. Time is the bucket's own: what passes less than it must is the test's only clock.
+limits_in_time() {
+	local began=$SECONDS i
+	run 0 "$LEAT" cp --rate 1m a slow
+	[ $((SECONDS - began)) -ge 2 ] || fail "it took $((SECONDS - began)) s"
+	mkdir many
+	for i in $(seq 30); do head -c 100000 a >many/"$i"; done
+	began=$SECONDS
+	run 0 "$LEAT" cp -r -j4 --rate 1m many many2
+	[ $((SECONDS - began)) -ge 2 ] || fail "many files took $((SECONDS - began)) s"
+	mkfifo silent
+	sleep 5 >silent &
+	run 7 "$LEAT" cp --timeout 1 silent got
+	kill $! 2>/dev/null
+	wait
+}
+
+synced() {
+	run 0 "$LEAT" cp --sync --no-cache --stable a y
+	cmp a y || fail 'not the same'
+	run 0 "$LEAT" cp --sync a /dev/null
+	"$LEAT" cp --sync a - | cmp - a || fail 'not the same'
+	mkdir synced
+	cp a synced/f
+	run 0 "$LEAT" cp -r --sync synced synced2
+	cmp a synced2/f || fail 'not the same'
+}
+
+# In the midst of the copy already: no more than a few windows of it are in memory.
+no_cache() {
+	local pages
+	fincore --version >/dev/null 2>&1 || { misses 'fincore is not installed'; return; }
+	head -c 300000000 /dev/zero >large
+	sync large
+	"$LEAT" cp --no-cache --rate 150m large uncached &
+	sleep 1.5
+	pages=$(fincore -bnro RES large)
+	wait $! || fail "ended with $?"
+	[ "$pages" -lt 280000000 ] || fail "the source stayed in memory: $pages bytes midway"
+	for file in large uncached; do
+		[ "$(fincore -bnro RES $file)" -lt 1000000 ] || fail "$file is in memory: $(fincore -bnro RES $file) bytes"
+	done
+	cmp large uncached || fail 'not the same'
+}
+
+resumed_when_complete() {
+	local inode
+	cp a whole
+	inode=$(stat -c '%i %y' whole)
+	run 0 "$LEAT" cp --resume --json a whole
+	says out '"resumed_bytes": 3000000'
+	[ "$(stat -c '%i %y' whole)" = "$inode" ] || fail 'what was complete was written anew'
+	[ ! -e .whole.leat-part ] || fail 'a part was left'
+	# As long, but another one.
+	head -c 3000000 /dev/zero >whole
+	run 0 "$LEAT" cp --resume a whole
+	cmp a whole || fail 'not the same'
+}
+
+json() {
+	command -v python3 >/dev/null || { misses 'python3 is not installed'; return; }
+	run 4 "$LEAT" cp --json a $'odd\n"name' .
+	python3 - <<'END_OF_CHECKS' || fail 'the JSON is not as documented'
+import json
+got = json.load(open('out'))
+assert got['format'] == 'leat-cp' and got['version'] == 1, got
+assert [f['status'] for f in got['files']] == [4, 3], got
+assert got['files'][1]['from'] == 'odd\n"name', got
+assert got['files'][1]['error'] == 'No such file or directory', got
+assert got['status'] == 4 and got['counts']['failed'] == 2 and got['counts']['files'] == 0, got
+END_OF_CHECKS
+}
+
+bad_values() {
+	local word
+	for word in --limit=x --offset=-1 --rate=0 --timeout=0 --progress=maybe --hash=md5 --require=magic --preserve=soul --jobs=0 \
+		--jobs=65 --tee= --none -x; do
+		run 2 "$LEAT" cp "$word" a b2
+		[ "$(wc -l <err)" = 1 ] || fail "$word: $(cat err)"
+		[ ! -e b2 ] || fail "$word: a destination was made"
+	done
+	for word in -j0 -j65 -jx -r4 --json=yes; do run 2 "$LEAT" cp "$word" a b2; done
+	for word in tcp:// tcp://host tcp://:80 tcp://h:0 tcp://h:70000 tcp://[::1 tcp://::1:80 tcp://h:x unix: fd: fd:x fd:-1 '' \
+		"unix:$(printf 'x%.0s' $(seq 200))"; do
+		run 2 "$LEAT" cp a "$word"
+		[ "$(wc -l <err)" = 1 ] || fail "$word: $(cat err)"
+		run 2 "$LEAT" cp "$word" b2
+	done
+	run 4 "$LEAT" cp a fd:99
+	run 2 "$LEAT" cp a
+	run 2 "$LEAT" cp
+}
+
+parts ranges hashes tees verified verified_in_vain required attributes progress limits_in_time synced no_cache resumed_when_complete \
+	json bad_values
