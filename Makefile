@@ -7,7 +7,7 @@ DESTDIR ?=
 MESON ?= meson
 SOAK ?= 600
 
-.PHONY: all configured help demo test ward overhead gates install asan tsan valgrind soak vm clean
+.PHONY: all configured help demo test ward overhead figures gates install asan tsan valgrind soak vm clean
 
 all: configured
 	@echo 'Building in $(BUILD), with all tests: about 3 minutes on two CPUs the first time'
@@ -19,6 +19,7 @@ help:
 	@echo 'make test       install what is missing (apt), build, run all tests; the last line counts them'
 	@echo 'make ward       doctor on all its patients, by either engine, before and after each remedy; apt fetches servers and releases'
 	@echo 'make overhead   what it costs to be watched by doctor, and what it costs doctor; beside strace and bpftrace'
+	@echo 'make figures    leat cp beside GNU cp, on ext4, XFS and btrfs in loop images (root); writes the table of README.md'
 	@echo 'make gates      what ci/gates/ checks besides the tests'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
 	@echo 'make asan       the tests under address and undefined sanitizers; also: make tsan, make valgrind'
@@ -62,6 +63,12 @@ overhead:
 	@$(MAKE) --no-print-directory all
 	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/overhead/run
 	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/overhead/self
+
+figures:
+	@ci/install-deps.sh gates
+	@$(MAKE) --no-print-directory configured
+	@ninja -C $(BUILD) --quiet cli/leat
+	@LEAT_BUILD=$(abspath $(BUILD)) tests/figures/cp --readme
 
 gates:
 	@ci/install-deps.sh gates

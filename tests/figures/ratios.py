@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""How a ratio of one run is judged (DESIGN.md section 8), for the programs that print figures."""
+
+import random
+import statistics
+
+ROUNDS_TO_JUDGE = 21
+
+
+def interval(values):
+    """The bootstrap's 95 % of the median; the same of the same values every time."""
+    rng = random.Random(1)
+    medians = sorted(statistics.median(rng.choices(values, k=len(values))) for _ in range(2000))
+    return medians[50], medians[1949]
+
+
+def judged(at_most, ratios, control):
+    """Whether the median is within the figure, or the interval reaches it and the control's is no narrower."""
+    if len(ratios) < ROUNDS_TO_JUDGE:
+        return f'at most {at_most}: too few rounds to judge (of {ROUNDS_TO_JUDGE})'
+    (low, high), (control_low, control_high) = interval(ratios), interval(control)
+    holds = statistics.median(ratios) <= at_most or (low <= at_most and control_high - control_low >= high - low)
+    return f'at most {at_most}: {"holds" if holds else "MISSED"}'
+
+
+def shown(ratios):
+    low, high = interval(ratios)
+    return f'{statistics.median(ratios):5.3f} (95 % in {low:.3f}-{high:.3f})'
