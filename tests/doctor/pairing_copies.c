@@ -1,61 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The pairing rules by content: bytes that are written from another place than they were read to. */
+/* The pairing rules by content, where the tables matter; the cases are files, events/copies. */
 #include "paired.h"
 
 static uint8_t other[MEMORY];
-
-static void copied(void)
-{
-	begin();
-	for (int i = 0; i < 10; i++) {
-		fill(memory, 8192);
-		reads(memory, 8192, 1);
-		memcpy(other, memory, 8192);
-		writes(other, 8192, 2);
-	}
-	CHECK_EQ(flow_of(HOW_COPIED)->bytes, 81920);
-	CHECK_EQ(flows[0].flow.whole_equal, 10);
-	CHECK_EQ(flows[0].flow.reads, 10);
-}
-
-/* The same bytes may have been read there before anybody looked. */
-static void copies_of_who_knows_what(void)
-{
-	begin();
-	fill(memory, 8192);
-	memcpy(other, memory, 8192);
-	reads(memory, 8192, 1);
-	filled = 0;
-	writes(other, 8192, 2);
-	CHECK_EQ(flow_count, 0);
-	CHECK_EQ(p.counts.unpaired_write_bytes, 8192);
-	writes(memory, 8192, 2);
-	CHECK_EQ(flow_of(HOW_SAME_BUFFER)->bytes, 8192);
-}
-
-/* Two buffers on one stack: where one path reads another path writes, and a read that was there long ago is found first. */
-static void copied_to_where_others_read(void)
-{
-	for (uint8_t samples = 0; samples < 2; samples++) {
-		begin();
-		p.look = p.whole = samples;
-		for (int i = 0; i < 10; i++) {
-			fill(memory, 8192);
-			reads(memory, 8192, 1);
-			memcpy(other, memory, 8192);
-			writes(other, 8192, 2);
-		}
-		for (int i = 0; i < 10; i++) {
-			fill(other, 8192);
-			reads(other, 8192, 1);
-			memcpy(memory, other, 8192);
-			writes(memory, 8192, 2);
-		}
-		CHECK_EQ(flow_of(HOW_COPIED)->bytes, 20 * 8192);
-		CHECK_EQ(flows[0].flow.changed + flows[0].flow.whole_changed, 0);
-		CHECK_EQ(p.counts.unpaired_write_bytes, 0);
-	}
-}
 
 /* Blocks that all begin alike. */
 static void copied_of_many(void)
@@ -122,73 +69,8 @@ static void what_is_mapped_is_not_lost(void)
 	CHECK_EQ(p.counts.lost_bytes, 0);
 }
 
-static void copied_one_block_late(void)
-{
-	begin();
-	fill(memory, 8192);
-	reads(memory, 8192, 1);
-	memcpy(other, memory, 8192);
-	for (int i = 0; i < 10; i++) {
-		fill(memory, 8192);
-		reads(memory, 8192, 1);
-		writes(other, 8192, 2);
-		memcpy(other, memory, 8192);
-	}
-	CHECK_EQ(flow_of(HOW_COPIED)->bytes, 81920);
-}
-
-static void copied_and_split(void)
-{
-	begin();
-	fill(memory, 8192);
-	reads(memory, 8192, 1);
-	memcpy(other, memory, 8192);
-	writes(other, 5000, 2);
-	writes(other + 5000, 3192, 2);
-	CHECK_EQ(flow_of(HOW_COPIED)->bytes, 8192);
-	CHECK_EQ(flows[0].flow.changed, 0);
-}
-
-static void transformed_to_another_buffer(void)
-{
-	begin();
-	fill(memory, 8192);
-	reads(memory, 8192, 1);
-	for (int i = 0; i < 8192; i++)
-		other[i] = memory[i] ^ 0x55;
-	writes(other, 8192, 2);
-	CHECK_EQ(flow_count, 0);
-	CHECK_EQ(p.counts.unpaired_write_bytes, 8192);
-}
-
-/* Answers that begin alike are no copies of each other. */
-static void same_first_bytes(void)
-{
-	begin();
-	fill(memory, 8192);
-	fill(other, 8192);
-	memcpy(other, memory, 64);
-	reads(memory, 8192, 1);
-	writes(other, 8192, 2);
-	CHECK_EQ(flow_count, 0);
-}
-
-static void zeros_are_never_a_copy(void)
-{
-	begin();
-	memset(memory, 0, 8192);
-	memset(other, 0, 8192);
-	reads(memory, 8192, 1);
-	writes(other, 8192, 2);
-	CHECK_EQ(flow_count, 0);
-	writes(memory, 8192, 2);
-	CHECK_EQ(flow_of(HOW_SAME_BUFFER)->weak, 1);
-	CHECK_EQ(flows[0].flow.equal, 0);
-}
-
 static const struct test tests[] = {
-	TEST(copied), TEST(copies_of_who_knows_what), TEST(copied_to_where_others_read), TEST(copied_of_many),
-	TEST(copies_without_room_are_lost), TEST(what_is_mapped_is_not_lost), TEST(copied_one_block_late), TEST(copied_and_split),
-	TEST(transformed_to_another_buffer), TEST(same_first_bytes), TEST(zeros_are_never_a_copy),
+	TEST(copied_of_many),
+	TEST(copies_without_room_are_lost), TEST(what_is_mapped_is_not_lost),
 };
 TEST_MAIN(tests)
