@@ -80,8 +80,11 @@ def judge_loss(judgement, row, report, flows, truth, lines, names_from):
     found = [flow for flow in flows if flow['verdict'] in wanted]
     small = sum(flow['bytes'] for flow in flows if flow['verdict'] == 'small')
     judgement.hold('verdict', bool(found), 'no', row.verdict)
+    def theirs(flow):       # what a server carries once, in an odd way: what stood behind the head of an answer, say
+        return row.language == 'server' and flow['bytes'] * 100 < truth
+
     for flow in flows:
-        if flow['verdict'] in LOSSES - wanted:
+        if flow['verdict'] in LOSSES - wanted and not theirs(flow):
             judgement.hold('verdict', False, 'also', flow['verdict'])
     if not found:
         return
@@ -89,8 +92,7 @@ def judge_loss(judgement, row, report, flows, truth, lines, names_from):
     if report['engine'] == 'bpf':
         judgement.hold('bytes', reported <= truth <= reported + small + lost + row.slack, reported, 'bytes,', small,
                        'small and', lost, 'lost, not', truth)
-    if row.language == 'server':    # what they carry once, in an odd way, is theirs
-        found = [flow for flow in found if flow['bytes'] * 100 >= truth] or found[:1]
+    found = [flow for flow in found if not theirs(flow)] or found[:1]
     least = min((flow['confidence'] for flow in found), key=CONFIDENCE.index)
     wanted = row.confidence if report['coverage']['sampled_1_in'] > 1 else row.flags.get('looked', row.confidence)
     judgement.sure = least
