@@ -262,6 +262,12 @@ int dest_open(struct dest *dest, int at, const char *path, const char *shown, co
 	return options->resume ? open_part(dest) : open_new(dest, options);
 }
 
+void dest_size(struct dest *dest, uint64_t length, const struct dest_options *options)
+{
+	if (dest->way == DEST_WITHOUT_NAME || (dest->way == DEST_TEMPORARY && !options->resume))
+		dest->sized = ftruncate(dest->fd, (off_t)length) == 0;
+}
+
 int dest_adopt(struct dest *dest)
 {
 	int fd = openat(dest->dir, dest->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
@@ -350,7 +356,7 @@ int dest_commit(struct dest *dest, const struct dest_options *options, uint64_t 
 	struct stat now;
 	int r = 0;
 
-	if (dest->way == DEST_IN_PLACE && fstat(dest->fd, &now) == 0 && now.st_size != (off_t)length &&
+	if ((dest->way == DEST_IN_PLACE || dest->sized) && fstat(dest->fd, &now) == 0 && now.st_size != (off_t)length &&
 	    ftruncate(dest->fd, (off_t)length) < 0)
 		return failed(dest, "cannot cut it at its new length", errno);
 	if (options->sync && fsync(dest->fd) < 0 && (dest->way != DEST_DIRECT || errno != EINVAL))	/* a pipe has no disk */

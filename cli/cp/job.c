@@ -141,7 +141,7 @@ static enum status open_dest(struct job *job)
 	return STATUS_OK;
 }
 
-/* What is left to do of a file of which there is something already. */
+/* What is there of the destination before anything is moved. */
 static enum status look_at_part(struct job *job)
 {
 	const struct settings *settings = job->settings;
@@ -152,6 +152,8 @@ static enum status look_at_part(struct job *job)
 	whole = whole < settings->limit ? whole : settings->limit;
 	if (job->dest.start)
 		return check_part(&job->dest, job->from.fd, job->begin, whole, job->to_addr->text);
+	if (job->to_file && (uint64_t)job->source_is.st_blocks < size / 512)
+		dest_size(&job->dest, whole, &job->dest_options);
 	if (!settings->resume || job->dest.way != DEST_TEMPORARY || !job->dest.exists || (uint64_t)job->dest.was.st_size != whole)
 		return STATUS_OK;
 	fd = openat(job->dest.dir, job->dest.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
