@@ -9,6 +9,18 @@ head -c 1000000 /dev/urandom >old
 
 beside() { find "$1" -mindepth 1 ! -name file -printf '%f '; }
 
+# until_true COMMAND...: within 10 s.
+until_true() {
+	local i
+	for i in $(seq 200); do
+		"$@" && return
+		sleep 0.05
+	done
+	fail "never: $*"
+}
+# What it writes has no name as yet.
+writes() { readlink /proc/"$1"/fd/* 2>/dev/null | grep -q '(deleted)$'; }
+
 # 200 times, at any moment of the time that one copy takes, and a little after; in turn over an old file, where none is, and under
 # a temporary name. Both ends of the scale must have come, or nothing was shown.
 killed_at_any_moment() {
@@ -50,8 +62,8 @@ left_over_names_are_swept() {
 	[ -z "$(beside s)" ] || fail "left beside it: $(beside s)"
 	# One that is being written is not: it is locked.
 	echo half >s/.file.leat-part
-	flock s/.file.leat-part sleep 2 &
-	sleep 0.3
+	flock s/.file.leat-part sh -c 'touch locked; sleep 2' &
+	until_true [ -e locked ]
 	run 4 "$LEAT" cp a s/file
 	says err 'somebody is copying to it'
 	cmp old s/file || fail 'it was written to'
@@ -64,7 +76,7 @@ signals() {
 	for signal in INT TERM; do
 		cp old g/file
 		env --default-signal=INT "$LEAT" cp --rate 1m a g/file 2>err &
-		sleep 0.3
+		until_true writes $!
 		kill -$signal $!
 		wait $!
 		[ $? -eq $((128 + $(kill -l $signal))) ] || fail "$signal: another exit status"
@@ -90,7 +102,7 @@ a_source_that_shrinks() {
 	cp a shrinks
 	cp old c/file
 	"$LEAT" cp --rate 20m shrinks c/file 2>err &
-	sleep 0.3
+	until_true writes $!
 	truncate -s 1000 shrinks
 	wait $!
 	case $? in 3 | 5) ;; *) fail 'another exit status' ;; esac
@@ -101,7 +113,7 @@ a_source_that_shrinks() {
 resumed() {
 	mkdir -p r
 	env --default-signal=INT "$LEAT" cp --resume --rate 10m a r/file 2>err &
-	sleep 0.7
+	until_true [ -s r/.file.leat-part ]
 	kill -INT $!
 	wait $!
 	[ -s r/.file.leat-part ] || fail 'no part was kept'
