@@ -34,6 +34,9 @@ void out_init(struct out *out)
 	out->live = isatty(STDERR_FILENO) && !dumb;
 }
 
+static void escaped(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+static void say(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
 /* A path of full length has a reason behind it: of what is longer than can be escaped at once, beginning and end are shown. */
 static void escaped(const char *format, va_list args)
 {
