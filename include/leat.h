@@ -267,8 +267,7 @@ void leat_from_range(struct leat_source *source, int fd, uint64_t offset, uint64
 /* length bytes of the caller's, borrowed until leat_close. */
 void leat_from_memory(struct leat_source *source, const void *bytes, uint64_t length);
 void leat_from_callback(struct leat_source *source, const struct leat_source_ops *ops, void *arg);
-/* The parts of a queue, in order; one queue makes one source. Borrows the queue until leat_close. */
-void leat_from_queue(struct leat_source *source, struct leat_queue *queue);
+void leat_from_queue(struct leat_source *source, struct leat_queue *queue);	/* its parts, in order; borrowed until leat_close */
 /* A view: shares the position of the source below, with wrappers of its own. The one below stays put until leat_close. */
 void leat_from_source(struct leat_source *source, struct leat_source *below);
 
@@ -279,17 +278,19 @@ void leat_to_file(struct leat_sink *sink, int fd, uint64_t offset);
 void leat_to_memory(struct leat_sink *sink, void *bytes, uint64_t size);	/* full is -ENOSPC */
 void leat_to_callback(struct leat_sink *sink, const struct leat_sink_ops *ops, void *arg);
 void leat_to_nothing(struct leat_sink *sink);	/* takes everything and drops it */
-/* A view, as leat_from_source. */
-void leat_to_sink(struct leat_sink *sink, struct leat_sink *below);
+void leat_to_sink(struct leat_sink *sink, struct leat_sink *below);	/* a view, as leat_from_source */
 
 /* What the caller knows of a file source; before begin, else LEAT_EWRAPPED is kept. */
 void leat_promise(struct leat_source *source, enum leat_stability stability);
 /* Called once: by leat_close with a NULL report, or, for a part of a queue, when the part is over, with its own report. */
 void leat_on_release(struct leat_source *source, void (*release)(void *arg, const struct leat_report *), void *arg);
-/* Gathers the facts of the descriptor now (fstat, flags), once, so that a cached source or sink can be copied by
- * assignment and begun without asking again. 0, -EINVAL for NULL, or the error that begin would give. */
+/* Gathers the facts of the descriptor (fstat, flags) once, so that a cached source or sink can be copied by assignment and begun
+ * without asking again. 0, -EINVAL for NULL, or the error that begin would give. */
 int leat_look(struct leat_source *source);
 int leat_look_sink(struct leat_sink *sink);
+/* As leat_from_fd, leat_to_fd, for a socket of the same kind and flags as one looked at: nothing is asked of it. Else -EINVAL. */
+void leat_from_alike(struct leat_source *source, int fd, const struct leat_source *looked_at);
+void leat_to_alike(struct leat_sink *sink, int fd, const struct leat_sink *looked_at);
 /* Puts bytes already read back in front, below all wrappers. Copies them. 0, -EINVAL, -ENOMEM, or LEAT_EWRAPPED while busy. */
 int leat_unread(struct leat_source *source, const void *bytes, size_t length);
 /* End of life: release of each wrapper, outermost first, then of the source, which is empty by then: a release may free it,
@@ -392,6 +393,7 @@ struct leat_helper { uint64_t opaque[32]; };
 int leat_helper_init(struct leat_helper *helper, unsigned pipes_max);	/* 0, -errno; pipes_max 0: 64 */
 int leat_helper_fd(const struct leat_helper *helper);	/* the library's own; -1: not prepared */
 struct leat_transfer *leat_helper_next(struct leat_helper *helper);	/* NULL: none */
+unsigned leat_helper_pipes(const struct leat_helper *helper);	/* open now, lent ones and idle ones; 0: not prepared */
 void leat_helper_end(struct leat_helper *helper);	/* joins the thread, closes the pipes; no transfer of it may run */
 
 /* ---- The wrappers we ship (leat_wrappers(3)): x_init prepares *x and returns its wrapper ------------------------------ */

@@ -126,13 +126,16 @@ static void account(struct transfer *t, const struct extent *x, uint64_t bytes, 
 	t->out->position += bytes;
 }
 
-/* What one fill can take at most, so that less means the source has no more now. */
-static uint64_t fill_room(const struct transfer *t, const struct route *route, uint64_t bytes)
+/*
+ * A read of less than there is room for says that the source has no more now. A splice does not: a pipe is full by its slots long
+ * before it is by bytes, when segments are small (hazard 42), and who waits by edges would not be told of what stayed behind.
+ */
+static bool says_drained(const struct transfer *t, const struct route *route, const struct move *move, uint64_t bytes)
 {
-	uint64_t room = route->id == LEAT_ROUTE_SPLICE_PIPE ? t->pipe.size : t->bits & TRANSFER_AUTO ? ROUTE_AUTO_BYTES :
-			t->buffer.size;
+	uint64_t room = t->bits & TRANSFER_AUTO ? ROUTE_AUTO_BYTES : t->buffer.size;
 
-	return bytes < room ? bytes : room;
+	return t->options.level_triggered && kind_waits(t->base->facts.kind) && route->id == LEAT_ROUTE_COPY && move->bytes &&
+	       move->bytes < (bytes < room ? bytes : room);
 }
 
 /* Bytes that are now in a pipe or buffer of ours, not at the sink. */
@@ -164,7 +167,7 @@ static struct move fill(struct transfer *t, const struct extent *x, const struct
 	t->report.route_calls[route->id]++;
 	move = route->fill(t, x->bytes);
 	note_call(t, before_ns);
-	if (t->options.level_triggered && kind_waits(t->base->facts.kind) && move.bytes && move.bytes < fill_room(t, route, x->bytes))
+	if (says_drained(t, route, &move, x->bytes))
 		t->bits |= TRANSFER_DRAINED;
 	return held(move, ret_filled);
 }

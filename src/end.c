@@ -6,6 +6,7 @@
 #include "pipe.h"
 #include "queue.h"
 #include "report.h"
+#include "route/route.h"
 #include "sys.h"
 #include "transfer.h"
 #include "wrapper.h"
@@ -230,7 +231,7 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 		t->report.ended_by = LEAT_ENDED_BY_ERROR;
 	}
 	pipe_close(&t->pipe, t->options.helper);
-	free(t->buffer.bytes);
+	buffer_drop(t);
 	if (t->tail_hole && r < 0)
 		holes_finish(t);
 	queue_set_busy(t->source, false);

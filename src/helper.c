@@ -15,6 +15,8 @@ struct helper {
 	struct pipe *idle;		/* a stack: the pipe used last is the warmest */
 	unsigned idle_count, idle_room;
 	unsigned open, open_max;	/* idle ones and those lent out */
+	unsigned char *buffer;		/* idle; or NULL */
+	uint64_t buffer_size;
 	pid_t owner;			/* 0: not initialised */
 	struct reader reader;
 };
@@ -56,6 +58,13 @@ int leat_helper_fd(const struct leat_helper *helper)
 	return h && h->owner ? h->reader.event_fd : -1;
 }
 
+unsigned leat_helper_pipes(const struct leat_helper *helper)
+{
+	const struct helper *h = (const struct helper *)helper;
+
+	return h ? h->open : 0;
+}
+
 struct leat_transfer *leat_helper_next(struct leat_helper *helper)
 {
 	struct helper *h = inside(helper);
@@ -82,6 +91,7 @@ void leat_helper_end(struct leat_helper *helper)
 		sys_close(h->idle[i].fd[1]);
 	}
 	free(h->idle);
+	free(h->buffer);
 	memset(helper, 0, sizeof *helper);
 }
 
@@ -140,4 +150,23 @@ bool helper_put_pipe(struct leat_helper *helper, const struct pipe *pipe, bool e
 	}
 	h->idle[h->idle_count++] = *pipe;
 	return true;
+}
+
+unsigned char *helper_take_buffer(struct leat_helper *helper, uint64_t size)
+{
+	struct helper *h = inside(helper);
+	unsigned char *bytes = h->buffer_size == size ? h->buffer : NULL;
+
+	if (bytes)
+		h->buffer = NULL;
+	return bytes;
+}
+
+void helper_put_buffer(struct leat_helper *helper, unsigned char *bytes, uint64_t size)
+{
+	struct helper *h = inside(helper);
+
+	free(h->buffer);
+	h->buffer = bytes;
+	h->buffer_size = size;
 }

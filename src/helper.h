@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the transfer asks of its loop's helper: cold file ranges read ahead, and the pool of pipes. */
+/* What the transfer asks of its loop's helper: cold file ranges read ahead, the pool of pipes, a buffer. */
 #ifndef LEAT_HELPER_H
 #define LEAT_HELPER_H
 
@@ -21,5 +21,9 @@ void helper_forget(struct leat_helper *helper, struct transfer *t);
 bool helper_take_pipe(struct leat_helper *helper, struct pipe *pipe);
 bool helper_may_make(struct leat_helper *helper);
 bool helper_put_pipe(struct leat_helper *helper, const struct pipe *pipe, bool empty);
+/* One buffer for all transfers of a loop, as only one works at a time: NULL when it is lent out, or of another size. Put takes
+ * it over. */
+unsigned char *helper_take_buffer(struct leat_helper *helper, uint64_t size);
+void helper_put_buffer(struct leat_helper *helper, unsigned char *bytes, uint64_t size);
 
 #endif

@@ -242,6 +242,34 @@ int leat_look_sink(struct leat_sink *sink)
 	return sink ? sink_look(sink) : -EINVAL;
 }
 
+/* A socket's facts are its kind and flags, which all that one listener accepts have in common. */
+static bool serves_for_others(const struct leat_facts *facts)
+{
+	return facts->known & KNOW_TYPE && kind_is_socket(facts->kind);
+}
+
+void leat_from_alike(struct leat_source *source, int fd, const struct leat_source *looked_at)
+{
+	leat_from_fd(source, fd);
+	if (!source || source->error)
+		return;
+	if (looked_at && looked_at != source && serves_for_others(&looked_at->facts))
+		source->facts = looked_at->facts;
+	else
+		source->error = -EINVAL;
+}
+
+void leat_to_alike(struct leat_sink *sink, int fd, const struct leat_sink *looked_at)
+{
+	leat_to_fd(sink, fd);
+	if (!sink || sink->error)
+		return;
+	if (looked_at && looked_at != sink && serves_for_others(&looked_at->facts))
+		sink->facts = looked_at->facts;
+	else
+		sink->error = -EINVAL;
+}
+
 enum leat_reason source_compare(const struct leat_source *source)
 {
 	struct leat_facts now = { .kind = source->facts.kind };

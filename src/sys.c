@@ -191,6 +191,13 @@ int64_t sys_readable_bytes(int fd)
 	return r < 0 ? r : bytes;
 }
 
+bool sys_may_be_urgent(int fd)
+{
+	int at_mark = 1;
+
+	return ioctl(fd, SIOCATMARK, &at_mark) < 0 || at_mark;
+}
+
 int64_t sys_unsent_bytes(int fd)
 {
 	int bytes = 0;

@@ -10,6 +10,7 @@
 #include "endpoint.h"
 #include "flow.h"
 #include "holes.h"
+#include "pipe.h"
 #include "queue.h"
 #include "report.h"
 #include "route/route.h"
@@ -19,8 +20,9 @@
 #include "wrapper.h"
 
 #include <errno.h>
+#include <limits.h>
 
-/* auto: eight fills in a row below 4 KiB say that splice does not pay. */
+/* auto: eight fills in a row below 4 KiB say that splice does not pay; but not of who was allowed no more, and had it. */
 #define SMALL_FILL_BYTES 4096
 #define SMALL_FILLS 8
 
@@ -63,17 +65,18 @@ static int next_route(struct transfer *t, enum leat_reason reason, int error)
 }
 
 /* Two streams under auto: the choice is made anew before each fill, when nothing is held (hazard 69). */
-static void adapt(struct transfer *t, uint64_t filled)
+static void adapt(struct transfer *t, uint64_t filled, uint64_t allowed)
 {
 	enum leat_route was = t->route->id;
+	bool small = filled < SMALL_FILL_BYTES, all = filled >= allowed;
 	struct leat_event event = { .kind = LEAT_EVENT_ROUTE, .reason = LEAT_OK, .now_ns = t->now_ns, .total_bytes = LEAT_UNKNOWN };
 
 	if (!(t->bits & TRANSFER_AUTO) || !filled)
 		return;
-	if (was == LEAT_ROUTE_COPY && (filled >= ROUTE_AUTO_BYTES || filled == t->buffer.size)) {
+	if (was == LEAT_ROUTE_COPY && (filled >= ROUTE_AUTO_BYTES || filled == t->buffer.size || (all && !small))) {
 		t->small_fills = 0;
 		route_use(t, LEAT_ROUTE_SPLICE_PIPE);
-	} else if (was == LEAT_ROUTE_SPLICE_PIPE && filled >= SMALL_FILL_BYTES) {
+	} else if (was == LEAT_ROUTE_SPLICE_PIPE && (all || !small)) {
 		t->small_fills = 0;
 	} else if (was == LEAT_ROUTE_SPLICE_PIPE && ++t->small_fills >= SMALL_FILLS) {
 		event.reason = LEAT_SMALL;
@@ -231,11 +234,11 @@ static int wake_starved(struct transfer *t)
 
 static int go(struct transfer *t, struct extent *x, uint64_t *bytes)
 {
-	uint64_t filled = 0;
+	uint64_t filled = 0, allowed = x->bytes;
 	struct move move = deliver(t, x, *bytes, &filled);
 
 	*bytes += move.bytes;
-	adapt(t, filled);
+	adapt(t, filled, allowed);
 	return judge(t, &move);
 }
 
@@ -303,6 +306,16 @@ static bool waits_cold(const struct transfer *t)
 	return t->bits & TRANSFER_COLD && t->waiting == LEAT_SIDE_SOURCE;
 }
 
+/* Idle, it keeps nothing that another transfer of the loop could use: thousands may wait for their peers. */
+static void rest(struct transfer *t)
+{
+	if (t->waiting != LEAT_SIDE_SOURCE || !t->options.helper || t->pipe.bytes || t->buffer.len)
+		return;
+	pipe_close(&t->pipe, t->options.helper);
+	if (!t->changers)	/* what they have made stands behind the buffer */
+		buffer_drop(t);
+}
+
 static int waited(struct transfer *t, bool idle)
 {
 	int r = idle ? dead_end(t) : LEAT_WAIT;
@@ -318,6 +331,7 @@ static int waited(struct transfer *t, bool idle)
 	else
 		t->report.other_waits++;
 	try_half_way(t);
+	rest(t);
 	tell(t, LEAT_EVENT_WAIT, t->waiting);
 	return LEAT_WAIT;
 }
@@ -327,12 +341,30 @@ static bool stopped(const struct transfer *t)
 	return t->options.stop && __atomic_load_n(t->options.stop, __ATOMIC_ACQUIRE);	/* a handler's flag, or a thread's */
 }
 
-static int turns(struct transfer *t)
+/* sendfile and splice know no MSG_NOSIGNAL; a user's content wrapper may write to anything. */
+static bool may_raise(const struct transfer *t)
+{
+	if (t->report.content_wrappers || t->out->facts.kind == LEAT_KIND_PIPE)
+		return true;
+	return kind_is_socket(t->out->facts.kind) && t->route->id != LEAT_ROUTE_COPY && t->route->id != LEAT_ROUTE_MEMORY;
+}
+
+/* masked: what sys_mask_pipe gave in this step, or MASK_NOT. The route may change from turn to turn. */
+#define MASK_NOT INT_MIN
+
+static void mask_if_it_may_raise(const struct transfer *t, int *masked)
+{
+	if (*masked == MASK_NOT && may_raise(t))
+		*masked = sys_mask_pipe();
+}
+
+static int turns(struct transfer *t, int *masked)
 {
 	uint64_t bytes = 0, begin_ns = 0, read_ns = t->now_ns;
 	int r = LEAT_AGAIN;
 
 	while (r == LEAT_AGAIN) {
+		mask_if_it_may_raise(t, masked);
 		if (t->now_ns == read_ns)	/* else a call to the sink ended just now */
 			t->now_ns = sys_clock(&t->options);
 		read_ns = t->now_ns;
@@ -350,33 +382,23 @@ static int turns(struct transfer *t)
 	return r == LEAT_WAIT ? waited(t, !bytes) : r;
 }
 
-/* sendfile and splice know no MSG_NOSIGNAL; a user's content wrapper may write to anything. */
-static bool may_raise(const struct transfer *t)
-{
-	if (t->report.content_wrappers || t->out->facts.kind == LEAT_KIND_PIPE)
-		return true;
-	return kind_is_socket(t->out->facts.kind) && t->route->id != LEAT_ROUTE_COPY && t->route->id != LEAT_ROUTE_MEMORY;
-}
-
 int transfer_step(struct transfer *t)
 {
-	bool mask;
-	int masked = 0, r;
+	int masked = MASK_NOT, r;
 
 	if (t->bits & TRANSFER_IN_STEP)
 		return -EBUSY;
 	if (t->result != LEAT_WAIT)
 		return t->result;
 	t->bits = (t->bits | TRANSFER_IN_STEP) & (uint16_t)~(TRANSFER_DRAINED | TRANSFER_SHORT);
-	mask = may_raise(t) || t->part || t->base->facts.kind == LEAT_KIND_QUEUE || t->bits & TRANSFER_AUTO;
-	if (mask)
+	if (t->part || t->base->facts.kind == LEAT_KIND_QUEUE)
 		masked = sys_mask_pipe();
-	r = turns(t);
+	r = turns(t, &masked);
 	/* Neither a cork nor "more follows" outlives the step: 201 ms of silence otherwise (measured). */
 	if (t->bits & (TRANSFER_CORKED | TRANSFER_MORE_SENT) && t->out->facts.kind == LEAT_KIND_TCP && !t->out->facts.corked)
 		sys_set_cork(t->sink_fd, 0);
 	t->bits &= (uint16_t)~(TRANSFER_CORKED | TRANSFER_MORE_SENT | TRANSFER_IN_STEP);
-	if (mask && masked >= 0)
+	if (masked >= 0)
 		sys_unmask_pipe(masked, t->report.error == -EPIPE || t->report.content_wrappers || t->bits & TRANSFER_SHORT);
 	if (r < 0 || r == LEAT_DONE)
 		t->result = r;

@@ -2,6 +2,7 @@
 /* read into a buffer of ours: the bounce, for what needs content or has no kernel route. sink_send writes it on. */
 #include "route.h"
 #include "endpoint.h"
+#include "helper.h"
 #include "pipe.h"
 #include "sys.h"
 
@@ -17,13 +18,26 @@
 
 int buffer_make(struct transfer *t)
 {
+	struct leat_helper *helper = t->options.helper;
+
 	if (t->buffer.bytes)
 		return 0;
-	t->buffer.bytes = aligned_alloc(PAGE, (t->options.buffer_bytes + PAGE - 1) / PAGE * PAGE);
+	t->buffer.bytes = helper ? helper_take_buffer(helper, t->options.buffer_bytes) : NULL;
+	if (!t->buffer.bytes)
+		t->buffer.bytes = aligned_alloc(PAGE, (t->options.buffer_bytes + PAGE - 1) / PAGE * PAGE);
 	if (!t->buffer.bytes)
 		return -ENOMEM;
 	t->buffer.size = (uint32_t)t->options.buffer_bytes;
 	return 0;
+}
+
+void buffer_drop(struct transfer *t)
+{
+	if (t->buffer.bytes && t->options.helper)
+		helper_put_buffer(t->options.helper, t->buffer.bytes, t->buffer.size);
+	else
+		free(t->buffer.bytes);
+	t->buffer = (struct buffer){ 0 };
 }
 
 static int64_t read_callback(struct transfer *t, void *bytes, uint64_t size)

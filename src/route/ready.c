@@ -98,6 +98,11 @@ struct move source_stalled(struct transfer *t, bool ended)
 		return route_verdict(VERDICT_WAIT_SOURCE);
 	if (n < 0)
 		return route_error(t, t->route->id, (int)n, LEAT_SIDE_SOURCE);
+	/* Else they came just now, and whoever waits is told of them. */
+	if (n && !sys_may_be_urgent(t->source_fd)) {
+		t->bits &= (uint16_t)~TRANSFER_STALLED;
+		return route_verdict(VERDICT_WAIT_SOURCE);
+	}
 	if (n)
 		return (struct move){ .verdict = VERDICT_DECLINED, .error = -EIO, .reason = LEAT_URGENT_DATA };
 	return route_verdict(VERDICT_END);

@@ -32,6 +32,8 @@ struct move sink_send(struct transfer *t, const void *data, uint64_t bytes, bool
 struct move pipe_to_buffer(struct transfer *t, uint64_t bytes);
 /* Makes t->buffer, if there is none. 0 or -ENOMEM. */
 int buffer_make(struct transfer *t);
+/* Gives it back to the helper, or frees it. Nothing may be held in it. */
+void buffer_drop(struct transfer *t);
 
 /* Bytes certainly readable from the base now, for a frame that must announce them. */
 uint64_t source_ready(const struct transfer *t);

@@ -73,6 +73,9 @@ static void sources(void)
 	check_source_says(&source, -EINVAL);
 	leat_from_source(&view, &view);
 	check_source_says(&view, -EINVAL);
+	leat_from_alike(NULL, 0, NULL);
+	leat_from_alike(&source, 0, NULL);
+	check_source_says(&source, -EINVAL);
 	leat_from_memory(&source, NULL, 0);	/* nothing of nothing is well */
 	CHECK_EQ(leat_read(&source, &view, 1, NULL), 0);
 	leat_promise(NULL, LEAT_IMMUTABLE);
@@ -107,6 +110,9 @@ static void sinks(void)
 	leat_to_sink(&sink, NULL);
 	check_sink_says(&sink, -EINVAL);
 	leat_to_sink(&sink, &sink);
+	check_sink_says(&sink, -EINVAL);
+	leat_to_alike(NULL, 0, NULL);
+	leat_to_alike(&sink, 0, NULL);
 	check_sink_says(&sink, -EINVAL);
 	leat_to_memory(&sink, NULL, 0);		/* no room is no misuse: it says so with the first byte */
 	leat_from_memory(&source, "x", 1);
@@ -194,6 +200,8 @@ static void helpers_and_words(void)
 	CHECK_EQ(leat_helper_fd(&zero), -1);
 	CHECK(leat_helper_next(NULL) == NULL);
 	CHECK(leat_helper_next(&zero) == NULL);
+	CHECK_EQ(leat_helper_pipes(NULL), 0);
+	CHECK_EQ(leat_helper_pipes(&zero), 0);
 	leat_helper_end(NULL);
 	leat_helper_end(&zero);
 	CHECK(leat_explain(NULL, NULL, 0) == NULL);

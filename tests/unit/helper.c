@@ -27,9 +27,11 @@ static void nothing_and_zeros_are_valid(void)
 	CHECK_EQ(leat_helper_init(NULL, 0), -EINVAL);
 	CHECK_EQ(leat_helper_fd(NULL), -1);
 	CHECK(!leat_helper_next(NULL));
+	CHECK_EQ(leat_helper_pipes(NULL), 0u);
 	leat_helper_end(NULL);
 	CHECK_EQ(leat_helper_fd(&zeros), -1);
 	CHECK(!leat_helper_next(&zeros));
+	CHECK_EQ(leat_helper_pipes(&zeros), 0u);
 	CHECK_LE(helper_read_ahead(&zeros, transfer(0), 0, 0, 1), -1);
 	helper_forget(&zeros, transfer(0));
 	CHECK(!helper_take_pipe(&zeros, &pipe));
@@ -172,8 +174,11 @@ static void a_pool_that_cannot_grow_closes(void)
 	CHECK(helper_may_make(&helper));
 	CHECK(helper_may_make(&helper));
 	CHECK(!helper_may_make(&helper));
+	CHECK_EQ(leat_helper_pipes(&helper), 2u);
 	CHECK(!helper_put_pipe(&helper, &pipe, false));
+	CHECK_EQ(leat_helper_pipes(&helper), 1u);
 	CHECK(helper_put_pipe(&helper, &pipe, true));
+	CHECK_EQ(leat_helper_pipes(&helper), 1u);	/* idle, and open */
 	CHECK(helper_take_pipe(&helper, &other));
 	CHECK_EQ(other.fd[1], 101);
 	CHECK(!helper_put_pipe(&helper, &other, false));
