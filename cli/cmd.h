@@ -19,6 +19,7 @@ struct cmd {
 };
 
 int cp_main(int argc, char **argv);
+int proxy_main(int argc, char **argv);
 int bench_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 

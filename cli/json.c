@@ -7,6 +7,8 @@
 
 static void indent(struct json *json)
 {
+	if (json->flat)
+		return;
 	fputc('\n', json->to);
 	for (int i = 0; i < json->depth; i++)
 		fputc('\t', json->to);

@@ -10,6 +10,7 @@
 struct json {
 	FILE *to;
 	int depth;
+	bool flat;	/* all in one line, as in a log */
 	bool filled;	/* something stands in the innermost bracket */
 };
 

@@ -2,6 +2,7 @@
 #include "output.h"
 
 #include "cmd.h"
+#include "exporter.h"
 #include "out.h"
 
 #include <errno.h>
@@ -119,7 +120,8 @@ int output_write(struct output *output, const struct model *model, int exit_stat
 
 int output_publish(struct output *output, const struct model *model)
 {
-	int error = output->exporter ? exporter_publish(output->exporter, model, &output->options) : 0;
+	struct print_page page = { model, &output->options };
+	int error = output->exporter ? exporter_publish(output->exporter, print_prometheus_page, &page) : 0;
 
 	return written("the page for Prometheus", error);
 }

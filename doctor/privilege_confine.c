@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "privilege.h"
+#include "confine.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,14 +14,6 @@
 
 #define NOBODY 65534
 #define MEMORY_BYTES (2ull << 30)	/* more than there is; the largest programs' files are mapped whole, privately */
-
-#if defined __x86_64__
-#define OUR_ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined __aarch64__
-#define OUR_ARCHITECTURE AUDIT_ARCH_AARCH64
-#else
-#error "x86-64 and arm64 only"
-#endif
 
 int privilege_drop_all(void)
 {
@@ -48,26 +37,6 @@ static const int calls[] = {
 	__NR_sendmsg, __NR_recvmsg, __NR_clock_gettime, __NR_getrandom, __NR_futex, __NR_getpid, __NR_gettid,
 	__NR_exit, __NR_exit_group,
 };
-#define CALLS (sizeof calls / sizeof *calls)
-
-static int filter_calls(void)
-{
-	struct sock_filter filter[2 * CALLS + 6];
-	struct sock_fprog program = { .filter = filter };
-	unsigned short n = 0;
-
-	filter[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-	filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCHITECTURE, 1, 0);
-	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	filter[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < CALLS; i++) {
-		filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i], 0, 1);
-		filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	}
-	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-	program.len = n;
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) ? -errno : 0;
-}
 
 /* Of private memory that can be written to: files that libelf maps count, too. A sanitizer's shadow is there already. */
 static int bound_memory(void)
@@ -93,5 +62,5 @@ int privilege_confine(void)
 
 	for (size_t i = 0; i < sizeof none / sizeof *none && !error; i++)
 		error = setrlimit(none[i], &zero) ? -errno : 0;
-	return error ? error : filter_calls();
+	return error ? error : confine_calls(calls, sizeof calls / sizeof *calls);
 }

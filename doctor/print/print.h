@@ -31,20 +31,12 @@ int print_prometheus(FILE *to, const struct model *model, const struct print_opt
  * made of all calls then too. */
 bool print_coverage_complete(const struct model *model);
 
-/*
- * The exporter: HTTP/1.1 on [ADDR]:PORT, for GET and HEAD of /metrics, /health and /. It runs in the doctor's own thread,
- * between two looks at the feed; a client that is slow, silent or mad costs a bounded time and memory, and no other client.
- */
-struct exporter;
+/* The same, as what an exporter publishes: page is a struct print_page. */
+struct print_page {
+	const struct model *model;
+	const struct print_options *options;
+};
 
-/* address: ":9791", "127.0.0.1:9791", "[::1]:9791"; without a host 127.0.0.1. Port 0: any. 0; -EINVAL for what is no such
- * address; else -errno of socket, bind or listen (-EADDRINUSE, -EACCES). */
-int exporter_open(struct exporter **ret_exporter, const char *address);
-unsigned exporter_port(const struct exporter *exporter);
-/* From now on this is what is scraped. 0, or -errno and the one before stays. */
-int exporter_publish(struct exporter *exporter, const struct model *model, const struct print_options *options);
-/* Serves for so long, or until *stop (may be NULL). A signal ends it early. 0, or -errno when waiting itself failed. */
-int exporter_serve(struct exporter *exporter, int timeout_ms, const volatile sig_atomic_t *stop);
-void exporter_close(struct exporter *exporter);	/* NULL is fine */
+int print_prometheus_page(FILE *to, void *page);
 
 #endif

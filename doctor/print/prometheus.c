@@ -198,3 +198,10 @@ int print_prometheus(FILE *to, const struct model *model, const struct print_opt
 		error = by_culprit(to, model);
 	return error ? error : words_end(to);
 }
+
+int print_prometheus_page(FILE *to, void *page)
+{
+	const struct print_page *of = page;
+
+	return print_prometheus(to, of->model, of->options);
+}

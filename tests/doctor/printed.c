@@ -3,6 +3,7 @@
  * printed FORMAT MODEL [width N] [color] [utf8] [exit N] [root DIR]: a model made by hand, as a printer writes it to stdout.
  * printed serve MODEL ADDRESS SECONDS: the exporter; its port on stdout. For print.py, exporter.py and prometheus.sh.
  */
+#include "../../cli/exporter.h"
 #include "../../doctor/print/print.h"
 #include "../../doctor/verdict.h"
 
@@ -294,7 +295,7 @@ static int serve(const struct model *model, const char *address, int seconds)
 
 	if (error)
 		return fail("open", error);
-	error = exporter_publish(exporter, model, &options);
+	error = exporter_publish(exporter, print_prometheus_page, &(struct print_page){ model, &options });
 	printf("%u\n", exporter_port(exporter));
 	fflush(stdout);
 	if (!error)

@@ -3,8 +3,8 @@
  * The exporter's sockets. All of them are non-blocking and in one poll. A client has one request, EXPORTER_REQUEST bytes for
  * it, and CLIENT_NS for everything; when all places are taken the oldest client goes, so a new one is always let in.
  */
+#include "exporter.h"
 #include "http.h"
-#include "print.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -44,6 +44,9 @@ struct exporter {
 	int fd;
 	unsigned port;
 	uint64_t listen_again_ns;
+	const char *unready;
+	int (*make)(FILE *to, void *arg);	/* at each scrape; or NULL */
+	void *arg;
 	struct page *page;
 	struct client clients[CLIENTS];
 };
@@ -66,11 +69,11 @@ static void page_drop(struct page *page)
 	free(page);
 }
 
-int exporter_publish(struct exporter *exporter, const struct model *model, const struct print_options *options)
+int exporter_publish(struct exporter *exporter, int (*make)(FILE *to, void *arg), void *arg)
 {
 	struct page *page = calloc(1, sizeof *page);
 	FILE *to = page ? open_memstream(&page->text, &page->length) : NULL;
-	int error = to ? print_prometheus(to, model, options) : -ENOMEM;
+	int error = to ? make(to, arg) : -ENOMEM;
 
 	if (to && fclose(to) && !error)
 		error = -ENOMEM;
@@ -84,6 +87,17 @@ int exporter_publish(struct exporter *exporter, const struct model *model, const
 	page_drop(exporter->page);
 	exporter->page = page;
 	return 0;
+}
+
+void exporter_publish_at_scrape(struct exporter *exporter, int (*make)(FILE *to, void *arg), void *arg)
+{
+	exporter->make = make;
+	exporter->arg = arg;
+}
+
+void exporter_unready(struct exporter *exporter, const char *why)
+{
+	exporter->unready = why;
 }
 
 /* ---- clients ---- */
@@ -120,9 +134,16 @@ static void client_begin(struct exporter *exporter, int fd, uint64_t now)
 
 static void client_answer(struct exporter *exporter, struct client *client)
 {
-	struct page *page = exporter->page;
-	enum http_what what = http_answer(client->request, client->got, page != NULL, page ? page->length : 0, &client->answer);
+	struct http_state state;
+	struct page *page;
+	enum http_what what;
 
+	if (exporter->make)
+		exporter_publish(exporter, exporter->make, exporter->arg);	/* without memory the page before is not worse */
+	page = exporter->page;
+	state = (struct http_state){ exporter->unready ? exporter->unready : page ? NULL : "nothing was measured yet\n", page,
+				     page ? page->length : 0 };
+	what = http_answer(client->request, client->got, &state, &client->answer);
 	if (what == HTTP_MORE)
 		return;
 	if (what == HTTP_PAGE && page) {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INDEX "<!doctype html><title>leat doctor</title><p><a href=\"/metrics\">metrics</a> <a href=\"/health\">health</a></p>\n"
+#define INDEX "<!doctype html><title>leat</title><p><a href=\"/metrics\">metrics</a> <a href=\"/health\">health</a></p>\n"
 
 struct request { const char *method, *target; size_t method_length, target_length; };
 
@@ -57,34 +57,33 @@ static enum http_what answer(struct http_answer *ret, const char *status, const 
 
 #define TEXT "text/plain; charset=utf-8"
 
-static enum http_what page(struct http_answer *ret, bool ready, size_t page_bytes)
+static enum http_what page(struct http_answer *ret, const struct http_state *state)
 {
-	if (!ready)
+	if (!state->page)
 		return answer(ret, "503 Service Unavailable", TEXT, "nothing was measured yet\n");
 	ret->body = NULL;
-	ret->body_length = page_bytes;
+	ret->body_length = state->page_bytes;
 	ret->head_length = (size_t)snprintf(ret->head, sizeof ret->head, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; "
 					    "charset=utf-8\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-					    "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n", page_bytes);
+					    "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n", state->page_bytes);
 	return HTTP_PAGE;
 }
 
-static enum http_what answer_target(const struct request *request, bool ready, size_t page_bytes, struct http_answer *ret)
+static enum http_what answer_target(const struct request *request, const struct http_state *state, struct http_answer *ret)
 {
 	const char *query = memchr(request->target, '?', request->target_length);
 	size_t length = query ? (size_t)(query - request->target) : request->target_length;
 
 	if (is(request->target, length, "/metrics"))
-		return page(ret, ready, page_bytes);
+		return page(ret, state);
 	if (is(request->target, length, "/health"))
-		return ready ? answer(ret, "200 OK", TEXT, "ok\n") :
-			       answer(ret, "503 Service Unavailable", TEXT, "nothing was measured yet\n");
+		return state->unready ? answer(ret, "503 Service Unavailable", TEXT, state->unready) : answer(ret, "200 OK", TEXT, "ok\n");
 	if (is(request->target, length, "/"))
 		return answer(ret, "200 OK", "text/html; charset=utf-8", INDEX);
 	return answer(ret, "404 Not Found", TEXT, "there is /metrics and /health\n");
 }
 
-enum http_what http_answer(const char *request, size_t length, bool ready, size_t page_bytes, struct http_answer *ret_answer)
+enum http_what http_answer(const char *request, size_t length, const struct http_state *state, struct http_answer *ret_answer)
 {
 	const char *line_end = memchr(request, '\n', length);
 	struct request parsed;
@@ -103,7 +102,7 @@ enum http_what http_answer(const char *request, size_t length, bool ready, size_
 	head = is(parsed.method, parsed.method_length, "HEAD");
 	if (!head && !is(parsed.method, parsed.method_length, "GET"))
 		return answer(ret_answer, "405 Method Not Allowed\r\nAllow: GET, HEAD", TEXT, "only GET and HEAD\n");
-	what = answer_target(&parsed, ready, page_bytes, ret_answer);
+	what = answer_target(&parsed, state, ret_answer);
 	if (head)
 		ret_answer->body_length = 0;
 	return what;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One request, one answer: as much of HTTP/1.1 as a scraper needs, and a clear no to all else. Pure: no sockets. */
-#ifndef DOCTOR_PRINT_HTTP_H
-#define DOCTOR_PRINT_HTTP_H
+#ifndef CLI_HTTP_H
+#define CLI_HTTP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,7 +16,13 @@ struct http_answer {
 
 enum http_what { HTTP_MORE /* not all of the head has come */, HTTP_PAGE, HTTP_BODY };
 
-/* ready: there is a page, of so many bytes. */
-enum http_what http_answer(const char *request, size_t length, bool ready, size_t page_bytes, struct http_answer *ret_answer);
+/* What there is to say. */
+struct http_state {
+	const char *unready;	/* why /health says no; NULL: it says ok */
+	bool page;		/* there is one, of so many bytes */
+	size_t page_bytes;
+};
+
+enum http_what http_answer(const char *request, size_t length, const struct http_state *state, struct http_answer *ret_answer);
 
 #endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "generation.h"
+#include "../cmd.h"
+#include "../out.h"
+#include "log.h"
+#include "address.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* A name that has no address now may have one later: the keeper goes on asking. */
+static int fill_upstream(const struct board *board, struct board_upstream *up, const char *word)
+{
+	struct addr addr;
+	int count;
+
+	if (!word || address_parse(word, 0, &addr) < 0)
+		return -EINVAL;
+	snprintf(up->name, sizeof up->name, "%s", word);
+	for (const struct board_upstream *other = board->upstreams; other < up; other++) {
+		if (strcmp(other->name, up->name) == 0 && strcmp(other->sni, up->sni) == 0) {
+			out_error("the upstream %s is there twice", word);
+			return -EINVAL;
+		}
+	}
+	count = address_resolve(&addr, 0, up->addresses, BOARD_ADDRESSES);
+	if (count <= 0)
+		out_error("%s: it has no address yet: %s", word, address_why(count));
+	up->count = count > 0 ? (uint32_t)count : 0;
+	return 0;
+}
+
+static int make_board(struct generation *generation, struct board_counts *counts)
+{
+	const struct settings *settings = &generation->settings;
+	unsigned count = settings->upstream.count + settings->sni.count;
+	struct board *board;
+
+	if (count > BOARD_UPSTREAMS) {
+		out_error("there are %u upstreams, and may be %d", count, BOARD_UPSTREAMS);
+		return -EINVAL;
+	}
+	board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (board == MAP_FAILED) {
+		out_error("no memory to share");
+		return -ENOMEM;
+	}
+	generation->board = board;
+	board->counts = counts;
+	board->count = count;
+	for (unsigned i = 0; i < count; i++) {
+		const char *name = i < settings->upstream.count ? "" : settings->sni.items[i - settings->upstream.count];
+		struct board_upstream *up = &board->upstreams[i];
+		int r;
+
+		snprintf(up->sni, sizeof up->sni, "%.*s", (int)strcspn(name, "="), name);
+		r = fill_upstream(board, up, address_upstream(settings, i));
+
+		if (r < 0)
+			return r;
+	}
+	for (int i = 0; i < 2 && settings->total_rate; i++)
+		leat_bucket_init(&board->rates[i], settings->total_rate, settings->total_rate / 10 + 1);
+	return 0;
+}
+
+static int find_user(struct generation *generation)
+{
+	const char *name = generation->settings.user;
+	const struct passwd *user = name ? getpwnam(name) : NULL;
+
+	generation->uid = (uid_t)-1;
+	if (!name)
+		return 0;
+	if (!user) {
+		out_error("--user %s: there is no such user", name);
+		return -EINVAL;
+	}
+	if (geteuid() != 0 && geteuid() != user->pw_uid) {
+		out_error("--user %s: only root can become somebody else", name);
+		return -EPERM;
+	}
+	generation->uid = user->pw_uid;
+	generation->gid = user->pw_gid;
+	return 0;
+}
+
+static int open_exporter(struct generation *generation, struct generation *before)
+{
+	const char *address = generation->settings.metrics;
+	int r;
+
+	if (!address)
+		return 0;
+	if (before && before->exporter && strcmp(before->settings.metrics, address) == 0) {
+		generation->exporter = before->exporter;
+		return 0;
+	}
+	r = exporter_open(&generation->exporter, address);
+	if (r == -EINVAL)
+		out_error("--metrics takes [ADDRESS]:PORT, not `%s`", address);
+	else if (r < 0)
+		out_error("--metrics %s: cannot listen: %s", address, strerror(-r));
+	return r;
+}
+
+static int open_all(struct generation *generation, struct generation *before, struct board_counts *counts)
+{
+	int r = find_user(generation);
+
+	if (!r)
+		r = make_board(generation, counts);
+	if (!r && generation->settings.log) {
+		generation->log = log_open(generation->settings.log);
+		r = generation->log < 0 ? generation->log : 0;
+	}
+	if (!r)
+		r = open_exporter(generation, before);
+	/* The last, as it marks what is kept. */
+	return r ? r : listen_open(&generation->listeners, before ? &before->listeners : NULL, &generation->settings);
+}
+
+int generation_open(struct generation **ret_generation, struct generation *before, struct settings *settings, struct board_counts *counts)
+{
+	struct generation *generation = calloc(1, sizeof *generation);
+	int r;
+
+	if (!generation) {
+		out_error("no memory");
+		return -ENOMEM;
+	}
+	generation->settings = *settings;
+	generation->log = -1;
+	r = open_all(generation, before, counts);
+	if (before && generation->exporter == before->exporter) {
+		if (r < 0)
+			generation->exporter = NULL;
+		else
+			before->exporter = NULL;
+	}
+	if (r < 0)
+		generation_close(generation);
+	else
+		*ret_generation = generation;
+	return r;
+}
+
+void generation_close(struct generation *generation)
+{
+	listen_close(&generation->listeners);
+	exporter_close(generation->exporter);
+	if (generation->log >= 0)
+		close(generation->log);
+	if (generation->board)
+		munmap(generation->board, sizeof *generation->board);
+	settings_free(&generation->settings);
+	free(generation);
+}
+
+void generation_settle(struct generation *generation)
+{
+	if (generation->uid == (uid_t)-1 || generation->uid == geteuid())
+		return;
+	if (initgroups(generation->settings.user, generation->gid) || setresgid(generation->gid, generation->gid, generation->gid) ||
+	    setresuid(generation->uid, generation->uid, generation->uid)) {
+		out_error("cannot become %s: %s", generation->settings.user, strerror(errno));
+		_exit(EXIT_FAILED);
+	}
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "listen.h"
+#include "../out.h"
+#include "notify.h"
+#include "address.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME_ADDRESSES 16	/* of one name */
+
+/* ---- One socket ------------------------------------------------------------------------------------------------------------ */
+
+/* A socket's file that nobody listens at any more would be in the way for ever. */
+static int remove_stale(const struct board_address *at)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), gone;
+	struct stat st;
+
+	if (fd < 0)
+		return 0;
+	gone = connect(fd, &at->any, at->length) < 0 && errno == ECONNREFUSED;
+	close(fd);
+	return gone && lstat(at->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && unlink(at->un.sun_path) == 0;
+}
+
+static int bind_at(int fd, const struct board_address *at)
+{
+	if (bind(fd, &at->any, at->length) == 0)
+		return 0;
+	if (errno != EADDRINUSE || at->any.sa_family != AF_UNIX || !remove_stale(at))
+		return -errno;
+	return bind(fd, &at->any, at->length) < 0 ? -errno : 0;
+}
+
+static int listen_at(const struct board_address *at, const struct settings *settings, struct listener *listener)
+{
+	int one = 1, zero = 0, r;
+	struct stat st;
+
+	listener->fd = socket(at->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (listener->fd < 0)
+		return -errno;
+	if (at->any.sa_family != AF_UNIX)
+		setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (at->any.sa_family == AF_INET6)	/* [::] is both families' where it can be */
+		setsockopt(listener->fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+	r = bind_at(listener->fd, at);
+	if (r < 0) {
+		close(listener->fd);
+		return r;
+	}
+	if (at->any.sa_family == AF_UNIX && stat(at->un.sun_path, &st) == 0) {
+		listener->device = st.st_dev;
+		listener->inode = st.st_ino;
+	}
+	return listen(listener->fd, (int)settings->backlog) < 0 ? -errno : 0;
+}
+
+static void close_one(struct listener *listener, int with_file)
+{
+	struct sockaddr_un at;
+	socklen_t size = sizeof at;
+	struct stat st;
+
+	if (with_file && listener->inode && getsockname(listener->fd, (struct sockaddr *)&at, &size) == 0 &&
+	    stat(at.sun_path, &st) == 0 && st.st_dev == listener->device && st.st_ino == listener->inode)
+		unlink(at.sun_path);
+	close(listener->fd);
+	free(listener->word);
+}
+
+/* ---- All that are asked for ------------------------------------------------------------------------------------------------ */
+
+static struct listener *add(struct listeners *listeners, const char *word)
+{
+	struct listener *listener = &listeners->at[listeners->count];
+
+	if (listeners->count == LISTEN_MOST) {
+		out_error("%s: there are more than %d listeners", word, LISTEN_MOST);
+		return NULL;
+	}
+	*listener = (struct listener){ .word = strdup(word), .fd = -1 };
+	return listener->word ? listener : NULL;
+}
+
+/* What the set before has for this word; how many. */
+static int take_kept(struct listeners *listeners, struct listeners *before, const char *word)
+{
+	int found = 0;
+
+	for (unsigned i = 0; before && i < before->count; i++) {
+		struct listener *listener;
+
+		if (strcmp(before->at[i].word, word) != 0)
+			continue;
+		listener = add(listeners, word);
+		if (!listener)
+			return -ENOMEM;
+		free(listener->word);
+		*listener = before->at[i];
+		listener->word = strdup(word);
+		listener->kept = before->at[i].kept = 1;
+		listeners->count++;
+		found++;
+	}
+	return found;
+}
+
+/* A descriptor that was handed to us. */
+static int take_descriptor(struct listeners *listeners, const char *word, int fd)
+{
+	struct listener *listener = add(listeners, word);
+	int listens = 0;
+	socklen_t size = sizeof listens;
+
+	if (!listener)
+		return -ENOMEM;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens) {
+		out_error("%s: descriptor %d is no listening socket", word, fd);
+		free(listener->word);
+		return -EINVAL;
+	}
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	listener->fd = fd;
+	listeners->count++;
+	return 0;
+}
+
+static int take_passed(struct listeners *listeners, const char *word)
+{
+	unsigned count = notify_passed();
+
+	if (!count)
+		out_error("%s: no sockets were passed; this is for a service that a .socket unit starts", word);
+	for (unsigned i = 0; i < count; i++) {
+		int r = take_descriptor(listeners, word, NOTIFY_FIRST + (int)i);
+
+		if (r < 0)
+			return r;
+	}
+	return count ? 0 : -ENOENT;
+}
+
+/* Without a host it is every address: one socket of both families, or of IPv4 where there is no other. */
+static int open_addresses(struct listeners *listeners, const struct addr *addr, const char *word, const struct settings *settings)
+{
+	struct board_address at[NAME_ADDRESSES];
+	int count = address_resolve(addr, 1, at, NAME_ADDRESSES), any = addr->kind == ADDR_TCP_LISTEN && !*addr->host, r = 0;
+
+	if (count <= 0) {
+		out_error("%s: it has no address: %s", word, address_why(count));
+		return -EADDRNOTAVAIL;
+	}
+	for (int i = 0; i < count; i++) {
+		struct listener *listener = add(listeners, word);
+
+		if (!listener)
+			return -ENOMEM;
+		r = listen_at(&at[any ? count - 1 - i : i], settings, listener);
+		if (r == 0)
+			listeners->count++;
+		else
+			free(listener->word);
+		if (any ? r == 0 : r < 0)
+			break;
+	}
+	if (r < 0)
+		out_error("%s: cannot listen: %s", word, strerror(-r));
+	return r;
+}
+
+static int open_word(struct listeners *listeners, struct listeners *before, const char *word, const struct settings *settings)
+{
+	struct addr addr;
+	int r = take_kept(listeners, before, word);
+
+	if (r)
+		return r < 0 ? r : 0;
+	if (strcmp(word, "systemd") == 0)
+		return take_passed(listeners, word);
+	r = address_parse(word, 1, &addr);
+	if (r < 0)
+		return r;
+	return addr.kind == ADDR_FD ? take_descriptor(listeners, word, addr.fd) : open_addresses(listeners, &addr, word, settings);
+}
+
+int listen_open(struct listeners *listeners, struct listeners *before, const struct settings *settings)
+{
+	int r = 0;
+
+	listeners->count = 0;
+	for (unsigned i = 0; before && i < before->count; i++)
+		before->at[i].kept = 0;
+	for (unsigned i = 0; i < settings->listen.count && r >= 0; i++)
+		r = open_word(listeners, before, settings->listen.items[i], settings);
+	if (r < 0) {
+		listen_close(listeners);
+		for (unsigned i = 0; before && i < before->count; i++)
+			before->at[i].kept = 0;
+		return r;
+	}
+	for (unsigned i = 0; i < listeners->count; i++)
+		listeners->at[i].kept = 0;
+	return 0;
+}
+
+void listen_close(struct listeners *listeners)
+{
+	for (unsigned i = 0; i < listeners->count; i++) {
+		if (listeners->at[i].kept)
+			free(listeners->at[i].word);
+		else
+			close_one(&listeners->at[i], 1);
+	}
+	listeners->count = 0;
+}
+
+void listen_drop(struct listeners *listeners)
+{
+	for (unsigned i = 0; i < listeners->count; i++)
+		close_one(&listeners->at[i], 0);
+	listeners->count = 0;
+}
+
+char *listen_text(const struct listeners *listeners)
+{
+	size_t size = 0;
+	char *text = NULL;
+	FILE *to = open_memstream(&text, &size);
+
+	for (unsigned i = 0; to && i < listeners->count; i++) {
+		struct board_address at = { .length = sizeof at - offsetof(struct board_address, any) };
+		char one[BOARD_TEXT];
+
+		getsockname(listeners->at[i].fd, &at.any, &at.length);
+		fprintf(to, "%s%s", i ? ", " : "", board_text(&at, one));
+	}
+	return to && fclose(to) == 0 ? text : NULL;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything happens between two waits for a signal. A reload opens what is new, forks the next generation, and only then tells the
+ * one before to drain; what cannot be opened leaves all as it is.
+ */
+#include "master.h"
+#include "../cmd.h"
+#include "../out.h"
+#include "generation.h"
+#include "keeper.h"
+#include "notify.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PROCESSES_MOST 1024		/* those that drain with them */
+#define AGAIN_NS LEAT_SECOND		/* who dies at once is not started more often */
+
+enum role { WORKER, KEEPER };
+
+struct process {
+	pid_t pid;			/* 0: to be started */
+	enum role role;
+	int draining;			/* of a generation before: nobody follows it */
+	uint64_t begun_ns;
+};
+
+struct master {
+	int argc;
+	char **argv;
+	struct generation *generation;
+	struct board_counts *counts;
+	struct process processes[PROCESSES_MOST];
+	unsigned count;
+	int stopping;			/* signals to stop that came */
+	int status;
+};
+
+/* ---- Processes ------------------------------------------------------------------------------------------------------------- */
+
+static void child(struct generation *generation, enum role role, pid_t parent)
+{
+	int status = EXIT_OK;
+
+	generation_settle(generation);
+	/* Behind that: becoming somebody else forgets it. */
+	prctl(PR_SET_PDEATHSIG, role == WORKER ? WORKER_DRAIN : SIGKILL);
+	if (getppid() == parent)
+		status = role == WORKER ? worker_run(generation) : keeper_run(generation);
+	fflush(NULL);
+	_exit(status);
+}
+
+/* A fork that fails is tried again, as is a process that dies. */
+static void start(struct master *master, struct process *process)
+{
+	pid_t parent = getpid();
+
+	process->begun_ns = leat_now_ns();
+	fflush(NULL);
+	process->pid = fork();
+	if (process->pid == 0)
+		child(master->generation, process->role, parent);
+	if (process->pid < 0) {
+		out_error("a process cannot be started: %s", strerror(errno));
+		process->pid = 0;
+	}
+}
+
+static void add(struct master *master, enum role role)
+{
+	if (master->count == PROCESSES_MOST) {
+		out_error("there are %d processes, most of which drain: one less is started", PROCESSES_MOST);
+		return;
+	}
+	master->processes[master->count] = (struct process){ .role = role };
+	start(master, &master->processes[master->count++]);
+}
+
+static void start_all(struct master *master)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t workers = master->generation->settings.workers;
+
+	if (!workers)
+		workers = cpus < 1 ? 1 : (uint64_t)cpus;
+	for (uint64_t i = 0; i < workers; i++)
+		add(master, WORKER);
+	if (keeper_needed(master->generation))
+		add(master, KEEPER);
+}
+
+static void tell(const struct process *process, int signal)
+{
+	if (process->pid > 0)
+		kill(process->pid, signal);
+}
+
+/* Who cannot even begin, the first time, would not begin the next time either. */
+static void ended(struct master *master, struct process *process, int status)
+{
+	const char *who = process->role == WORKER ? "worker" : "keeper";
+
+	process->pid = 0;
+	if (WIFSIGNALED(status))
+		out_error("a %s was ended by signal %d (%s)", who, WTERMSIG(status), strsignal(WTERMSIG(status)));
+	if (process->draining || master->stopping || !WIFEXITED(status))
+		return;
+	if (WEXITSTATUS(status) == EXIT_USAGE && leat_now_ns() - process->begun_ns < AGAIN_NS) {
+		master->stopping = 1;
+		master->status = EXIT_USAGE;
+	} else {
+		out_error("a %s has ended by itself with %d", who, WEXITSTATUS(status));
+	}
+}
+
+static void reap(struct master *master)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (unsigned i = 0; i < master->count; i++)
+			if (master->processes[i].pid == pid)
+				ended(master, &master->processes[i], status);
+	for (unsigned i = 0; i < master->count; i++)
+		if (!master->processes[i].pid && (master->processes[i].draining || master->stopping))
+			master->processes[i--] = master->processes[--master->count];
+}
+
+/* Starts who is missing. When to look again, or LEAT_NEVER. */
+static uint64_t mend(struct master *master)
+{
+	uint64_t now_ns = leat_now_ns(), again_ns = LEAT_NEVER;
+
+	for (unsigned i = 0; i < master->count && !master->stopping; i++) {
+		struct process *process = &master->processes[i];
+
+		if (process->pid || process->draining)
+			continue;
+		if (process->begun_ns + AGAIN_NS <= now_ns)
+			start(master, process);
+		else if (process->begun_ns + AGAIN_NS < again_ns)
+			again_ns = process->begun_ns + AGAIN_NS;
+	}
+	return again_ns;
+}
+
+/* ---- What signals ask for -------------------------------------------------------------------------------------------------- */
+
+/* The first so many. */
+static void drain_processes(struct master *master, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct process *process = &master->processes[i];
+
+		if (!process->draining)
+			tell(process, process->role == WORKER ? WORKER_DRAIN : KEEPER_END);
+		process->draining = 1;
+	}
+}
+
+static void say_ready(const struct master *master)
+{
+	char *where = listen_text(&master->generation->listeners);
+
+	out_error("listening at %s", where ? where : "?");
+	notify("READY=1\nSTATUS=listening at %s", where ? where : "?");
+	free(where);
+}
+
+static void reload(struct master *master)
+{
+	struct generation *before = master->generation;
+	unsigned count = master->count;
+	struct settings settings;
+
+	notify_reloading();
+	if (settings_parse(&settings, master->argc, master->argv) == OPT_GO_ON &&
+	    generation_open(&master->generation, before, &settings, master->counts) == 0) {
+		/* A socket that left the configuration is open in the workers of before alone, which take who stands in its queue. */
+		generation_close(before);
+		start_all(master);
+		drain_processes(master, count);
+	} else {
+		out_error("the configuration was not taken; the one before stays");
+	}
+	say_ready(master);
+}
+
+/* The second time, who is still there is not waited for. */
+static void stop(struct master *master)
+{
+	master->stopping++;
+	notify("STOPPING=1\nSTATUS=%s", master->stopping == 1 ? "draining" : "ending");
+	for (unsigned i = 0; i < master->count; i++) {
+		struct process *process = &master->processes[i];
+
+		if (process->role == WORKER)
+			tell(process, master->stopping == 1 ? WORKER_DRAIN : WORKER_END);
+		else
+			tell(process, master->stopping == 1 ? KEEPER_DRAIN : KEEPER_END);
+	}
+	listen_close(&master->generation->listeners);
+}
+
+/* Only keepers are left: they have nobody to keep. */
+static void end_keepers(struct master *master)
+{
+	for (unsigned i = 0; i < master->count; i++)
+		if (master->processes[i].role == WORKER)
+			return;
+	for (unsigned i = 0; i < master->count; i++)
+		tell(&master->processes[i], KEEPER_END);
+}
+
+static void take_signal(struct master *master, int signal)
+{
+	if (signal == SIGHUP && !master->stopping)
+		reload(master);
+	else if (signal == SIGTERM || signal == SIGINT)
+		stop(master);
+}
+
+static int loop(struct master *master, const sigset_t *set)
+{
+	int told = 0;
+
+	while (!master->stopping || master->count) {
+		uint64_t again_ns = mend(master), now_ns = leat_now_ns(), wait_ns = again_ns > now_ns ? again_ns - now_ns : 0;
+		const struct timespec wait = { (time_t)(wait_ns / LEAT_SECOND), (long)(wait_ns % LEAT_SECOND) };
+		int signal = sigtimedwait(set, NULL, again_ns == LEAT_NEVER ? NULL : &wait);
+
+		if (signal > 0)
+			take_signal(master, signal);
+		reap(master);
+		if (master->stopping && !told++ && master->status)
+			stop(master);		/* one of them could not begin */
+		if (master->stopping)
+			end_keepers(master);
+	}
+	return master->status;
+}
+
+int master_run(struct settings *settings, int argc, char **argv)
+{
+	struct master *master = calloc(1, sizeof *master);
+	sigset_t set;
+	int status;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (master)
+		master->counts = mmap(NULL, sizeof *master->counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!master || master->counts == MAP_FAILED) {
+		out_error("no memory");
+		free(master);
+		return EXIT_FAILED;
+	}
+	master->argc = argc;
+	master->argv = argv;
+	if (generation_open(&master->generation, NULL, settings, master->counts) < 0) {
+		free(master);
+		return EXIT_USAGE;
+	}
+	start_all(master);
+	say_ready(master);
+	status = loop(master, &set);
+	generation_close(master->generation);
+	free(master);
+	return status;
+}
