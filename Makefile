@@ -23,7 +23,7 @@ help:
 	@echo 'make gates      what ci/gates/ checks besides the tests'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
 	@echo 'make asan       the tests under address and undefined sanitizers; also: make tsan, make valgrind'
-	@echo 'make soak       the property test with fresh seeds for SOAK=600 seconds; libFuzzer on each parser for 30'
+	@echo 'make soak       the property test with fresh seeds for SOAK=600 seconds, libFuzzer on each parser for 30, leat proxy for 60'
 	@echo 'make vm         kernel facts and tests on other kernels, under qemu'
 	@echo 'make clean      remove $(BUILD)/'
 
@@ -91,6 +91,7 @@ asan tsan valgrind:
 soak: all
 	@FUZZ_SECONDS=30 tests/fuzz/fuzz.sh
 	@$(BUILD)/tests/route-property --soak $(SOAK)
+	@LEAT_BUILD=$(abspath $(BUILD)) LEAT=$(abspath $(BUILD))/cli/leat tests/run.sh $(CURDIR)/tests/proxy/soak.py 60
 
 vm: all
 	@tests/vm/run.sh $(BUILD)

@@ -18,7 +18,9 @@ tests='g++=g++ python3=python3 procps=pgrep clang=clang libclang-rt-14-dev=/usr/
 tests="$tests golang-go=go"
 # what belongs to files besides bytes, for tests/cp
 tests="$tests acl=setfacl attr=setfattr"
-ward='rustc=rustc nodejs=node default-jdk-headless=javac openssl=openssl socat=socat'
+# whom leat proxy is tried between, and a slow link
+tests="$tests openssl=openssl socat=socat haproxy=haproxy curl=curl iperf3=iperf3 iproute2=ip"
+ward='rustc=rustc nodejs=node default-jdk-headless=javac'
 gates='git=git clang-format=clang-format clang-tidy=clang-tidy mandoc=mandoc'
 gates="$gates universal-ctags=ctags-universal shellcheck=shellcheck abigail-tools=abidiff valgrind=valgrind"
 gates="$gates xfsprogs=/usr/sbin/mkfs.xfs btrfs-progs=/usr/sbin/mkfs.btrfs"

@@ -1,0 +1,221 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: MIT
+"""soak [SECONDS]: connections of random sizes, halves that end in any order, resets in the midst, splices that are cut short and
+calls that are interrupted (short.c), by each route, TCP and Unix. Every byte is compared at its end, and hashed where all
+came; afterwards no connection, descriptor or memory is left, and nothing runs on."""
+
+import hashlib
+import os
+import random
+import socket
+import struct
+import sys
+import threading
+import time
+
+import lab
+
+BLOCK = random.Random(7).randbytes(6 << 20)
+HEAD = struct.Struct('>QIIIIB')
+ASKS, RESETS_CLIENT, RESETS_SERVER = range(3)
+AT_ONCE = 8
+HEAP_KIB = 5000
+
+
+class Fates:
+    """What became of the connections, by number."""
+
+    def __init__(self):
+        self.lock, self.wrong, self.whole, self.cut = threading.Lock(), [], 0, 0
+
+    def note(self, wrong, whole):
+        with self.lock:
+            if wrong:
+                self.wrong.append(wrong)
+            self.whole += whole
+            self.cut += not whole
+
+
+def send_slowly(end, data, rng, stop_at):
+    """stop_at: bytes after which it breaks off, or None. Whether it sent all."""
+    sent = 0
+    while sent < len(data):
+        if stop_at is not None and sent >= stop_at:
+            return False
+        piece = min(rng.choice((1, 100, 1448, 20000, 300000)), len(data) - sent)
+        end.sendall(data[sent:sent + piece])
+        sent += piece
+        if rng.random() < 0.02:
+            time.sleep(rng.random() / 50)
+    return stop_at is None
+
+
+def receive(end, wanted, rng):
+    """'' when what came is the wanted bytes and an end; 'cut' when it is their beginning and a reset; else what is wrong."""
+    got, hashed = 0, hashlib.sha256()
+    try:
+        while piece := end.recv(rng.choice((100, 5000, 1 << 18))):
+            if piece != wanted[got:got + len(piece)]:
+                return f'other bytes behind {got}'
+            hashed.update(piece)
+            got += len(piece)
+            if rng.random() < 0.01:
+                time.sleep(rng.random() / 50)
+    except (ConnectionResetError, BrokenPipeError):
+        return 'cut'
+    if got != len(wanted) or hashed.digest() != hashlib.sha256(wanted).digest():
+        return f'a clean end behind {got} of {len(wanted)} bytes'
+    return ''
+
+
+def exchange(end, out, wanted, rng, resets):
+    """Both directions at once on one end. What receive says, and whether this end broke off."""
+    stop_at = rng.randrange(len(out) + 1) if resets else None
+    sender = lab.in_thread(lambda: send_slowly(end, out, rng, stop_at) and (end.shutdown(socket.SHUT_WR) or True))
+    if resets:
+        try:
+            sender.result()
+        except OSError:
+            pass
+        if end.family == socket.AF_UNIX:	# it knows resets only of who leaves something unread
+            end.close()
+        else:
+            lab.reset(end)
+        return 'cut'
+    said = receive(end, wanted, random.Random(rng.random()))
+    try:
+        sender.result()
+    except OSError:		# who of the two is told of a reset leaves an end to the other
+        said = 'cut' if said.startswith('a clean end') else said or 'cut'
+    end.close()
+    return said
+
+
+def head_of(rng, may_reset):
+    sizes = [min(int(2 ** rng.uniform(0, 22)) - 1, len(BLOCK) // 2) for _ in range(2)]
+    fate = rng.choices((ASKS, RESETS_CLIENT, RESETS_SERVER), (8, 1, 1))[0] if may_reset else ASKS
+    return HEAD.pack(rng.getrandbits(60), rng.randrange(len(BLOCK) // 2), sizes[0], rng.randrange(len(BLOCK) // 2), sizes[1], fate)
+
+
+def parts_of(head):
+    number, up_at, up, down_at, down, fate = HEAD.unpack(head)
+    return number, BLOCK[up_at:up_at + up], BLOCK[down_at:down_at + down], fate
+
+
+def may_be(said, fate, end):
+    """Of who is broken off; a Unix socket tells so only if something was left unread."""
+    return not said or (fate != ASKS and (said == 'cut' or (end.family == socket.AF_UNIX and said.startswith('a clean end'))))
+
+
+def serve_one(peer, fates):
+    peer.settimeout(60 * lab.SLOW)
+    try:
+        number, up, down, fate = parts_of(lab.read_n(peer, HEAD.size))
+    except (OSError, AssertionError):
+        peer.close()		# it was reset before it had begun
+        return
+    said = exchange(peer, down, up, random.Random(number + 1), fate == RESETS_SERVER)
+    if not may_be(said, fate, peer):
+        fates.note(f'at the server, of fate {fate}: {said}', False)
+
+
+def ask_one(proxy, rng, may_reset, fates):
+    head = head_of(rng, may_reset)
+    number, up, down, fate = parts_of(head)
+    client = proxy.connect()
+    client.settimeout(60 * lab.SLOW)
+    try:
+        client.sendall(head)
+    except OSError:
+        pass
+    said = exchange(client, up, down, random.Random(number), fate == RESETS_CLIENT)
+    wrong = not may_be(said, fate, client)
+    fates.note(f'at the client, of fate {fate}: {said}' if wrong else '', fate == ASKS and not wrong)
+
+
+def serve(server, fates):
+    while True:
+        try:
+            peer = server.accept()[0]
+        except OSError:
+            return
+        threading.Thread(target=serve_one, args=(peer, fates), daemon=True).start()
+
+
+def preload(name):
+    """short.c in the program's process, if that can be: the sanitizers want to be first."""
+    library = os.path.join(os.environ.get('LEAT_BUILD', 'build'), 'tests', 'proxy', 'libproxy-short.so')
+    if os.environ.get('SANITIZER'):
+        return [], None
+    lab.holds(os.path.exists(library), f'no {library}')
+    with open(name, 'wb') as counts:
+        counts.write(bytes(16))
+    return ['env', f'LD_PRELOAD={library}', f'SHORT_COUNTS={os.path.abspath(name)}'], name
+
+
+def memory(proxy):
+    total = 0
+    for pid in proxy.pids():
+        with open(f'/proc/{pid}/smaps_rollup', encoding='ascii') as rollup:
+            total += sum(int(line.split()[1]) for line in rollup if line.startswith(('Private_Clean', 'Private_Dirty')))
+    return total
+
+
+def load(proxy, seconds, may_reset, fates, seed):
+    """Bounded in number as well as in time."""
+    end = time.monotonic() + seconds
+    def one(at):
+        rng, count = random.Random(seed * 1000 + at), 0
+        while time.monotonic() < end and count < 100000:
+            ask_one(proxy, rng, may_reset, fates)
+            count += 1
+        return count
+    return sum(thread.result() for thread in [lab.in_thread(one, at) for at in range(AT_ONCE)])
+
+
+def soak(route, unix, seconds):
+    before, counts = preload(f'short-{route}-{unix}')
+    fates = Fates()
+    with lab.listener(lab.new_path() if unix else '127.0.0.1') as server:
+        listen = f'unix:{lab.new_path()}' if unix else None
+        with lab.Proxy(server, listen=listen, before=before, options=['--route', route]) as proxy:
+            threading.Thread(target=serve, args=(server, fates), daemon=True).start()
+            idle = proxy.descriptors()
+            asked = load(proxy, seconds / 4, True, fates, 1)
+            proxy.lines(asked)
+            warm = memory(proxy)
+            asked += load(proxy, seconds * 3 / 4, True, fates, 2)
+            proxy.lines(asked)
+            lab.eventually(lambda: proxy.descriptors() - idle <= 4 * AT_ONCE, 'an end of descriptors')	# pipes of the pool
+            more, used = memory(proxy) - warm, proxy.cpu_s()
+            time.sleep(0.5)
+            lab.holds(proxy.cpu_s() - used <= 2 / lab.TICK, 'it runs on though nobody is there')
+            # A heap is not as large each time; the structs of the connections of a minute would be more.
+            lab.holds(more < HEAP_KIB or lab.SLOW > 1, f'{more} KiB more after {asked} connections')
+            lines = proxy.all_lines()[proxy.before:]
+        lab.equal(fates.wrong[:3], [], f'of {asked} connections, wrong are {len(fates.wrong)}')
+        lab.holds(fates.whole and fates.cut, f'fates: {fates.whole} whole, {fates.cut} cut')
+        lab.equal(len(lines), asked, 'lines of the log')
+        spliced = sum(line[way]['spliced'] for line in lines for way in ('from_client', 'from_upstream') if line.get(way))
+        lab.holds((spliced == 0) == (route == 'copy'), f'{spliced} bytes spliced with {route}')
+    said = ''
+    if counts:
+        with open(counts, 'rb') as file:
+            short, interrupted = struct.unpack('QQ', file.read())
+        lab.holds(interrupted and (short or route == 'copy'), f'{short} cut short, {interrupted} interrupted')
+        said = f', {short} splices cut short, {interrupted} calls interrupted'
+    print(f'     {route}, {"Unix" if unix else "TCP"}: {fates.whole} whole, {fates.cut} cut{said}', flush=True)
+
+
+SECONDS = float(sys.argv.pop(1)) if len(sys.argv) > 1 and sys.argv[1].replace('.', '').isdigit() else 6
+
+
+def part(route, unix):
+    def run():
+        soak(route, unix, SECONDS / 6)
+    run.__name__ = f'{route}_{"unix" if unix else "tcp"}'
+    return run
+
+
+if __name__ == '__main__':
+    sys.exit(lab.parts(*(part(route, unix) for route in ('auto', 'splice', 'copy') for unix in (False, True))))
