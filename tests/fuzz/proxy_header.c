@@ -7,7 +7,7 @@
 /* The signature of version 2 has a zero, which no seed can have: `2` stands for it. */
 FUZZ_SEEDS("PROXY TCP4 192.0.2.1 192.0.2.2 1000 443\r\nGET /", "PROXY TCP6 2001:db8::1 ::1 1 65535\r\n", "PROXY UNKNOWN\r\n",
 	   "PROXY UNKNOWN ffff::ffff ffff::ffff 65535 65535\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 00 1\r\n", "PROXY \r\n", "PROXY",
-	   "2!\x11\x01\x01" "aaaabbbbccdd", "2!\x21\x01\x24" "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccdd", "2 \x11\x01\x01", "GET / HTTP/1.1\r\n")
+	   "2!\x11\x01\x01zzzzyyyyxxww", "2!\x21\x01\x24zzzzzzzzzzzzzzzzyyyyyyyyyyyyyyyyxxww", "2 \x11\x01\x01", "GET / HTTP/1.1\r\n")
 
 static int same(const struct sockaddr_storage *one, const struct sockaddr_storage *other)
 {
