@@ -32,17 +32,20 @@ static bool resident(const struct transfer *t, uint64_t offset)
 /*
  * The end of the warm bytes from at on. The first time by one byte at the end of each piece: reading ahead comes from the
  * front. But a probe of a cold page fetches just that page, so the same one would say warm the next time (kernel fact
- * nowait): later tries look at other pages, all over the piece.
+ * nowait): later tries look at other pages, all over the piece. So does the first one in a file that was cold before: what was
+ * read for an earlier piece may reach into this one, and a hole behind that would have the kernel read 8 MiB in the call.
  */
 static uint64_t warm_until(const struct transfer *t, uint64_t at, uint64_t end)
 {
+	bool all_over = t->cold_tries || t->report.cold_waits;
+
 	/* A page at the end of each piece may be there by itself, as after requests for ranges; with the first one it rarely is. */
 	if (!t->cold_tries && end - at > PAGE_BYTES && !resident(t, at))
 		return at;
 	while (at < end) {
 		uint64_t piece = end - at < PROBE_BYTES ? end : at + PROBE_BYTES;
 
-		for (uint64_t o = at + t->cold_tries % 16 * PAGE_BYTES; t->cold_tries && o < piece; o += STRIDE_BYTES)
+		for (uint64_t o = at + t->cold_tries % 16 * PAGE_BYTES; all_over && o < piece; o += STRIDE_BYTES)
 			if (!resident(t, o))
 				return at;
 		if (!t->cold_tries && !resident(t, piece - 1))

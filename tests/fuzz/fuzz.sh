@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # fuzz.sh [NAME...]: libFuzzer on the parsers of tests/fuzz/NAME.c (without a name: on all), under the address and undefined
-# sanitizers, FUZZ_SECONDS (5) each. An input that it finds is printed, as Base64 too, and kept in FUZZ_FOUND, a directory;
+# sanitizers, FUZZ_SECONDS (3) each. An input that it finds is printed, as Base64 too, and kept in FUZZ_FOUND, a directory;
 # to meet it again: fuzz.sh NAME FILE.
 set -euo pipefail
 source=$(cd "$(dirname "$0")/../.." && pwd)
@@ -33,7 +33,7 @@ for name in "${names[@]}"; do
 		continue
 	fi
 	FUZZ_CORPUS=$work/$name ASAN_OPTIONS='' UBSAN_OPTIONS=print_stacktrace=1 "$work/fuzz-$name" -close_fd_mask=1 -timeout=10 \
-		-max_len=4096 -max_total_time="${FUZZ_SECONDS:-5}" -artifact_prefix="${FUZZ_FOUND:-$work}/" -print_final_stats=1 \
+		-max_len=4096 -max_total_time="${FUZZ_SECONDS:-3}" -artifact_prefix="${FUZZ_FOUND:-$work}/" -print_final_stats=1 \
 		"$work/$name" >"$work/log" 2>&1 || { tail -40 "$work/log"; echo "FAIL $name"; exit 1; }
 	echo "ok   $name"
 	awk '/number_of_executed_units/ { units = $2 } / cov: / { cov = $4; corpus = $0; sub(/.*corp: /, "", corpus); sub(/ .*/, "", corpus) }

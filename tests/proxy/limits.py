@@ -193,12 +193,12 @@ def one_that_fails_is_left_out():
             fates = []
             for _ in range(12):
                 client = proxy.connect()
-                client.shutdown(socket.SHUT_WR)
                 server.settimeout(0.3)
                 try:
+                    client.shutdown(socket.SHUT_WR)
                     server.accept()[0].close()
                     fates.append(not lab.is_reset(client))
-                except TimeoutError:
+                except OSError:     # nobody came, or the reset did first
                     fates.append(False)
                 client.close()
             lab.equal(fates.count(False), 2, f'failures of {fates}')

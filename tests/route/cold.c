@@ -33,6 +33,7 @@ struct manner {
 	bool helper, hash;
 	bool again;	/* evicted a second time in the midst */
 	bool some;	/* not quite cold: a page here and there is in memory */
+	bool both;	/* the first page of most MiB as well as the last: a hole between what was read ahead of it and that one */
 };
 
 static const unsigned char *content;
@@ -91,14 +92,14 @@ static bool evict(void)
 	return false;
 }
 
-/* One page in each MiB, the last: what probes at the ends of pieces take for a sign. */
-static void warm_some(void)
+/* One page in each MiB, the last: what probes at the ends of pieces take for a sign. both: and the first, but of the file's first. */
+static void warm_some(bool both)
 {
 	char byte;
 
 	posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM);	/* that page alone */
 	for (off_t at = (1 << 20) - 1; at < SIZE; at += 1 << 20)
-		if (pread(file, &byte, 1, at) != 1)
+		if (pread(file, &byte, 1, at) != 1 || (both && at + 1 < SIZE && pread(file, &byte, 1, at + 1) != 1))
 			ends_die("pread");
 	posix_fadvise(file, 0, 0, POSIX_FADV_NORMAL);
 }
@@ -239,7 +240,7 @@ static void run(const struct manner *manner, struct outcome *outcome)
 		return;
 	}
 	if (manner->some)
-		warm_some();
+		warm_some(manner->both);
 	to_make(&to, TO_TCP, SIZE, false);
 	if (manner->helper && leat_helper_init(&helper, 0))
 		ends_die("helper");
@@ -266,14 +267,14 @@ static void show(const char *disk, const struct manner *manner, const struct out
 	printf("%s, %s%s%s: longest leat_step %.2f ms, blocked %.2f ms, %u of %u over 12 ms, %u not judged, slept %u times in them; "
 	       "%llu cold waits, %.0f MB/s\n",
 	       disk, manner->helper ? "helper" : "no helper", manner->hash ? ", hash" : "",
-	       manner->again ? ", evicted again" : manner->some ? ", some pages warm" : "",
+	       manner->again ? ", evicted again" : manner->both ? ", both ends warm" : manner->some ? ", some pages warm" : "",
 	       (double)o->longest_ns / 1e6, (double)o->longest_blocked_ns / 1e6, o->over_10_ms, o->steps, o->kept, o->sleeps,
 	       (unsigned long long)o->cold_waits, (double)SIZE / ((double)o->took_ns / 1e9) / 1e6);
 }
 
 static const struct manner manners[] = {
-	{ true, false, false, false },	{ true, true, false, false },  { true, false, true, false },  { true, false, false, true },
-	{ false, false, false, false }, { false, true, false, false }, { false, false, true, false },
+	{ .helper = true }, { .helper = true, .hash = true }, { .helper = true, .again = true }, { .helper = true, .some = true },
+	{ .helper = true, .some = true, .both = true }, { .helper = false }, { .hash = true }, { .again = true },
 };
 #define MANNERS (sizeof manners / sizeof manners[0])
 
