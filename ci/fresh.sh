@@ -25,6 +25,9 @@ inside() {
 	mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
 	ln -s pts/ptmx "$root/dev/ptmx"
 	ln -s /proc/self/fd "$root/dev/fd"
+	ln -s fd/0 "$root/dev/stdin"
+	ln -s fd/1 "$root/dev/stdout"
+	ln -s fd/2 "$root/dev/stderr"
 	mount -t tmpfs -o mode=1777 shm "$root/dev/shm"
 	mount --bind -o ro "$tree" "$root/mnt"
 	# shellcheck disable=SC2016 # expanded in there
