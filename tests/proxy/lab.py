@@ -133,8 +133,9 @@ class Proxy:
 
     def answers(self):
         holds(self.process.poll() is None, f'it ended with {self.process.poll()} before it listened')
-        if self.listen.startswith('unix:'):
-            return os.path.exists(self.listen[5:])
+        if self.listen.startswith('unix:'):    # the path is there before it is listened at, which a flag tells
+            with open('/proc/net/unix', encoding='utf-8', errors='replace') as sockets:
+                return any(w[-1] == self.listen[5:] and int(w[3], 16) & 0x10000 for w in map(str.split, [*sockets][1:]))
         with open('/proc/net/tcp', encoding='ascii') as tcp, open('/proc/net/tcp6', encoding='ascii') as tcp6:
             return any(w[3] == '0A' and w[1].endswith(f':{self.port:04X}') for w in (line.split() for line in [*tcp][1:] + [*tcp6][1:]))
 
