@@ -52,8 +52,12 @@ def one_that_is_not_read_is_idle():
     with lab.listener() as server, lab.Proxy(server, options=['--idle', '1']) as proxy:
         client = proxy.connect()
         peer = lab.accept(server)
-        lab.fill(client)
-        lab.holds(lab.is_reset(client), 'it came to a clean end')
+        try:
+            lab.fill(client)
+        except ConnectionResetError:    # a busy machine: all was full for a second before this saw it
+            pass
+        else:
+            lab.holds(lab.is_reset(client), 'it came to a clean end')
         lab.equal(proxy.lines()[-1]['error'], 'Connection timed out', 'the error in the log')
         peer.close()
 
