@@ -166,6 +166,10 @@ void helper_put_buffer(struct leat_helper *helper, unsigned char *bytes, uint64_
 {
 	struct helper *h = inside(helper);
 
+	if (foreign(h)) {	/* nobody would free it: the end of one that is not prepared does nothing */
+		free(bytes);
+		return;
+	}
 	free(h->buffer);
 	h->buffer = bytes;
 	h->buffer_size = size;

@@ -46,10 +46,10 @@ static void write_counts(FILE *to, const struct board_counts *counts)
 	family(to, "route_bytes_total", "counter", "The same bytes, by the route they took.");
 	for (unsigned i = 0; i < LEAT_ROUTES; i++)
 		labelled(to, "route_bytes_total", "route", leat_route_name((enum leat_route)i), BOARD_GET(counts->route_bytes[i]));
-	family(to, "not_spliced_total", "counter", "Directions of connections by the reason why bytes were copied.");
+	family(to, "copied_bytes_total", "counter", "Bytes that were copied, by the reason why they were not spliced.");
 	for (unsigned i = 1; i < LEAT_REASONS; i++)
 		if (BOARD_GET(counts->reasons[i]))
-			labelled(to, "not_spliced_total", "reason", leat_reason_name((enum leat_reason)i), BOARD_GET(counts->reasons[i]));
+			labelled(to, "copied_bytes_total", "reason", leat_reason_name((enum leat_reason)i), BOARD_GET(counts->reasons[i]));
 }
 
 /* What the kernel lets an ordinary user have in pipes, in pages; past it a pipe has one page, or two. 0: no limit. */

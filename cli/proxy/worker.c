@@ -21,7 +21,6 @@
 #define SPARE_DESCRIPTORS 128		/* listeners, pipes, the loop's own */
 #define MARK_LISTENER(number) ((uint64_t)(number) << 3 | 1)
 #define MARK_SIGNALS 3
-#define MARK_HELPER 5
 #define IS_CONN(data) (!((data) & 1))
 
 struct worker {

@@ -36,6 +36,8 @@ static void nothing_and_zeros_are_valid(void)
 	helper_forget(&zeros, transfer(0));
 	CHECK(!helper_take_pipe(&zeros, &pipe));
 	CHECK(!helper_may_make(&zeros));
+	helper_put_buffer(&zeros, malloc(100), 100);
+	CHECK(!helper_take_buffer(&zeros, 100));
 	leat_helper_end(&zeros);
 	begin(0);
 	leat_helper_end(&helper);
