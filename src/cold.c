@@ -2,12 +2,20 @@
 #include "cold.h"
 #include "flow.h"
 #include "helper.h"
+#include "route/route.h"
 #include "sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #define PROBE_BYTES MIB
 #define STRIDE_BYTES (64 * KIB)
+/*
+ * So many pieces behind cold bytes are looked at page by page, and so many bytes at once. It takes 0.1 ms a MiB, nearly what
+ * sending it takes; but the disk that it comes from takes longer.
+ */
+#define NEAR_PIECES 64
+#define LOOK_BYTES (8 * MIB)
 #define PAGE_BYTES 4096
 /* Asked again after 1 ms, doubling to 16, when no helper tells (DESIGN.md, "Helper"). */
 #define FIRST_WAIT_NS (LEAT_SECOND / 1000)
@@ -20,36 +28,47 @@ static bool asks_file(const struct transfer *t, const struct extent *x)
 {
 	if (t->blocking & BLOCKING_CALLER || x->origin || x->hole || x->data || x->target || t->pipe.bytes)
 		return false;
+	if (t->base->facts.open_flags & O_DIRECT)	/* nothing of it is ever read from memory */
+		return false;
 	return t->base->facts.kind == LEAT_KIND_FILE && t->route->id != LEAT_ROUTE_CLONE;
 }
 
-/* Whether the page at offset is in memory: 1, 0 cold. A file system that cannot tell (no RWF_NOWAIT) is called warm. */
+/* Whether the page at offset is in memory. A file system that cannot tell (no RWF_NOWAIT) is called warm. */
 static bool resident(const struct transfer *t, uint64_t offset)
 {
-	return sys_resident(t->source_fd, offset) != -EAGAIN;
+	return sys_resident(t->source_fd, offset, 1) != -EAGAIN;
+}
+
+/* Whether every page is. What has become shorter meanwhile is for the call to meet. */
+static bool all_resident(const struct transfer *t, uint64_t at, uint64_t end)
+{
+	int64_t n = 1;
+
+	for (; at < end && n > 0; at += n > 0 ? (uint64_t)n : 0)
+		n = sys_resident(t->source_fd, at, end - at);
+	return n != -EAGAIN;
 }
 
 /*
- * The end of the warm bytes from at on. The first time by one byte at the end of each piece: reading ahead comes from the
- * front. But a probe of a cold page fetches just that page, so the same one would say warm the next time (kernel fact
- * nowait): later tries look at other pages, all over the piece. So does the first one in a file that was cold before: what was
- * read for an earlier piece may reach into this one, and a hole behind that would have the kernel read 8 MiB in the call.
+ * The end of the warm bytes from at on, by one byte at the end of each piece: reading ahead comes from the front. Behind cold
+ * bytes single pages say nothing: what was read for an earlier piece reaches into this one, a probe of a cold page has fetched
+ * just that page (kernel fact nowait), and one hole between has the kernel read 8 MiB in the call. There every page is looked
+ * at. A call that took long may have met such holes; then pieces are short.
  */
-static uint64_t warm_until(const struct transfer *t, uint64_t at, uint64_t end)
+static uint64_t warm_until(struct transfer *t, uint64_t at, uint64_t end)
 {
-	bool all_over = t->cold_tries || t->report.cold_waits;
+	bool every_page = t->cold_near;
+	uint64_t most = t->call_bytes < ROUTE_CALL_BYTES && !every_page ? STRIDE_BYTES : PROBE_BYTES;
 
 	/* A page at the end of each piece may be there by itself, as after requests for ranges; with the first one it rarely is. */
-	if (!t->cold_tries && end - at > PAGE_BYTES && !resident(t, at))
+	if (!every_page && end - at > PAGE_BYTES && !resident(t, at))
 		return at;
 	while (at < end) {
-		uint64_t piece = end - at < PROBE_BYTES ? end : at + PROBE_BYTES;
+		uint64_t piece = end - at < most ? end : at + most;
 
-		for (uint64_t o = at + t->cold_tries % 16 * PAGE_BYTES; all_over && o < piece; o += STRIDE_BYTES)
-			if (!resident(t, o))
-				return at;
-		if (!t->cold_tries && !resident(t, piece - 1))
+		if (!(every_page ? all_resident(t, at, piece) : resident(t, piece - 1)))
 			return at;
+		t->cold_near -= t->cold_near && piece - at == PROBE_BYTES;
 		at = piece;
 	}
 	return at;
@@ -61,6 +80,7 @@ static int wait_cold(struct transfer *t, uint64_t at, uint64_t end)
 	unsigned shift = t->cold_tries < LONGEST_SHIFT ? t->cold_tries : LONGEST_SHIFT;
 
 	t->cold_tries++;
+	t->cold_near = NEAR_PIECES;
 	t->waiting = LEAT_SIDE_SOURCE;
 	t->wake_at_ns = LEAT_NEVER;
 	t->bits = (t->bits | TRANSFER_COLD) & (uint16_t)~TRANSFER_COLD_AHEAD;
@@ -99,6 +119,8 @@ int cold_check(struct transfer *t, struct extent *x, bool first)
 		return LEAT_WAIT;
 	}
 	end = at + (x->bytes < t->call_bytes ? x->bytes : t->call_bytes);
+	if (t->cold_near && end - at > LOOK_BYTES)
+		end = at + LOOK_BYTES;
 	if (t->cold_end < t->cold_asked) {	/* read ahead: what of it was evicted again is waited for, in one short call */
 		t->cold_end = t->cold_asked;
 		t->bits &= (uint16_t)~TRANSFER_COLD_AHEAD;

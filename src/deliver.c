@@ -11,6 +11,10 @@
 #include "wrap/wrap.h"
 #include "wrapper.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
 /* Calls between files may grow to 1 GiB while they are short. */
 #define CALL_BYTES_LEAST (64 * KIB)
 #define CALL_SHORT_NS (20 * (LEAT_SECOND / 1000))
@@ -50,6 +54,20 @@ static void cork(struct transfer *t, uint64_t bytes, bool more)
 		t->bits |= TRANSFER_CORKED;
 }
 
+/* "More follows" leaves a TLS record of the kernel's open, which no cork closes: not said to a socket that makes them. */
+static bool makes_records(const struct transfer *t)
+{
+	struct leat_facts *facts = &t->out->facts;
+	char name[16] = "";
+	unsigned size = sizeof name - 1;
+
+	if (facts->kind == LEAT_KIND_TCP && !(facts->known & (KNOW_PLAIN | KNOW_RECORDS))) {
+		sys_socket_option(t->sink_fd, IPPROTO_TCP, TCP_ULP, name, &size);
+		facts->known |= strcmp(name, "tls") ? KNOW_PLAIN : KNOW_RECORDS;
+	}
+	return facts->known & KNOW_RECORDS;
+}
+
 /* A part that certainly or likely has bytes follows: say so with the last bytes of this one. Undone at the step's end. */
 static bool part_follows(const struct transfer *t)
 {
@@ -86,6 +104,8 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 	uint64_t took_ns;
 	struct move move;
 
+	if (more && (x->data || t->route->id != LEAT_ROUTE_SENDFILE))
+		more = !makes_records(t);
 	/* What stands in the buffer was copied, also when splice is the route from here on. */
 	*ret_route = own && t->route->id != LEAT_ROUTE_COPY ? LEAT_ROUTE_MEMORY :
 		     x->data && t->buffer.len && !own ? LEAT_ROUTE_COPY : t->route->id;
@@ -113,7 +133,7 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 		if (more && (x->data || t->route->id != LEAT_ROUTE_SENDFILE))
 			t->bits |= TRANSFER_MORE_SENT;
 		if (move.bytes < bytes)
-			t->bits |= TRANSFER_SHORT;
+			t->bits |= TRANSFER_RAISED;
 	}
 	resize_calls(t, bytes, took_ns);
 	return move;
@@ -127,14 +147,15 @@ static void account(struct transfer *t, const struct extent *x, uint64_t bytes, 
 }
 
 /*
- * A read of less than there is room for says that the source has no more now. A splice does not: a pipe is full by its slots long
- * before it is by bytes, when segments are small (hazard 42), and who waits by edges would not be told of what stayed behind.
+ * A read of less than there is room for says that a TCP socket has no more now. A splice does not: a pipe is full by its slots long
+ * before it is by bytes, when segments are small (hazard 42), and who waits by edges would not be told of what stayed behind. Nor
+ * a read from others, which ends where a descriptor was passed (Unix), with a packet (pipe2, O_DIRECT), or with a line.
  */
 static bool says_drained(const struct transfer *t, const struct route *route, const struct move *move, uint64_t bytes)
 {
 	uint64_t room = t->bits & TRANSFER_AUTO ? ROUTE_AUTO_BYTES : t->buffer.size;
 
-	return t->options.level_triggered && kind_waits(t->base->facts.kind) && route->id == LEAT_ROUTE_COPY && move->bytes &&
+	return t->options.level_triggered && t->base->facts.kind == LEAT_KIND_TCP && route->id == LEAT_ROUTE_COPY && move->bytes &&
 	       move->bytes < (bytes < room ? bytes : room);
 }
 
@@ -250,7 +271,8 @@ struct move deliver(struct transfer *t, struct extent *x, uint64_t step_done, ui
 	move = move_to_sink(t, x, asked, before_ns, &route);
 	if (!move.bytes)
 		return move;
-	if (t->options.level_triggered && kind_waits(t->out->facts.kind) && move.bytes < asked)
+	/* Not the count alone: a signal, a stop, a tracer that attaches cuts calls short, too, and a pipe gives what is in it. */
+	if (t->options.level_triggered && kind_waits(t->out->facts.kind) && move.bytes < asked && !sink_writable(t))
 		move.verdict = VERDICT_WAIT_SINK;
 	return settle(t, x, move.bytes, route, move);
 }

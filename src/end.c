@@ -206,6 +206,20 @@ int transfer_part_around(struct transfer *t, struct leat_wrapper *last)
 	return r;
 }
 
+/* What the changers have taken is seen by who stands above them, and may write it to anything: no step masks its SIGPIPE. */
+static int keep_changed(struct transfer *t, uint64_t *ret_bytes)
+{
+	int masked, r;
+
+	if (!t->changers)
+		return 0;
+	masked = sys_mask_pipe();
+	r = charge_keep(t, way_last(t->first), ret_bytes);
+	if (masked >= 0)
+		sys_unmask_pipe(masked, true);
+	return r;
+}
+
 int transfer_end(struct transfer *t, struct leat_report *report)
 {
 	int r = t->result, kept, changed;
@@ -220,7 +234,7 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 		t->report.ended_by = LEAT_ENDED_BY_CANCEL;
 		t->report.side = LEAT_SIDE_CALLER;
 	}
-	changed = t->changers ? charge_keep(t, way_last(t->first), &kept_bytes) : 0;
+	changed = keep_changed(t, &kept_bytes);
 	kept = keep_held(t);
 	kept_bytes += t->base ? t->base->kept_len : 0;
 	if (changed < 0)

@@ -110,12 +110,19 @@ void helper_forget(struct leat_helper *helper, struct transfer *t)
 		reader_forget(&h->reader, t);
 }
 
+/* Two processes on one pipe would read each other's clients' bytes. */
+bool helper_has_pipe(struct leat_helper *helper)
+{
+	const struct helper *h = inside(helper);
+
+	return h->idle_count && !foreign(h);
+}
+
 bool helper_take_pipe(struct leat_helper *helper, struct pipe *pipe)
 {
 	struct helper *h = inside(helper);
 
-	/* Two processes on one pipe would read each other's clients' bytes. */
-	if (!h->idle_count || foreign(h))
+	if (!helper_has_pipe(helper))
 		return false;
 	*pipe = h->idle[--h->idle_count];
 	return true;
@@ -166,7 +173,9 @@ void helper_put_buffer(struct leat_helper *helper, unsigned char *bytes, uint64_
 {
 	struct helper *h = inside(helper);
 
-	if (foreign(h)) {	/* nobody would free it: the end of one that is not prepared does nothing */
+	/* Nobody would free it: the end of one that is not prepared does nothing. Memory of a child's own is no parent's: it is not asked
+	 * whose helper this is, at a call for each read. */
+	if (!h->owner) {
 		free(bytes);
 		return;
 	}

@@ -16,8 +16,10 @@ int helper_read_ahead(struct leat_helper *helper, struct transfer *t, int fd, ui
 /* t is about to end: it will not come out of leat_helper_next any more. */
 void helper_forget(struct leat_helper *helper, struct transfer *t);
 
-/* The pool. helper_take_pipe: true and an empty pipe of the pool; false: none idle. helper_may_make counts one more
- * open pipe against the cap, or says false; helper_put_pipe takes an empty pipe back, or only counts it off (empty false). */
+/* The pool. helper_take_pipe: true and an empty pipe of the pool; false: none idle, as helper_has_pipe tells. helper_may_make
+ * counts one more open pipe against the cap, or says false; helper_put_pipe takes an empty pipe back, or only counts it off
+ * (empty false). */
+bool helper_has_pipe(struct leat_helper *helper);
 bool helper_take_pipe(struct leat_helper *helper, struct pipe *pipe);
 bool helper_may_make(struct leat_helper *helper);
 bool helper_put_pipe(struct leat_helper *helper, const struct pipe *pipe, bool empty);

@@ -208,7 +208,8 @@ static int prepare_leaf(struct transfer *t, struct plan *plan)
 	t->report.wrappers = needs.wrappers;
 	t->report.content_wrappers = needs.content_wrappers;
 	t->bits &= (uint16_t)~(TRANSFER_BOUNDARIES | TRANSFER_AUTO | TRANSFER_EOF | TRANSFER_HOLES_ASKED |
-			     TRANSFER_COLD_AHEAD | TRANSFER_OVER | TRANSFER_DRAINED | TRANSFER_STALLED);
+			     TRANSFER_COLD_AHEAD | TRANSFER_OVER | TRANSFER_DRAINED | TRANSFER_DENIED);
+	t->stalls = 0;
 	if (needs.boundaries)
 		t->bits |= TRANSFER_BOUNDARIES;
 	if (t->base->facts.kind == LEAT_KIND_QUEUE)
@@ -300,7 +301,7 @@ static int open_leaf(struct transfer *t)
 	int r;
 
 	t->holes_fd = t->source_fd = -1;
-	t->cold_end = t->cold_asked = t->cold_tries = 0;
+	t->cold_end = t->cold_asked = t->cold_near = t->cold_tries = 0;
 	t->report.side = LEAT_SIDE_SOURCE;	/* unless who fails knows better */
 	t->base = queue_leaf(t->source, &t->part);
 	r = queue_set_busy(t->source, true);

@@ -40,10 +40,10 @@ int sys_can_read(int fd);				/* by a read of nothing: 0, or -EINVAL */
 bool sys_is_pty_master(int fd);				/* opened again it would be another pseudo terminal */
 bool sys_is_eventfd(int fd);				/* the one device that takes no more when it is full */
 int64_t sys_readable_bytes(int fd);			/* FIONREAD */
-bool sys_may_be_urgent(int fd);				/* SIOCATMARK: urgent data is next; true where that is not known */
+bool sys_at_urgent(int fd);				/* SIOCATMARK: urgent data is next; who has none does not know the call */
 int64_t sys_unsent_bytes(int fd);			/* SIOCOUTQNSD */
 uint32_t sys_unsent_most(void);				/* net.ipv4.tcp_notsent_lowat; UINT32_MAX: none, or not to be read */
-int64_t sys_resident(int fd, uint64_t offset);		/* 1-byte preadv2(RWF_NOWAIT): 1, 0 at the end, -EAGAIN cold */
+int64_t sys_resident(int fd, uint64_t offset, uint64_t bytes);	/* so many of them are in memory; -EAGAIN: not the first one */
 int sys_poll(struct pollfd *fds, unsigned count, int timeout_ms);
 uint64_t sys_now_ns(void);
 uint64_t sys_clock(const struct leat_options *options);	/* the caller's clock, or sys_now_ns */

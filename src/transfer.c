@@ -9,6 +9,7 @@
 #include "deliver.h"
 #include "endpoint.h"
 #include "flow.h"
+#include "helper.h"
 #include "holes.h"
 #include "pipe.h"
 #include "queue.h"
@@ -51,7 +52,10 @@ static int next_route(struct transfer *t, enum leat_reason reason, int error)
 	struct leat_event event = { .kind = LEAT_EVENT_ROUTE, .reason = reason, .now_ns = t->now_ns, .total_bytes = LEAT_UNKNOWN };
 
 	t->report.refused[left] = t->earlier.refused[left] = (uint8_t)reason;	/* whichever part speaks for the whole */
+	if (t->bits & TRANSFER_AUTO && reason == LEAT_PIPE_BUDGET && t->options.helper)
+		t->bits |= TRANSFER_DENIED;
 	t->bits &= (uint16_t)~TRANSFER_AUTO;
+	t->route_index = 0;
 	while (t->route_index < t->route_count && t->routes[t->route_index] != left)
 		t->route_index++;
 	if (++t->route_index >= t->route_count)
@@ -71,6 +75,8 @@ static void adapt(struct transfer *t, uint64_t filled, uint64_t allowed)
 	bool small = filled < SMALL_FILL_BYTES, all = filled >= allowed;
 	struct leat_event event = { .kind = LEAT_EVENT_ROUTE, .reason = LEAT_OK, .now_ns = t->now_ns, .total_bytes = LEAT_UNKNOWN };
 
+	if (t->bits & TRANSFER_DENIED && helper_has_pipe(t->options.helper))
+		t->bits = (t->bits | TRANSFER_AUTO) & (uint16_t)~TRANSFER_DENIED;
 	if (!(t->bits & TRANSFER_AUTO) || !filled)
 		return;
 	if (was == LEAT_ROUTE_COPY && (filled >= ROUTE_AUTO_BYTES || filled == t->buffer.size || (all && !small))) {
@@ -306,12 +312,16 @@ static bool waits_cold(const struct transfer *t)
 	return t->bits & TRANSFER_COLD && t->waiting == LEAT_SIDE_SOURCE;
 }
 
-/* Idle, it keeps nothing that another transfer of the loop could use: thousands may wait for their peers. */
+/*
+ * Idle, it keeps nothing that another transfer of the loop could use: thousands may wait for their peers. But a pipe that it
+ * might not get again and cannot do without, or that a tee has one just like.
+ */
 static void rest(struct transfer *t)
 {
-	if (t->waiting != LEAT_SIDE_SOURCE || !t->options.helper || t->pipe.bytes || t->buffer.len)
+	if (!t->options.helper || t->pipe.bytes || t->buffer.len)
 		return;
-	pipe_close(&t->pipe, t->options.helper);
+	if (t->options.policy != LEAT_REQUIRE && !t->report.content_wrappers)
+		pipe_close(&t->pipe, t->options.helper);
 	if (!t->changers)	/* what they have made stands behind the buffer */
 		buffer_drop(t);
 }
@@ -352,10 +362,12 @@ static bool may_raise(const struct transfer *t)
 /* masked: what sys_mask_pipe gave in this step, or MASK_NOT. The route may change from turn to turn. */
 #define MASK_NOT INT_MIN
 
-static void mask_if_it_may_raise(const struct transfer *t, int *masked)
+static void mask_if_it_may_raise(struct transfer *t, int *masked)
 {
 	if (*masked == MASK_NOT && may_raise(t))
 		*masked = sys_mask_pipe();
+	if (t->report.content_wrappers)		/* its part may be over before the step is */
+		t->bits |= TRANSFER_RAISED;
 }
 
 static int turns(struct transfer *t, int *masked)
@@ -390,7 +402,7 @@ int transfer_step(struct transfer *t)
 		return -EBUSY;
 	if (t->result != LEAT_WAIT)
 		return t->result;
-	t->bits = (t->bits | TRANSFER_IN_STEP) & (uint16_t)~(TRANSFER_DRAINED | TRANSFER_SHORT);
+	t->bits = (t->bits | TRANSFER_IN_STEP) & (uint16_t)~(TRANSFER_DRAINED | TRANSFER_RAISED);
 	if (t->part || t->base->facts.kind == LEAT_KIND_QUEUE)
 		masked = sys_mask_pipe();
 	r = turns(t, &masked);
@@ -399,7 +411,7 @@ int transfer_step(struct transfer *t)
 		sys_set_cork(t->sink_fd, 0);
 	t->bits &= (uint16_t)~(TRANSFER_CORKED | TRANSFER_MORE_SENT | TRANSFER_IN_STEP);
 	if (masked >= 0)
-		sys_unmask_pipe(masked, t->report.error == -EPIPE || t->report.content_wrappers || t->bits & TRANSFER_SHORT);
+		sys_unmask_pipe(masked, t->report.error == -EPIPE || t->report.content_wrappers || t->bits & TRANSFER_RAISED);
 	if (r < 0 || r == LEAT_DONE)
 		t->result = r;
 	return r;

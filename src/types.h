@@ -49,7 +49,8 @@ enum { WRAPPER_WRAPPED = 1, WRAPPER_BEGUN = 2, WRAPPER_ENDED = 4 /* a changer ga
        WRAPPER_PART_LAST = 32 /* the last one of a part that holds the running part in a queue of its own */ };
 
 /* leat_facts.known */
-enum { KNOW_FLAGS = 2, KNOW_TYPE = 4, KNOW_BYTES = 16 /* of a pipe: it has no packets */, KNOW_PACKETS = 32 };
+enum { KNOW_FLAGS = 2, KNOW_TYPE = 4, KNOW_BYTES = 16 /* of a pipe: it has no packets */, KNOW_PACKETS = 32,
+       KNOW_PLAIN = 64 /* of a TCP socket: it makes no TLS records */, KNOW_RECORDS = 128 };
 
 /* The plan for one pair of ends (plan.h makes it, pure). */
 struct plan {
@@ -113,8 +114,10 @@ struct transfer {
 	uint8_t changers;
 	uint8_t small_fills;		/* auto: how many fills in a row were small */
 	uint8_t cold_tries;
+	uint8_t stalls;			/* so many calls in a row for the source's bytes came to nothing */
 	uint16_t bits;			/* TRANSFER_... */
 	uint8_t blocking;		/* BLOCKING_... */
+	uint8_t cold_near;		/* of so many MiB more every page is looked at: bytes not far before were cold */
 	int result;			/* LEAT_WAIT while it runs, then for good */
 	uint32_t tail_hole;		/* so many bytes before the sink's position are a hole, and there may be no file yet */
 };
@@ -122,10 +125,11 @@ struct transfer {
 enum { TRANSFER_RUNS = 1, TRANSFER_IN_STEP = 2, TRANSFER_CORKED = 4, TRANSFER_QUIET = 8 /* leat_read: no begin, no end */,
        TRANSFER_AUTO = 16, TRANSFER_BOUNDARIES = 32, TRANSFER_COLD = 64, TRANSFER_EOF = 128 /* a stream gave its end */,
        TRANSFER_MORE_SENT = 256 /* the last send said that more follows */,
-       TRANSFER_SHORT = 512 /* in this step a call to the sink gave less than asked: what stopped it may have raised SIGPIPE */,
+       TRANSFER_RAISED = 512 /* in this step SIGPIPE may have been raised: a call to the sink gave less than asked, or a wrapper that
+			      * needs content was on the way */,
        TRANSFER_HOLES_ASKED = 1024, TRANSFER_DRAINED = 2048 /* level-triggered: the source gave less than asked */,
        TRANSFER_COLD_AHEAD = 4096 /* what stands at cold_end was found cold: a second probe would not tell */,
-       TRANSFER_STALLED = 16384 /* the last call for the source's bytes came to nothing */,
+       TRANSFER_DENIED = 16384 /* auto: no pipe was to be had; it copies until the pool has one */,
        TRANSFER_OVER = 8192 /* the stream or part has ended, and somebody still has to finish */ };
 enum { BLOCKING_CALLER = 1 /* leat_copy: the caller waits */, BLOCKING_SOURCE = 2, BLOCKING_SINK = 4, OWN_SOURCE_FD = 8,
        OWN_SINK_FD = 16 };

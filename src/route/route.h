@@ -48,6 +48,8 @@ struct move source_stalled(struct transfer *t, bool ended);
 /* On a blocking socket: lowers *bytes to what the kernel takes without waiting; false: nothing now. True elsewhere. */
 bool sink_room(const struct transfer *t, uint64_t *bytes);
 bool source_has(const struct transfer *t);
+/* Whether poll calls the sink writable. If not, the kernel owes who waits by edges an event. */
+bool sink_writable(const struct transfer *t);
 
 /* Turns the error of a transfer call into a verdict, by the table of decline.h. */
 struct move route_error(const struct transfer *t, enum leat_route route, int error, enum leat_side side);

@@ -40,9 +40,9 @@ static bool sink_is_full(struct transfer *t)
 
 	if (kind_is_file(t->base->facts.kind))
 		return true;
-	if (sys_readable_bytes(t->source_fd) <= 0 || (t->bits & TRANSFER_STALLED && sys_poll(&poll, 1, 0)))
+	if (sys_readable_bytes(t->source_fd) <= 0 || (t->stalls && sys_poll(&poll, 1, 0)))
 		return false;
-	t->bits |= TRANSFER_STALLED;
+	t->stalls = t->stalls ? t->stalls : 1;
 	return true;
 }
 
@@ -58,7 +58,7 @@ static struct move splice_move(struct transfer *t, uint64_t bytes, bool more)
 		return source_stalled(t, !n);
 	if (n < 0)
 		return route_error(t, LEAT_ROUTE_SPLICE, (int)n, side_of(t, (int)n));
-	t->bits &= (uint16_t)~TRANSFER_STALLED;
+	t->stalls = 0;
 	return route_moved(n);
 }
 
@@ -78,7 +78,7 @@ static struct move pipe_fill(struct transfer *t, uint64_t bytes)
 		return source_stalled(t, !n);
 	if (n < 0)
 		return route_error(t, LEAT_ROUTE_SPLICE_PIPE, (int)n, LEAT_SIDE_SOURCE);
-	t->bits &= (uint16_t)~TRANSFER_STALLED;
+	t->stalls = 0;
 	t->pipe.bytes += (uint64_t)n;
 	r = tee_fill(t, &reason);
 	if (r < 0)	/* the bytes are in the pipe, and leave it by the next route */

@@ -113,12 +113,12 @@ static unsigned live_blocks(void)
 
 static int resident_asks;	/* so often the file seems cold */
 
-int64_t __real_sys_resident(int fd, uint64_t offset);
-int64_t __wrap_sys_resident(int fd, uint64_t offset);
+int64_t __real_sys_resident(int fd, uint64_t offset, uint64_t bytes);
+int64_t __wrap_sys_resident(int fd, uint64_t offset, uint64_t bytes);
 
-int64_t __wrap_sys_resident(int fd, uint64_t offset)
+int64_t __wrap_sys_resident(int fd, uint64_t offset, uint64_t bytes)
 {
-	return resident_asks > 0 && resident_asks-- ? -EAGAIN : __real_sys_resident(fd, offset);
+	return resident_asks > 0 && resident_asks-- ? -EAGAIN : __real_sys_resident(fd, offset, bytes);
 }
 
 /* ---- runs ------------------------------------------------------------------------------------------------------------ */

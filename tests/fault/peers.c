@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hostile peers (hazards 41, 43, 51): one that sends urgent data, at which splice stops for ever, and one that goes away in
- * the midst of a call that then gives what went before, and raises SIGPIPE all the same.
+ * the midst of a call that then gives what went before, and raises SIGPIPE all the same. And bytes that come late, or never to splice.
  */
 #include "lab.h"
 #include "seam.h"
 #include "types.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 static struct leat_report report;
@@ -208,6 +210,127 @@ static void h43_urgent_data_of_a_unix_socket_does_not_spin(void)
 		urgent(&(struct urgent){ LAB_UNIX, LAB_PIPE, .stepped = stepped });
 }
 
+/* Bytes that come right behind an EAGAIN are not taken for urgent data, at which splice would stand still for ever. */
+static void late_bytes(enum lab_kind kind)
+{
+	struct leat_options options = { .policy = LEAT_REQUIRE };
+	unsigned char bytes[70] = { 1 }, got[sizeof bytes];
+	struct leat_transfer transfer;
+	struct leat_source source;
+	struct leat_sink sink;
+	int from[2], to[2];
+
+	lab_pair(kind, from);
+	lab_pair(LAB_TCP, to);
+	CHECK_CALL(fcntl(from[0], F_SETFL, O_NONBLOCK));
+	CHECK_CALL(fcntl(to[1], F_SETFL, O_NONBLOCK));
+	leat_from_fd(&source, from[0]);
+	leat_to_fd(&sink, to[1]);
+	CHECK_EQ(leat_begin(&transfer, &sink, &source, &options), 0);
+	CHECK_EQ(write(from[1], bytes, sizeof bytes), (ssize_t)sizeof bytes);
+	seam_reset();
+	seam_set(SEAM_FILL, 0, -EAGAIN);
+	seam.times = 2;
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(leat_step(&transfer), LEAT_WAIT);
+	CHECK_EQ(seam.fired, 2u);
+	CHECK_EQ(read(to[0], got, sizeof got), (ssize_t)sizeof got);
+	leat_end(&transfer, &report);
+	CHECK_EQ(report.route_bytes[LEAT_ROUTE_SPLICE_PIPE], sizeof bytes);
+	seam_reset();
+	for (int i = 0; i < 2; i++) {
+		close(from[i]);
+		close(to[i]);
+	}
+}
+
+static void h41_bytes_that_come_late_are_not_urgent(void)
+{
+	late_bytes(LAB_TCP);
+	late_bytes(LAB_UNIX);
+}
+
+/* What stands behind urgent data comes in the same turn: who waits by edges is told of it no more. */
+static void h41_urgent_data_is_passed_in_one_turn(void)
+{
+	static unsigned char bytes[61000], got[sizeof bytes + 1];
+	struct leat_transfer transfer;
+	struct leat_source source;
+	struct leat_sink sink;
+	int from[2], to[2], queued = 0, r;
+	size_t n = 0;
+
+	seam_reset();
+	lab_pair(LAB_TCP, from);
+	lab_pair(LAB_TCP, to);
+	CHECK_CALL(fcntl(from[0], F_SETFL, O_NONBLOCK));
+	CHECK_CALL(fcntl(to[1], F_SETFL, O_NONBLOCK));
+	lab_fill(bytes, 0, sizeof bytes);
+	CHECK_EQ(write(from[1], bytes, 60000), 60000);
+	CHECK_EQ(send(from[1], "!", 1, MSG_OOB), 1);
+	CHECK_EQ(write(from[1], bytes + 60000, 1000), 1000);
+	while (ioctl(from[1], SIOCOUTQ, &queued) == 0 && queued)	/* until all has arrived */
+		usleep(1000);
+	leat_from_fd(&source, from[0]);
+	leat_to_fd(&sink, to[1]);
+	CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);
+	while ((r = leat_step(&transfer)) == LEAT_AGAIN)
+		;
+	CHECK_EQ(r, LEAT_WAIT);
+	leat_end(&transfer, &report);
+	CHECK_EQ(report.bytes, sizeof bytes);
+	CHECK_EQ(report.refused[LEAT_ROUTE_SPLICE_PIPE], LEAT_URGENT_DATA);
+	while (n < sizeof bytes)
+		n += (size_t)CHECK_CALL(read(to[0], got + n, sizeof got - n));
+	CHECK_BYTES(got, bytes, sizeof bytes);
+	for (int i = 0; i < 2; i++) {
+		close(from[i]);
+		close(to[i]);
+	}
+}
+
+/* Bytes that are there, and none for splice: of a socket in a sockmap, they stand elsewhere. It is not asked for ever. */
+static void h41_a_socket_that_gives_splice_nothing_is_copied(void)
+{
+	static unsigned char bytes[65536], got[sizeof bytes + 1];
+	struct leat_transfer transfer;
+	struct leat_source source;
+	struct leat_sink sink;
+	int from[2], to[2];
+	size_t n = 0;
+
+	lab_pair(LAB_TCP, from);
+	lab_pair(LAB_TCP, to);
+	CHECK_CALL(fcntl(from[0], F_SETFL, O_NONBLOCK));
+	CHECK_CALL(fcntl(to[1], F_SETFL, O_NONBLOCK));
+	leat_from_fd(&source, from[0]);
+	leat_to_fd(&sink, to[1]);
+	CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);
+	lab_fill(bytes, 0, sizeof bytes);
+	CHECK_EQ(write(from[1], bytes, sizeof bytes), (ssize_t)sizeof bytes);
+	seam_reset();
+	seam_set(SEAM_FILL, 0, -EAGAIN);
+	seam.times = UINT32_MAX;
+	for (int i = 0; i < 50 && n < sizeof bytes; i++) {
+		ssize_t more;
+
+		CHECK_GE(leat_step(&transfer), LEAT_WAIT);
+		more = recv(to[0], got + n, sizeof got - n, MSG_DONTWAIT);
+		n += more > 0 ? (size_t)more : 0;
+	}
+	CHECK_EQ(n, sizeof bytes);
+	CHECK_BYTES(got, bytes, sizeof bytes);
+	leat_end(&transfer, &report);
+	CHECK(seam.fired > 0);
+	CHECK_LE(seam.calls[SEAM_FILL], 20u);
+	CHECK_EQ(report.refused[LEAT_ROUTE_SPLICE_PIPE], LEAT_FS_DENIED);
+	seam_reset();
+	for (int i = 0; i < 2; i++) {
+		close(from[i]);
+		close(to[i]);
+	}
+}
+
 /* ---- 51: SIGPIPE of a call that moved something ----------------------------------------------------------------------------- */
 
 /* In a process of its own, with SIGPIPE as it is by default. */
@@ -378,6 +501,8 @@ static void h51_a_view_on_a_queue_kills_nobody(void)
 
 static const struct test tests[] = {
 	TEST(h41_urgent_data_does_not_end_or_stall), TEST(h43_urgent_data_of_a_unix_socket_does_not_spin),
+	TEST(h41_urgent_data_is_passed_in_one_turn), TEST(h41_bytes_that_come_late_are_not_urgent),
+	TEST(h41_a_socket_that_gives_splice_nothing_is_copied),
 	TEST(h51_a_short_call_that_raised_kills_nobody), TEST(h51_readers_that_leave_kill_nobody),
 	TEST(h51_a_view_on_a_queue_kills_nobody),
 };

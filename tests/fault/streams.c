@@ -394,46 +394,6 @@ static void step_on(struct leat_transfer *transfer)
 	CHECK_SAY(r == LEAT_WAIT, "%s", leat_strerror(r));
 }
 
-/* Bytes that come right behind an EAGAIN are not taken for urgent data, at which splice would stand still for ever. */
-static void late_bytes(enum lab_kind kind)
-{
-	struct leat_options options = { .policy = LEAT_REQUIRE };
-	unsigned char bytes[70] = { 1 }, got[sizeof bytes];
-	struct leat_transfer transfer;
-	struct leat_source source;
-	struct leat_sink sink;
-	int from[2], to[2];
-
-	lab_pair(kind, from);
-	lab_pair(LAB_TCP, to);
-	CHECK_CALL(fcntl(from[0], F_SETFL, O_NONBLOCK));
-	CHECK_CALL(fcntl(to[1], F_SETFL, O_NONBLOCK));
-	leat_from_fd(&source, from[0]);
-	leat_to_fd(&sink, to[1]);
-	CHECK_EQ(leat_begin(&transfer, &sink, &source, &options), 0);
-	CHECK_EQ(write(from[1], bytes, sizeof bytes), (ssize_t)sizeof bytes);
-	seam_reset();
-	seam_set(SEAM_FILL, 0, -EAGAIN);
-	seam.times = 2;
-	for (int i = 0; i < 3; i++)
-		CHECK_EQ(leat_step(&transfer), LEAT_WAIT);
-	CHECK_EQ(seam.fired, 2u);
-	CHECK_EQ(read(to[0], got, sizeof got), (ssize_t)sizeof got);
-	leat_end(&transfer, &report);
-	CHECK_EQ(report.route_bytes[LEAT_ROUTE_SPLICE_PIPE], sizeof bytes);
-	seam_reset();
-	for (int i = 0; i < 2; i++) {
-		close(from[i]);
-		close(to[i]);
-	}
-}
-
-static void h41_bytes_that_come_late_are_not_urgent(void)
-{
-	late_bytes(LAB_TCP);
-	late_bytes(LAB_UNIX);
-}
-
 static void h53_a_relay_of_small_messages_is_not_late(void)
 {
 	for (int i = 0; i < 2; i++) {
@@ -542,6 +502,5 @@ static const struct test tests[] = {
 	TEST(h52_small_pieces_share_segments), TEST(h53_the_last_bytes_are_not_late),
 	TEST(h53_a_relay_of_small_messages_is_not_late),
 	TEST(h54_what_is_set_on_a_socket_stays),
-	TEST(h41_bytes_that_come_late_are_not_urgent),
 };
 TEST_MAIN(tests)

@@ -300,6 +300,7 @@ void world_build(struct world *w, const struct draft *draft)
 	w->faults.state = draft->seed ^ UINT64_C(0xfa017);
 	w->sink_fd = w->sink_peer = -1;
 	w->now_ns = w->begin_ns = 1000 * LEAT_SECOND;
+	w->really_begun_ns = leat_now_ns();
 	w->stop_after = NEVER;
 	w->root = &w->place[draft->root];
 	w->oracle.root = &w->root->node;

@@ -166,6 +166,7 @@ struct world {
 	bool sink_dead;
 	uint64_t accepted;			/* by the seam: what the kernel took for the sink */
 	uint64_t now_ns, begin_ns;
+	uint64_t really_begun_ns;		/* leat_read goes by the system's clock */
 	volatile int stop;
 	uint64_t stop_after;			/* looks at the clock; NEVER */
 	uint64_t moves;				/* of anything: to see that nothing goes on */

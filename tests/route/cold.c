@@ -32,8 +32,11 @@ struct outcome {
 struct manner {
 	bool helper, hash;
 	bool again;	/* evicted a second time in the midst */
-	bool some;	/* not quite cold: a page here and there is in memory */
-	bool both;	/* the first page of most MiB as well as the last: a hole between what was read ahead of it and that one */
+	enum { COLD, LAST_PAGES, BOTH_ENDS, SIXTEENTHS, ENDS_OF_ALL } some;	/* what of it is in memory, here and there */
+};
+
+static const char *const some_names[] = {
+	"", ", last pages warm", ", both ends warm", ", three pages of sixteen warm", ", both ends of all warm",
 };
 
 static const unsigned char *content;
@@ -92,14 +95,34 @@ static bool evict(void)
 	return false;
 }
 
-/* One page in each MiB, the last: what probes at the ends of pieces take for a sign. both: and the first, but of the file's first. */
-static void warm_some(bool both)
+/*
+ * The last page of each MiB is what probes at the ends of pieces take for a sign, and the first one what is fetched by asking for
+ * it. With three pages of each sixteen a file looks warm wherever single pages are asked for. The file's beginning
+ * is cold, but for ENDS_OF_ALL, of which nothing but the time of a call tells that it is not warm.
+ */
+static bool is_warm(int some, unsigned page)
+{
+	bool last = page % 256 == 255, first = page % 256 == 0;
+
+	switch (some) {
+	case LAST_PAGES:
+		return last;
+	case BOTH_ENDS:
+		return last || (first && page);
+	case SIXTEENTHS:
+		return page >= 256 && (page + 1) % 16 < 3;
+	default:
+		return some == ENDS_OF_ALL && (last || first);
+	}
+}
+
+static void warm_some(int some)
 {
 	char byte;
 
 	posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM);	/* that page alone */
-	for (off_t at = (1 << 20) - 1; at < SIZE; at += 1 << 20)
-		if (pread(file, &byte, 1, at) != 1 || (both && at + 1 < SIZE && pread(file, &byte, 1, at + 1) != 1))
+	for (unsigned page = 0; page < SIZE / 4096; page++)
+		if (is_warm(some, page) && pread(file, &byte, 1, (off_t)page * 4096) != 1)
 			ends_die("pread");
 	posix_fadvise(file, 0, 0, POSIX_FADV_NORMAL);
 }
@@ -240,7 +263,7 @@ static void run(const struct manner *manner, struct outcome *outcome)
 		return;
 	}
 	if (manner->some)
-		warm_some(manner->both);
+		warm_some(manner->some);
 	to_make(&to, TO_TCP, SIZE, false);
 	if (manner->helper && leat_helper_init(&helper, 0))
 		ends_die("helper");
@@ -267,14 +290,15 @@ static void show(const char *disk, const struct manner *manner, const struct out
 	printf("%s, %s%s%s: longest leat_step %.2f ms, blocked %.2f ms, %u of %u over 12 ms, %u not judged, slept %u times in them; "
 	       "%llu cold waits, %.0f MB/s\n",
 	       disk, manner->helper ? "helper" : "no helper", manner->hash ? ", hash" : "",
-	       manner->again ? ", evicted again" : manner->both ? ", both ends warm" : manner->some ? ", some pages warm" : "",
+	       manner->again ? ", evicted again" : some_names[manner->some],
 	       (double)o->longest_ns / 1e6, (double)o->longest_blocked_ns / 1e6, o->over_10_ms, o->steps, o->kept, o->sleeps,
 	       (unsigned long long)o->cold_waits, (double)SIZE / ((double)o->took_ns / 1e9) / 1e6);
 }
 
 static const struct manner manners[] = {
-	{ .helper = true }, { .helper = true, .hash = true }, { .helper = true, .again = true }, { .helper = true, .some = true },
-	{ .helper = true, .some = true, .both = true }, { .helper = false }, { .hash = true }, { .again = true },
+	{ .helper = true }, { .helper = true, .hash = true }, { .helper = true, .again = true }, { .helper = true, .some = LAST_PAGES },
+	{ .helper = true, .some = BOTH_ENDS }, { .helper = true, .some = SIXTEENTHS }, { .helper = true, .some = ENDS_OF_ALL },
+	{ .helper = false }, { .hash = true }, { .again = true },
 };
 #define MANNERS (sizeof manners / sizeof manners[0])
 
@@ -298,12 +322,14 @@ static void make_file(void)
 		test_skip("a file on this file system cannot be evicted, or does not say that it is");
 }
 
-static void check(const struct manner *manner, const struct outcome *o)
+static void check(const struct manner *manner, const struct outcome *o, bool slow)
 {
 	CHECK_SAY(!o->failed_to_evict, "was evicted once, and not again");
 	CHECK_EQ(o->r, LEAT_DONE);
 	CHECK_SAY(o->arrived, "other bytes arrived");
-	CHECK_GE(o->cold_waits, 1u);
+	/* A fast disk may bring the first page while it is asked for (kernel fact nowait); with more that is warm, all seems so. */
+	if (slow || !manner->some)
+		CHECK_GE(o->cold_waits, 1u);
 }
 
 static void the_disk_as_it_is(void)
@@ -315,7 +341,7 @@ static void the_disk_as_it_is(void)
 		ends_alarm(60, "the disk as it is");
 		run(&manners[i], &o);
 		show("disk", &manners[i], &o);
-		check(&manners[i], &o);
+		check(&manners[i], &o, false);
 	}
 }
 
@@ -361,10 +387,10 @@ static bool slow_group(void)
 	return false;
 }
 
-/* A blocking read of 4 MiB would take 125 ms here; what is less may be the machine. */
+/* A blocking read of 4 MiB would take 125 ms here; what is less may be the machine. Of ENDS_OF_ALL the first call is one of 8. */
 static uint64_t may_block_ns(const struct manner *manner)
 {
-	return manner->helper ? (manner->again ? 100 : 50) * MS : UINT64_MAX;
+	return manner->helper && manner->some != ENDS_OF_ALL ? (manner->again ? 100 : 50) * MS : UINT64_MAX;
 }
 
 /*
@@ -442,7 +468,7 @@ static void a_slow_disk(void)
 	for (unsigned i = 0; i < MANNERS; i++)
 		show("32 MiB/s", &manners[i], &all[i]);
 	for (unsigned i = 0; i < MANNERS; i++) {
-		check(&manners[i], &all[i]);
+		check(&manners[i], &all[i], true);
 		if (all[i].longest_blocked_ns > may_block_ns(&manners[i]) && disturbed_by_others(&all[i]))
 			disturbed = manners[i].again ? "evicted again" : "a helper";
 		else

@@ -22,12 +22,12 @@ static uint64_t now(void *arg)
 
 static bool cold;
 
-int64_t __real_sys_resident(int fd, uint64_t offset);
-int64_t __wrap_sys_resident(int fd, uint64_t offset);
+int64_t __real_sys_resident(int fd, uint64_t offset, uint64_t bytes);
+int64_t __wrap_sys_resident(int fd, uint64_t offset, uint64_t bytes);
 
-int64_t __wrap_sys_resident(int fd, uint64_t offset)
+int64_t __wrap_sys_resident(int fd, uint64_t offset, uint64_t bytes)
 {
-	return cold ? -EAGAIN : __real_sys_resident(fd, offset);
+	return cold ? -EAGAIN : __real_sys_resident(fd, offset, bytes);
 }
 
 static void begin_case(void)

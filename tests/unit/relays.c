@@ -224,6 +224,173 @@ static uint64_t clock_ns(void *arg)
 	return *(uint64_t *)arg;
 }
 
+static void holds_nothing_while_it_waits_for(const struct pair *pair, enum leat_side side)
+{
+	const struct transfer *t = (const struct transfer *)&pair->transfer;
+
+	CHECK_EQ(t->waiting, side);
+	CHECK(t->pipe.fd[0] < 0);
+	CHECK(!t->buffer.bytes);
+}
+
+/* A connection between two requests, and one that may not send just now. */
+static void whomever_an_idle_one_waits_for(void)
+{
+	uint64_t now_ns = 1;
+	struct leat_options options = { .helper = &helper, .clock_ns = clock_ns, .clock_arg = &now_ns };
+	struct leat_source part;
+	struct leat_limit limit;
+	struct leat_queue queue;
+	struct leat_rate rate;
+	struct pair pair;
+
+	CHECK_EQ(leat_helper_init(&helper, 1), 0);
+	open_pair(&pair);
+	leat_from_fd(&part, pair.in[0]);
+	leat_wrap(&part, leat_limit_init(&limit, CASE_BYTES));
+	leat_queue_init(&queue);
+	leat_from_queue(&pair.source, &queue);
+	CHECK_EQ(leat_queue_add(&queue, &part), 0);
+	begin_pair(&pair, &options);
+	goes_through(&pair, CASE_BYTES);
+	holds_nothing_while_it_waits_for(&pair, LEAT_SIDE_CALLER);
+	end_pair(&pair, NULL);
+
+	open_pair(&pair);
+	leat_wrap(&pair.source, leat_rate_init(&rate, 200000, CASE_BYTES / 2));
+	begin_pair(&pair, &options);
+	send_bytes(&pair, CASE_BYTES);
+	step_on(&pair);
+	holds_nothing_while_it_waits_for(&pair, LEAT_SIDE_WRAPPER);
+	end_pair(&pair, NULL);
+	leat_helper_end(&helper);
+}
+
+/* Denied a pipe it copies, but not for good. */
+static void who_was_denied_a_pipe_gets_the_next(void)
+{
+	struct leat_options options = { .helper = &helper };
+	struct pair first, second;
+	struct leat_report report;
+	uint64_t copied;
+
+	CHECK_EQ(leat_helper_init(&helper, 1), 0);
+	open_pair(&first);
+	begin_pair(&first, &options);
+	for (int i = 0; i < 2; i++) {		/* until its peer has no more room: it holds the one pipe */
+		while (send(first.in[1], data, sizeof data, MSG_DONTWAIT) > 0)
+			;
+		step_on(&first);
+	}
+	open_pair(&second);
+	begin_pair(&second, &options);
+	goes_through(&second, CASE_BYTES);
+	goes_through(&second, CASE_BYTES);
+	leat_so_far(&second.transfer, &report);
+	CHECK_EQ(report.refused[LEAT_ROUTE_SPLICE_PIPE], LEAT_PIPE_BUDGET);
+	CHECK_EQ(report.route_bytes[LEAT_ROUTE_SPLICE_PIPE], 0u);
+	copied = report.route_bytes[LEAT_ROUTE_COPY];
+	CHECK_EQ(copied, 2u * CASE_BYTES);
+	end_pair(&first, NULL);			/* its pipe is not empty, and closed */
+	open_pair(&first);
+	begin_pair(&first, &options);
+	goes_through(&first, CASE_BYTES);
+	goes_through(&second, CASE_BYTES);
+	goes_through(&second, CASE_BYTES);
+	end_pair(&second, &report);
+	CHECK(report.route_bytes[LEAT_ROUTE_SPLICE_PIPE] >= CASE_BYTES);
+	CHECK_EQ(report.bytes, 4u * CASE_BYTES);
+	end_pair(&first, NULL);
+	leat_helper_end(&helper);
+}
+
+/* Never a copy: without the pipe that it had, it would have to fail in the midst. */
+static void who_may_not_copy_keeps_its_pipe(void)
+{
+	struct leat_options options = { .helper = &helper }, require = { .helper = &helper, .policy = LEAT_REQUIRE };
+	struct pair first, second;
+	struct leat_report report;
+
+	CHECK_EQ(leat_helper_init(&helper, 1), 0);
+	open_pair(&first);
+	begin_pair(&first, &require);
+	goes_through(&first, CASE_BYTES);
+	open_pair(&second);
+	begin_pair(&second, &options);
+	for (int i = 0; i < 2; i++) {		/* until its peer has no more room */
+		while (send(second.in[1], data, sizeof data, MSG_DONTWAIT) > 0)
+			;
+		step_on(&second);
+	}
+	goes_through(&first, CASE_BYTES);
+	end_pair(&first, &report);
+	CHECK_EQ(report.bytes, 2 * CASE_BYTES);
+	end_pair(&second, NULL);
+	leat_helper_end(&helper);
+}
+
+/* The pipe of the tee has the size of the transfer's, which in the pool another transfer would make larger. */
+static void two_pipes_of_a_tee_stay_alike(void)
+{
+	struct leat_options small = { .helper = &helper, .pipe_bytes = 64 * KIB }, large = { .helper = &helper };
+	static unsigned char ring[4096];
+	struct leat_sink copy;
+	struct leat_tee tee;
+	struct leat_report report;
+	struct pair teed, other;
+	FILE *file = tmpfile();
+
+	CHECK(file);
+	CHECK_EQ(leat_helper_init(&helper, 1), 0);
+	open_pair(&teed);
+	leat_to_fd(&copy, fileno(file));
+	leat_wrap(&teed.source, leat_tee_init(&tee, &copy, LEAT_TEE_FAIL, ring, sizeof ring));
+	begin_pair(&teed, &small);
+	goes_through(&teed, 1000);
+	open_pair(&other);
+	begin_pair(&other, &large);
+	goes_through(&other, CASE_BYTES);
+	for (int i = 0; i < 40; i++)		/* more than the slots of 64 KiB */
+		send_bytes(&teed, 1000);
+	for (size_t got = 0; got < 40000;) {
+		ssize_t n;
+
+		step_on(&teed);
+		n = recv(teed.out[0], data, sizeof data, 0);
+		CHECK(n > 0);
+		got += (size_t)n;
+	}
+	end_pair(&teed, &report);
+	CHECK_EQ(report.refused[LEAT_ROUTE_SPLICE_PIPE], LEAT_OK);
+	CHECK_EQ(report.route_bytes[LEAT_ROUTE_SPLICE_PIPE], 41000u);
+	CHECK_EQ(lseek(fileno(file), 0, SEEK_END), 41000);
+	end_pair(&other, NULL);
+	leat_helper_end(&helper);
+	fclose(file);
+}
+
+/* A Unix socket's read ends where a descriptor was passed, and no edge tells of what stands behind it. */
+static void a_short_read_of_a_unix_socket_is_not_its_last(void)
+{
+	struct leat_options options = { .level_triggered = 1 };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	struct iovec part = { .iov_base = data, .iov_len = 100 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+	struct pair pair;
+
+	open_pair(&pair);
+	begin_pair(&pair, &options);
+	memcpy(CMSG_DATA(&control.head), &pair.in[1], sizeof(int));
+	CHECK_EQ(sendmsg(pair.in[1], &message, 0), 100);
+	send_bytes(&pair, 50);
+	step_on(&pair);
+	CHECK_EQ(recv(pair.out[0], data, sizeof data, 0), 150);
+	end_pair(&pair, NULL);
+}
+
 static void a_rate_leaves_splice_alone(void)
 {
 	uint64_t now_ns = 1;
@@ -271,6 +438,11 @@ static const struct test tests[] = {
 	TEST(only_a_socket_that_was_looked_at_serves),
 	TEST(what_is_copied_raises_no_signal),
 	TEST(an_idle_one_holds_nothing),
+	TEST(whomever_an_idle_one_waits_for),
+	TEST(who_was_denied_a_pipe_gets_the_next),
+	TEST(who_may_not_copy_keeps_its_pipe),
+	TEST(two_pipes_of_a_tee_stay_alike),
+	TEST(a_short_read_of_a_unix_socket_is_not_its_last),
 	TEST(a_rate_leaves_splice_alone),
 	TEST(small_ones_are_copied_again),
 };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* tee(2): a second sink that takes no splice, a wrapper or a sandbox that forbids it, and the reasons in the report. */
+/* Transfers with a tee. tee(2): a second sink that takes no splice, a wrapper or a sandbox that forbids it, and the reasons in the
+ * report. And a second that nobody reads. */
 #include "check.h"
 #include "descriptors.h"
 #include "sys.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 static struct leat_tee t;
@@ -141,9 +143,111 @@ static void parts_leave_no_pipes(void)
 	}
 }
 
+/* ---- A second that nobody reads ---- */
+
+static volatile sig_atomic_t raised;
+
+static void on_pipe(int signal)
+{
+	raised++;
+}
+
+/* A pipe without a reader, as the second of t; raised counts from here. */
+static int dead_second(struct leat_sink *second, struct sigaction *old)
+{
+	struct sigaction action = { .sa_handler = on_pipe };
+	int fds[2];
+
+	CHECK_CALL(pipe2(fds, O_CLOEXEC | O_NONBLOCK));
+	close(fds[0]);
+	leat_to_fd(second, fds[1]);
+	leat_tee_init(&t, second, LEAT_TEE_DROP, NULL, 0);
+	sigaction(SIGPIPE, &action, old);
+	raised = 0;
+	return fds[1];
+}
+
+static void nothing_raised(int fd, const struct sigaction *old)
+{
+	sigset_t mask;
+
+	CHECK_EQ(t.error, -EPIPE);
+	CHECK_EQ(raised, 0);
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	CHECK_EQ(sigismember(&mask, SIGPIPE), 0);
+	sigaction(SIGPIPE, old, NULL);
+	close(fd);
+}
+
+/* Of a part that is over before the step is. */
+static void a_part_with_a_dead_second(void)
+{
+	struct leat_source parts[2], source;
+	struct leat_transfer transfer;
+	struct leat_sink second, sink;
+	struct leat_queue queue;
+	struct sigaction old;
+	int fd = dead_second(&second, &old);
+
+	leat_queue_init(&queue);
+	for (int i = 0; i < 2; i++) {
+		leat_from_memory(&parts[i], "12345", 5);
+		CHECK_EQ(leat_queue_add(&queue, &parts[i]), 0);
+	}
+	leat_wrap(&parts[0], &t.wrapper);
+	leat_queue_end(&queue);
+	leat_from_queue(&source, &queue);
+	leat_to_nothing(&sink);
+	CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);
+	CHECK_EQ(leat_step(&transfer), LEAT_DONE);
+	CHECK_EQ(leat_end(&transfer, NULL), 0);
+	leat_close(&source);
+	nothing_raised(fd, &old);
+}
+
+static int same(struct leat_wrapper *wrapper, struct leat_change *change)
+{
+	size_t n = change->in_bytes < change->out_bytes ? change->in_bytes : change->out_bytes;
+
+	memcpy(change->out, change->in, n);
+	change->consumed = change->produced = n;
+	return change->last && n == change->in_bytes ? LEAT_END : 0;
+}
+
+static int64_t takes_nothing(void *arg, const void *bytes, size_t length, int more, struct pollfd *wait)
+{
+	return -EAGAIN;
+}
+
+/* What a changer has taken is charged, and seen by a tee above it, when the transfer is cancelled: outside any step. */
+static void a_cancel_with_a_dead_second(void)
+{
+	static const struct leat_wrapper_ops same_ops = { .name = "same", .need = LEAT_NEED_CHANGE, .change = same };
+	static const struct leat_sink_ops full_ops = { .write = takes_nothing };
+	struct leat_transfer transfer;
+	struct leat_wrapper changer;
+	struct leat_source source;
+	struct leat_sink second, sink;
+	struct sigaction old;
+	int fd = dead_second(&second, &old);
+
+	leat_from_memory(&source, "12345", 5);
+	leat_wrap(&source, &t.wrapper);
+	leat_wrap(&source, leat_wrapper_init(&changer, &same_ops));
+	leat_to_callback(&sink, &full_ops, NULL);
+	CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);
+	CHECK_EQ(leat_step(&transfer), LEAT_WAIT);
+	CHECK_EQ(t.error, 0);
+	CHECK_EQ(leat_end(&transfer, NULL), -ECANCELED);
+	leat_close(&source);
+	nothing_raised(fd, &old);
+}
+
 static const struct test tests[] = {
 	TEST(parts_leave_no_pipes),
 	TEST(second_does_not_splice),
 	TEST(who_forbids_the_kernels_tee),
+	TEST(a_part_with_a_dead_second),
+	TEST(a_cancel_with_a_dead_second),
 };
 TEST_MAIN(tests)
