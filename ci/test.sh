@@ -7,8 +7,8 @@ build=${1:?usage: test.sh BUILD [meson test arguments]}
 shift
 
 rm -f "$build"/meson-logs/testlog*.json
-# One more at a time than there are processors: many tests wait for a clock or a peer.
-meson test -C "$build" --no-rebuild --num-processes $(($(nproc) + 1)) --print-errorlogs "$@"
+# More at a time than there are processors: many tests wait for a clock or a peer.
+meson test -C "$build" --no-rebuild --num-processes $(($(nproc) * 2)) --print-errorlogs "$@"
 status=$?
 logs=("$build"/meson-logs/testlog*.json)	# its name has the wrapper's in it
 log=${logs[0]}
