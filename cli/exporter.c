@@ -97,7 +97,7 @@ void exporter_publish_at_scrape(struct exporter *exporter, int (*make)(FILE *to,
 
 void exporter_unready(struct exporter *exporter, const char *why)
 {
-	exporter->unready = why;
+	__atomic_store_n(&exporter->unready, why, __ATOMIC_RELEASE);
 }
 
 /* ---- clients ---- */
@@ -132,20 +132,27 @@ static void client_begin(struct exporter *exporter, int fd, uint64_t now)
 	client->since_ns = now;
 }
 
+static enum http_what look_at(const struct exporter *exporter, struct client *client)
+{
+	const char *why = __atomic_load_n(&exporter->unready, __ATOMIC_ACQUIRE);
+	const struct page *page = exporter->page;
+	const struct http_state state = { why ? why : page ? NULL : "nothing was measured yet\n", page, page ? page->length : 0 };
+
+	return http_answer(client->request, client->got, &state, &client->answer);
+}
+
+/* A page is made for a whole request only: not for each piece of one. */
 static void client_answer(struct exporter *exporter, struct client *client)
 {
-	struct http_state state;
+	enum http_what what = look_at(exporter, client);
 	struct page *page;
-	enum http_what what;
 
-	if (exporter->make)
-		exporter_publish(exporter, exporter->make, exporter->arg);	/* without memory the page before is not worse */
-	page = exporter->page;
-	state = (struct http_state){ exporter->unready ? exporter->unready : page ? NULL : "nothing was measured yet\n", page,
-				     page ? page->length : 0 };
-	what = http_answer(client->request, client->got, &state, &client->answer);
 	if (what == HTTP_MORE)
 		return;
+	if ((what == HTTP_PAGE || !exporter->page) && exporter->make &&
+	    exporter_publish(exporter, exporter->make, exporter->arg) == 0)
+		what = look_at(exporter, client);	/* without memory the page before is not worse */
+	page = exporter->page;
 	if (what == HTTP_PAGE && page) {
 		client->page = page;
 		page->users++;
@@ -250,7 +257,7 @@ int exporter_serve(struct exporter *exporter, int timeout_ms, const volatile sig
 	uint64_t now = now_ns(), end = now + (timeout_ms > 0 ? (uint64_t)timeout_ms * 1000000 : 0);
 	struct pollfd fds[CLIENTS + 1];
 
-	while (!stop || !*stop) {
+	while (!stop || !__atomic_load_n(stop, __ATOMIC_RELAXED)) {
 		uint64_t until = prepare(exporter, fds, now, end);
 		uint64_t wait_ns = until > now ? until - now : 0;
 		const struct timespec wait = { .tv_sec = (time_t)(wait_ns / 1000000000), .tv_nsec = (long)(wait_ns % 1000000000) };
@@ -267,6 +274,23 @@ int exporter_serve(struct exporter *exporter, int timeout_ms, const volatile sig
 			return 0;
 	}
 	return 0;
+}
+
+static bool has_clients(const struct exporter *exporter)
+{
+	for (unsigned i = 0; i < CLIENTS; i++)
+		if (exporter->clients[i].state != CLIENT_FREE)
+			return true;
+	return false;
+}
+
+/* No longer than a client has for everything. */
+void exporter_finish(struct exporter *exporter)
+{
+	close(exporter->fd);
+	exporter->fd = -1;
+	while (has_clients(exporter) && exporter_serve(exporter, 100, NULL) == 0)
+		;
 }
 
 /* ---- open and close ---- */

@@ -19,10 +19,13 @@ unsigned exporter_port(const struct exporter *exporter);
 int exporter_publish(struct exporter *exporter, int (*make)(FILE *to, void *arg), void *arg);
 /* The same anew at each request. arg is used as long as this serves. */
 void exporter_publish_at_scrape(struct exporter *exporter, int (*make)(FILE *to, void *arg), void *arg);
-/* Why /health says no from now on, a line with its line feed; borrowed. NULL: it says ok. */
+/* Why /health says no from now on, a line with its line feed; borrowed. NULL: it says ok. Any thread may call it. */
 void exporter_unready(struct exporter *exporter, const char *why);
-/* Serves for so long, or until *stop (may be NULL). A signal ends it early. 0, or -errno when waiting itself failed. */
+/* Serves for so long, or until *stop (may be NULL), which a handler or another thread sets. A signal ends it early. 0, or -errno when
+ * waiting itself failed. */
 int exporter_serve(struct exporter *exporter, int timeout_ms, const volatile sig_atomic_t *stop);
+/* Lets nobody in any more, and serves who is in to the end; others may have the socket, and its queue. */
+void exporter_finish(struct exporter *exporter);
 void exporter_close(struct exporter *exporter);	/* NULL is fine */
 
 #endif

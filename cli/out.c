@@ -14,11 +14,16 @@
 
 #define SAID_AT_END 200	/* bytes of a sentence too long to be shown whole */
 
-int out_width(void)
+static int width_of(int fd)
 {
 	struct winsize w;
 
-	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 80;
+	return isatty(fd) && ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 80;
+}
+
+int out_width(void)
+{
+	return width_of(STDOUT_FILENO);
 }
 
 void out_init(struct out *out)
@@ -34,30 +39,60 @@ void out_init(struct out *out)
 	out->live = isatty(STDERR_FILENO) && !dumb;
 }
 
-static void escaped(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+static int line_shown;	/* atomic: a live line of progress stands on the terminal */
+
+/* What goes to stderr in one write: who else writes, another thread or program, does so before or behind. */
+struct piece {
+	FILE *to;
+	char *text;
+	size_t size;
+};
+
+static FILE *piece_begin(struct piece *piece)
+{
+	piece->text = NULL;
+	piece->to = open_memstream(&piece->text, &piece->size);
+	return piece->to ? piece->to : stderr;
+}
+
+static void piece_end(struct piece *piece)
+{
+	if (piece->to && fclose(piece->to) == 0)
+		fwrite(piece->text, 1, piece->size, stderr);
+	free(piece->text);
+}
+
+static void escaped(FILE *to, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+static void draw(FILE *to, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 static void say(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
 /* A path of full length has a reason behind it: of what is longer than can be escaped at once, beginning and end are shown. */
-static void escaped(const char *format, va_list args)
+static void escaped(FILE *to, const char *format, va_list args)
 {
 	char *text;
 	int length = vasprintf(&text, format, args);
 
 	if (length < 0) {
-		fputs(format, stderr);
+		fputs(format, to);
 		return;
 	}
-	escape(stderr, ESCAPE_TERMINAL, text);
+	escape(to, ESCAPE_TERMINAL, text);
 	if (length > ESCAPE_MOST)
-		escape(stderr, ESCAPE_TERMINAL, text + length - SAID_AT_END);
+		escape(to, ESCAPE_TERMINAL, text + length - SAID_AT_END);
 	free(text);
 }
 
 static void say(const char *format, va_list args)
 {
-	fputs("leat: ", stderr);
-	escaped(format, args);
-	fputc('\n', stderr);
+	struct piece piece;
+	FILE *to = piece_begin(&piece);
+
+	if (__atomic_exchange_n(&line_shown, 0, __ATOMIC_RELAXED))
+		fputs("\r\033[K", to);
+	fputs("leat: ", to);
+	escaped(to, format, args);
+	fputc('\n', to);
+	piece_end(&piece);
 }
 
 void out_error(const char *format, ...)
@@ -69,38 +104,43 @@ void out_error(const char *format, ...)
 	va_end(args);
 }
 
-void out_note(struct out *out, const char *format, ...)
+/* In one line: of what is wider than the terminal the beginning is left out, which names what all the rest is about. */
+static void draw(FILE *to, const char *format, va_list args)
 {
-	va_list args;
+	char *text, line[ESCAPE_MOST];
 
-	out_progress_end(out);
-	va_start(args, format);
-	say(format, args);
-	va_end(args);
+	if (vasprintf(&text, format, args) < 0)
+		return;
+	fprintf(to, "\r\033[K%s", escape_tail(line, sizeof line, ESCAPE_TERMINAL, text, width_of(STDERR_FILENO) - 1));
+	free(text);
 }
 
 void out_progress(struct out *out, int big, const char *format, ...)
 {
+	struct piece piece;
 	va_list args;
+	FILE *to;
 
 	if (!out->live && !big)
 		return;
-	if (out->live)
-		fputs("\r\033[K", stderr);
+	to = piece_begin(&piece);
 	va_start(args, format);
-	escaped(format, args);
+	if (out->live) {
+		draw(to, format, args);
+	} else {
+		escaped(to, format, args);
+		fputc('\n', to);
+	}
 	va_end(args);
-	if (!out->live)
-		fputc('\n', stderr);
-	out->progress_shown = out->live;
+	__atomic_store_n(&line_shown, out->live, __ATOMIC_RELAXED);
+	piece_end(&piece);
 	fflush(stderr);
 }
 
-void out_progress_end(struct out *out)
+void out_progress_end(void)
 {
-	if (out->progress_shown)
+	if (__atomic_exchange_n(&line_shown, 0, __ATOMIC_RELAXED))
 		fputs("\r\033[K", stderr);
-	out->progress_shown = 0;
 }
 
 int out_flushed(int status)

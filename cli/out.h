@@ -14,17 +14,15 @@ struct out {
 	int blocks;		/* stdout takes UTF-8 bars; else # */
 	int width;		/* columns of the terminal; 80 when it is none */
 	int live;		/* stderr is a terminal, not a dumb one: progress is one line that changes */
-	int progress_shown;	/* a live line stands on the terminal */
 };
 
 void out_init(struct out *out);
-/* "leat: SENTENCE" on stderr. */
+/* "leat: SENTENCE" on stderr, in one write; a line of progress is taken away first. */
 void out_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A sentence that matters to the reader of the results, below a progress line; also on stderr. */
-void out_note(struct out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* What is going on. On a terminal it replaces the line before it; else only phases (big != 0) are printed. */
+/* What is going on. On a terminal it replaces the line before it, and is cut at its beginning to be one line; else only phases
+ * (big != 0) are printed. */
 void out_progress(struct out *out, int big, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void out_progress_end(struct out *out);
+void out_progress_end(void);
 /* EXIT_FAILED with a sentence when stdout could not be written, else status. */
 int out_flushed(int status);
 

@@ -126,7 +126,7 @@ void bench_note(struct bench *b, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	out_note(&b->out, "%s", text);
+	out_error("%s", text);
 	if (b->notes_count < sizeof b->notes / sizeof b->notes[0])
 		memcpy(b->notes[b->notes_count++], text, sizeof text);
 }
@@ -211,7 +211,7 @@ static int results(struct bench *b)
 {
 	int status = wrong_bytes(b) ? EXIT_FAILED : EXIT_OK;
 
-	out_progress_end(&b->out);
+	out_progress_end();
 	table_print(b);
 	for (unsigned i = 0; i < b->also_count; i++)
 		if (wrong_bytes(b->also[i]))

@@ -260,6 +260,6 @@ unsigned measure_rounds(struct bench *b)
 		out_progress(&b->out, round == 0, "measuring: %s%s", rounds_text(most, text), b->settings.rounds ? "" : " at most");
 		one_round(b, round);
 	}
-	out_progress_end(&b->out);
+	out_progress_end();
 	return *b->stop && round ? round - 1 : round;
 }

@@ -99,7 +99,7 @@ static int make_files(struct bench *b)
 	uint64_t size;
 
 	out_progress(&b->out, 1, b->settings.file ? "reading the file" : "making the test file");
-	if (test_file_make(&b->file, &b->settings, &b->out))
+	if (test_file_make(&b->file, &b->settings))
 		return -1;
 	size = b->file.size;
 	b->payload_timeout_ms = 20000 + size / (16 * MIB) * 1000;

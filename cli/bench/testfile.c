@@ -138,7 +138,7 @@ int test_file_changed(struct test_file *file, const char *name)
 	return 1;
 }
 
-static int make(struct test_file *file, struct settings *settings, struct out *out)
+static int make(struct test_file *file, struct settings *settings)
 {
 	char had[32], has[32];
 	const char *short_of;
@@ -153,7 +153,7 @@ static int make(struct test_file *file, struct settings *settings, struct out *o
 				  file->dir, short_of, has);
 			return -1;
 		}
-		out_note(out, "no %s for a test file of %s in %s: going on with %s", short_of, had, file->dir, has);
+		out_error("no %s for a test file of %s in %s: going on with %s", short_of, had, file->dir, has);
 		settings->size = fits;
 	}
 	file->fd = scratch_file(file->dir);
@@ -182,10 +182,10 @@ void test_dir(struct test_file *file)
 	snprintf(file->dir, sizeof file->dir, "%s", dir && *dir ? dir : "/var/tmp");
 }
 
-int test_file_make(struct test_file *file, struct settings *settings, struct out *out)
+int test_file_make(struct test_file *file, struct settings *settings)
 {
 	test_dir(file);
-	return settings->file ? open_given(file, settings) : make(file, settings, out);
+	return settings->file ? open_given(file, settings) : make(file, settings);
 }
 
 int test_file_sparse(const char *dir, uint64_t size)

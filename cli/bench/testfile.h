@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <time.h>
 
-struct out;
 struct settings;
 
 struct test_file {
@@ -20,7 +19,7 @@ struct test_file {
 /* Sets dir: TMPDIR, or /var/tmp. */
 void test_dir(struct test_file *file);
 /* Makes the test file, or opens settings.file. 0, or -1 after a sentence. Lowers settings.size when there is no room. */
-int test_file_make(struct test_file *file, struct settings *settings, struct out *out);
+int test_file_make(struct test_file *file, struct settings *settings);
 /* Whether a given file is another one than at the start, by size and time; says so once. */
 int test_file_changed(struct test_file *file, const char *name);
 /* A sparse file of this size with 1/64 of data. fd, or -errno. */

@@ -25,24 +25,27 @@ def measured(value, where):
 
 
 def differ(files):
-    least = {"raw": float("inf"), "wrapped": float("inf")}
+    # On a blocking sink whose receiver is late raw makes larger calls, which wait, and wrapped smaller ones, which may not.
+    blocking = files[0]["method"]["sink"] == "blocking"
+    calls = {"raw": [], "wrapped": []}
     busy = 0
     for data in files:
         for shape in data["shapes"]:
-            if shape["direction"] != "file-tcp" or shape["name"] not in least:
+            if shape["direction"] != "file-tcp" or shape["name"] not in calls:
                 continue
             if not shape["calls_counted_by"]:
                 print("SKIP: system calls cannot be counted here")
                 return 77
-            least[shape["name"]] = min(least[shape["name"]], shape["transfer_calls_per_gib"])
+            calls[shape["name"]].append(shape["transfer_calls_per_gib"])
             busy = max(busy, shape["foreign_cpu_while_counted"])
-    if files[0]["method"]["sink"] == "blocking" and min(least.values()) < 1024:
-        print("FAIL: on a blocking sink some calls were asked for more than 1 MiB")
+    if blocking and min(calls["wrapped"]) < 1024:
+        print("FAIL: on a blocking sink some calls that must not wait were asked for more than 1 MiB")
         return 1
-    apart = abs(least["raw"] - least["wrapped"])
+    raw, wrapped = (max if blocking else min)(calls["raw"]), min(calls["wrapped"])
+    apart = abs(raw - wrapped)
     if apart <= 5:
         return 0
-    if busy > 0.06 and apart < 0.5 * least["raw"] + 5:
+    if busy > 0.06 and apart < 0.5 * raw + 5:
         print(f"SKIP: others had {busy:.2f} of a CPU while calls were counted: raw and wrapped differ by {apart:.0f} for each GiB")
         return 77
     print(f"FAIL: raw and wrapped differ by {apart:.0f} calls per GiB; others had {busy:.2f} of a CPU")
