@@ -1,17 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache.h"
+#include "../out.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Written in the background while the next one is copied; only what is on the disk can be dropped. */
 #define WINDOW (UINT64_C(32) << 20)
 
-static void drop(const struct cache *cache, uint64_t at)
+/* Said of a pipe, socket or device, which has no pages, and by a kernel without the call. */
+static int has_no_disk(int error)
+{
+	return error == ESPIPE || error == EINVAL || error == ENOSYS;
+}
+
+static void keep(struct cache *cache, int error)
+{
+	if (!cache->error && !has_no_disk(error))
+		cache->error = -error;
+}
+
+/* What the disk did not take is told but once of a descriptor, to the call that waits: no later fsync tells it again. */
+static void write_window(struct cache *cache, uint64_t at, unsigned flags)
+{
+	if (cache->to >= 0 && sync_file_range(cache->to, (off_t)(cache->to_at + at), (off_t)WINDOW, flags) < 0)
+		keep(cache, errno);
+}
+
+static void drop(struct cache *cache, uint64_t at)
 {
 	posix_fadvise(cache->from, (off_t)(cache->from_at + at), (off_t)WINDOW, POSIX_FADV_DONTNEED);
-	sync_file_range(cache->to, (off_t)(cache->to_at + at), (off_t)WINDOW,
-			SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+	write_window(cache, at, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 	posix_fadvise(cache->to, (off_t)(cache->to_at + at), (off_t)WINDOW, POSIX_FADV_DONTNEED);
 }
 
@@ -22,7 +43,7 @@ static void moved(struct leat_wrapper *wrapper, uint64_t bytes, enum leat_route 
 	(void)route;
 	cache->passed += bytes;
 	for (; cache->passed - cache->asked >= WINDOW; cache->asked += WINDOW) {
-		sync_file_range(cache->to, (off_t)(cache->to_at + cache->asked), (off_t)WINDOW, SYNC_FILE_RANGE_WRITE);
+		write_window(cache, cache->asked, SYNC_FILE_RANGE_WRITE);
 		if (cache->asked)
 			drop(cache, cache->asked - WINDOW);
 	}
@@ -36,9 +57,23 @@ struct leat_wrapper *cache_init(struct cache *cache, int from, uint64_t from_at,
 	return leat_wrapper_init(&cache->wrapper, &ops);
 }
 
+int cache_flush(struct cache *cache, const char *shown)
+{
+	int full;
+
+	if (cache->to >= 0 && fdatasync(cache->to) < 0)
+		keep(cache, errno);
+	if (!cache->error)
+		return 0;
+	posix_fadvise(cache->to, 0, 0, POSIX_FADV_DONTNEED);	/* a part is compared with the source by what is on the disk */
+	full = cache->error == -ENOSPC || cache->error == -EDQUOT;
+	out_error("%s: not all of it reached the disk: %s; %s", shown, strerror(-cache->error),
+		  full ? "make room there, and copy it again" : "the log of the kernel (dmesg) says more");
+	return cache->error;
+}
+
 void cache_drop(const struct cache *cache)
 {
 	posix_fadvise(cache->from, 0, 0, POSIX_FADV_DONTNEED);
-	fdatasync(cache->to);
 	posix_fadvise(cache->to, 0, 0, POSIX_FADV_DONTNEED);
 }

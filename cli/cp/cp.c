@@ -7,6 +7,8 @@
 #include "stop.h"
 #include "tree.h"
 
+#include <fcntl.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,33 +97,57 @@ static enum status copy(const struct settings *settings, struct show *show, cons
 	return tree_copy(settings, show, from, to);
 }
 
-static enum status one(const struct settings *settings, struct show *show, const char *word, const struct addr *to, int into)
+/* Where several sources go. */
+struct into {
+	const struct addr *to;
+	int directory;		/* each gets its own name in it */
+	void *made;		/* tree of these names: what one source was given, another does not get */
+};
+
+static int compare(const void *a, const void *b)
 {
-	struct addr from, within;
-	enum status status;
+	return strcmp(a, b);
+}
+
+/* path becomes into's; directories are added to. */
+static enum status copy_within(const struct settings *settings, struct show *show, const struct addr *from, struct into *into, char *path)
+{
+	const struct addr within = { .kind = ADDR_FILE, .text = path, .path = path, .fd = -1, .at = into->to->at };
+	int directory = settings->recursive && is_directory(from->path);
+	enum status status = STATUS_DEST;
+
+	if (!directory && tfind(path, &into->made, compare))
+		out_error("%s: %s was made from another source just now, and is not overwritten", from->text, path);
+	else
+		status = copy(settings, show, from, &within);
+	if (directory || status != STATUS_OK || !tsearch(path, &into->made, compare))
+		free(path);
+	return status;
+}
+
+static enum status one(const struct settings *settings, struct show *show, const char *word, struct into *into)
+{
+	struct addr from;
 	char why[400], *path;
 
 	if (addr_parse(word, &from, why, sizeof why) < 0) {
 		out_error("%s", why);
 		return STATUS_USAGE;
 	}
-	if (!into)
-		return copy(settings, show, &from, to);
-	path = path_within(to->path, &from);
+	if (!into->directory)
+		return copy(settings, show, &from, into->to);
+	path = path_within(into->to->path, &from);
 	if (!path) {
-		out_error("%s: it has no name to be given in %s", word, to->text);
+		out_error("%s: it has no name to be given in %s", word, into->to->text);
 		return STATUS_USAGE;
 	}
-	within = (struct addr){ .kind = ADDR_FILE, .text = path, .path = path, .fd = -1, .at = to->at };
-	status = copy(settings, show, &from, &within);
-	free(path);
-	return status;
+	return copy_within(settings, show, &from, into, path);
 }
 
-static int usage_error(const struct settings *s, const struct addr *to, int into)
+static int usage_error(const struct settings *s, const struct into *into)
 {
-	if (s->words.count > 2 && !into) {
-		out_error("%s: several sources go to a directory, and this is none", to->text);
+	if (s->words.count > 2 && !into->directory) {
+		out_error("%s: several sources go to a directory, and this is none", into->to->text);
 		return 1;
 	}
 	if (s->tee && s->words.count > 2) {
@@ -154,8 +180,8 @@ int cp_main(int argc, char **argv)
 	struct leat_bucket bucket;
 	struct show show;
 	struct addr to;
+	struct into into = { .to = &to };
 	char why[400];
-	int into;
 
 	if (parsed != OPT_GO_ON)
 		return parsed == OPT_SHOWN ? EXIT_OK : EXIT_USAGE;
@@ -167,8 +193,10 @@ int cp_main(int argc, char **argv)
 		out_error("%s", why);
 		return EXIT_USAGE;
 	}
-	into = to.kind == ADDR_FILE && is_directory(to.path);
-	if (usage_error(&s, &to, into) || (s.preserve_words && keep_parse(s.preserve_words, &s.preserve) < 0))
+	if (to.kind == ADDR_FD && fcntl(to.fd, F_GETFD) < 0)
+		to.fd = -1;	/* nor will it be, when what is opened from here on gets that number */
+	into.directory = to.kind == ADDR_FILE && is_directory(to.path);
+	if (usage_error(&s, &into) || (s.preserve_words && keep_parse(s.preserve_words, &s.preserve) < 0))
 		return EXIT_USAGE;
 	s.mask = umask(0);
 	umask(s.mask);
@@ -179,10 +207,11 @@ int cp_main(int argc, char **argv)
 	}
 	show_init(&show, &s, said_to(&s, &to));
 	for (unsigned i = 0; i + 1 < s.words.count && worst < STATUS_STOPPED; i++) {
-		enum status status = one(&s, &show, s.words.items[i], &to, into);
+		enum status status = one(&s, &show, s.words.items[i], &into);
 
 		worst = status > worst ? status : worst;
 	}
+	tdestroy(into.made, free);
 	show_end(&show, (int)worst);
 	return (int)worst;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "dest.h"
 #include "../out.h"
+#include "part.h"
 #include "stop.h"
 
 #include <errno.h>
@@ -10,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
-#define SUFFIX ".leat-part"
 #define NAP_MS 10
 
 static int failed(const struct dest *dest, const char *what, int error)
@@ -28,20 +29,6 @@ static int in_place_only(const struct dest *dest, const char *why)
 {
 	out_error("%s: %s, so it cannot be replaced by a new file; --in-place writes into it", dest->shown, why);
 	return DEST_IN_PLACE_ONLY;
-}
-
-/* A name too long for the rest gives up its end, and a hash of the whole stands for it. */
-void dest_temporary(const char *name, char ret[NAME_MAX + 1])
-{
-	size_t length = strlen(name), most = NAME_MAX - strlen(SUFFIX) - 1;
-	unsigned hash = 5381;
-
-	for (const char *c = name; *c; c++)
-		hash = hash * 33 + (unsigned char)*c;
-	if (length <= most)
-		snprintf(ret, NAME_MAX + 1, ".%s" SUFFIX, name);
-	else
-		snprintf(ret, NAME_MAX + 1, ".%.*s%08x" SUFFIX, (int)most - 8, name, hash);
 }
 
 /* Splits what path says, seen from the directory that is known so far, into dir and name. */
@@ -72,6 +59,40 @@ static int is_magic(const struct dest *dest)
 	struct statfs fs;
 
 	return dest->dir_is_ours && fstatfs(dest->dir, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+static int same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* The descriptor of ours that a link of /proc names, or -1. */
+static int own_descriptor(const struct dest *dest)
+{
+	struct stat there, own;
+	char *end;
+	long number;
+
+	if (!dest->magic || fstat(dest->dir, &there) < 0 || stat("/proc/self/fd", &own) < 0 || !same_file(&there, &own))
+		return -1;
+	number = strtol(dest->name, &end, 10);
+	return *end || number > INT_MAX ? -1 : (int)number;
+}
+
+/* What the kernel makes up as it is read is no file that another one could replace: it is told what is written. */
+static int is_generated(const struct dest *dest)
+{
+	struct statfs fs;
+
+	if (dest->magic || major(dest->was.st_dev) || (dest->dir == AT_FDCWD ? statfs(".", &fs) : fstatfs(dest->dir, &fs)) < 0)
+		return 0;
+	switch (fs.f_type) {
+	case PROC_SUPER_MAGIC: case SYSFS_MAGIC: case DEBUGFS_MAGIC: case TRACEFS_MAGIC: case CGROUP_SUPER_MAGIC:
+	case CGROUP2_SUPER_MAGIC: case SECURITYFS_MAGIC: case BPF_FS_MAGIC: case PSTOREFS_MAGIC: case EFIVARFS_MAGIC:
+		return 1;
+	default:
+		return 0;
+	}
 }
 
 /* Follows symbolic links to what shall be replaced, and looks at it. */
@@ -120,18 +141,28 @@ static int may_replace(struct dest *dest)
 	return 0;
 }
 
-/* A temporary that another leat is writing is locked; one that nobody writes is left over. */
+static int busy(const struct dest *dest)
+{
+	return failed(dest, "somebody is copying to it", EBUSY);
+}
+
+/* In a tree a look at the source's directory, which is left out where no temporary name is needed. */
+static int choose_temporary(struct dest *dest)
+{
+	int r = *dest->temporary ? 0 : part_name(dest->name, dest->source_dir, dest->temporary);
+
+	if (r < 0) {
+		out_error("%s: %s", dest->shown, part_why(r, dest->name, dest->source_dir));
+		dest->temporary[0] = 0;
+	}
+	return r;
+}
+
 static int sweep(struct dest *dest)
 {
-	int fd = openat(dest->dir, dest->temporary, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), busy;
+	int r = part_sweep(dest->dir, dest->temporary, S_IFREG);
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : failed(dest, dest->temporary, errno);
-	busy = flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-	close(fd);
-	if (busy)
-		return failed(dest, "somebody is copying to it", EBUSY);
-	return unlinkat(dest->dir, dest->temporary, 0) < 0 ? failed(dest, dest->temporary, errno) : 0;
+	return r == -EWOULDBLOCK ? busy(dest) : r < 0 ? failed(dest, dest->temporary, -r) : 0;
 }
 
 /* Naming a file without a name takes its link in /proc; without that no byte shall be written in vain. */
@@ -147,13 +178,6 @@ static int can_be_named(void)
 	return known == 1;
 }
 
-static int lock(struct dest *dest)
-{
-	if (flock(dest->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-		return 0;	/* a file system without locks */
-	return failed(dest, "somebody is copying to it", EBUSY);
-}
-
 static int no_temporary(const struct dest *dest, int error)
 {
 	if ((error == EACCES || error == EPERM) && dest->exists)
@@ -161,24 +185,62 @@ static int no_temporary(const struct dest *dest, int error)
 	return failed(dest, "cannot create it", error);
 }
 
+/* Open and locked, and under its name still. A file system without locks has none. */
 static int open_temporary(struct dest *dest, int flags)
 {
+	int r = choose_temporary(dest);
+
+	if (r < 0)
+		return r;
 	dest->way = DEST_TEMPORARY;
-	dest->fd = openat(dest->dir, dest->temporary, flags | O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return dest->fd < 0 ? no_temporary(dest, errno) : lock(dest);
+	for (int tries = 0, locked = 1; tries < PART_TRIES && locked; tries++) {
+		dest->fd = openat(dest->dir, dest->temporary, flags | O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (dest->fd < 0)
+			return no_temporary(dest, errno);
+		locked = flock(dest->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+		if (locked && part_is(dest->dir, dest->temporary, dest->fd))
+			return 0;
+		close(dest->fd);
+		dest->fd = -1;
+	}
+	return busy(dest);
+}
+
+/* A new file that has another group, or owner, would be open to that by the bits of its mode. */
+static int take_owner(const struct dest *dest)
+{
+	struct stat now;
+
+	if (dest->exists && fstat(dest->fd, &now) < 0)
+		return failed(dest, "cannot look at it", errno);
+	if (!dest->exists)
+		return 0;
+	if ((now.st_uid == dest->was.st_uid && now.st_gid == dest->was.st_gid) || fchown(dest->fd, dest->was.st_uid, dest->was.st_gid) == 0)
+		return 0;
+	return errno == EPERM ? in_place_only(dest, "a new file cannot have its owner and group") :
+				failed(dest, "cannot keep its owner", errno);
 }
 
 /* What has no name is seen by nobody, and may have its mode from the beginning. */
 static int open_new(struct dest *dest, const struct dest_options *options)
 {
-	int r = options->fresh ? 0 : sweep(dest);
+	int r = options->fresh ? 0 : choose_temporary(dest);
 
+	if (!r && !options->fresh)
+		r = sweep(dest);
 	if (r < 0)
 		return r;
 	dest->way = DEST_WITHOUT_NAME;
 	if (can_be_named())
 		dest->fd = openat(dest->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, dest->exists ? 0600 : options->mode);
-	return dest->fd >= 0 ? 0 : open_temporary(dest, O_EXCL);
+	r = dest->fd >= 0 ? 0 : open_temporary(dest, O_EXCL);
+	return r < 0 ? r : take_owner(dest);
+}
+
+/* Others may neither have put there what is under the name, nor have it open, nor have it under a name of theirs. */
+static int is_part(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1 && !(st->st_mode & 022);
 }
 
 /* What an interrupted run left, by --resume; else a new one under that name. */
@@ -189,10 +251,15 @@ static int open_part(struct dest *dest)
 
 	if (r < 0)
 		return r;
-	if (fstat(dest->fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return failed(dest, dest->temporary, EINVAL);
-	dest->start = (uint64_t)st.st_size;
-	return 0;
+	if (fstat(dest->fd, &st) < 0)
+		return failed(dest, dest->temporary, errno);
+	if (is_part(&st)) {
+		dest->start = (uint64_t)st.st_size;
+		return 0;
+	}
+	close(dest->fd);
+	dest->fd = -1;
+	return unlinkat(dest->dir, dest->temporary, 0) < 0 ? failed(dest, dest->temporary, errno) : open_temporary(dest, O_EXCL);
 }
 
 /* Opens as soon as somebody reads it; so a signal and a timeout are heeded. */
@@ -233,26 +300,42 @@ static int open_itself(struct dest *dest, enum dest_way way, const struct dest_o
 	return 0;
 }
 
+/* Written to where it stands, and as it was opened: another open file would begin at the first byte. */
+static int open_own(struct dest *dest, int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	dest->way = DEST_DIRECT;
+	if ((flags & O_ACCMODE) == O_RDONLY) {
+		out_error("%s: it is open for reading only", dest->shown);
+		return -EBADF;
+	}
+	dest->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return dest->fd < 0 ? failed(dest, "cannot open it for writing", errno) : 0;
+}
+
 int dest_open(struct dest *dest, int at, const char *path, const char *shown, const struct stat *source,
 	      const struct dest_options *options)
 {
-	int r;
+	int r, own;
 
-	*dest = (struct dest){ .shown = shown, .fd = -1 };
+	*dest = (struct dest){ .shown = shown, .fd = -1, .source_dir = options->in_tree ? options->source_dir : -1 };
 	r = find(dest, at, path, options);
 	if (r < 0)
 		return r;
-	dest_temporary(dest->name, dest->temporary);
 	dest->taken = dest->exists;
 	if (dest->exists && S_ISDIR(dest->was.st_mode))
 		return failed(dest, "cannot be written", EISDIR);
 	if (options->in_tree && !S_ISREG(dest->was.st_mode))
 		dest->exists = 0;	/* replaced by a file that has nothing of it */
-	if (dest->exists && source && source->st_dev == dest->was.st_dev && source->st_ino == dest->was.st_ino) {
+	if (dest->exists && source && same_file(source, &dest->was)) {
 		out_error("%s: it is the source itself; nothing was copied", shown);
 		return -EINVAL;
 	}
-	if (dest->exists && !S_ISREG(dest->was.st_mode))
+	own = own_descriptor(dest);
+	if (own >= 0)
+		return open_own(dest, own);
+	if (dest->exists && (!S_ISREG(dest->was.st_mode) || is_generated(dest)))
 		return open_itself(dest, DEST_DIRECT, options);
 	if (dest->magic || (options->in_place && (dest->exists || !dest->taken)))
 		return open_itself(dest, DEST_IN_PLACE, options);
@@ -282,7 +365,6 @@ int dest_adopt(struct dest *dest)
 	return 0;
 }
 
-/* Without its list, the bits of a file's group are what the list lets others have at most. */
 static int take_over_acl(const struct dest *dest)
 {
 	static const char acl[] = "system.posix_acl_access";
@@ -301,16 +383,22 @@ static int take_over_acl(const struct dest *dest)
 	return 0;
 }
 
-int dest_take_over(struct dest *dest, const struct dest_options *options)
+int dest_take_over(struct dest *dest, const struct dest_options *options, uint64_t length)
 {
+	struct stat now;
+	int r;
+
+	if ((dest->way == DEST_IN_PLACE || dest->sized) && fstat(dest->fd, &now) == 0 && now.st_size != (off_t)length &&
+	    ftruncate(dest->fd, (off_t)length) < 0)
+		return failed(dest, "cannot cut it at its new length", errno);
 	if (dest->way == DEST_DIRECT || dest->way == DEST_IN_PLACE || (dest->way == DEST_WITHOUT_NAME && !dest->exists))
 		return 0;	/* a new file got its mode when it was opened */
-	if (dest->exists && (dest->was.st_uid != geteuid() || dest->was.st_gid != getegid()) &&
-	    fchown(dest->fd, dest->was.st_uid, dest->was.st_gid) < 0 && dest->was.st_uid != geteuid())
-		return failed(dest, "cannot keep its owner", errno);
-	if (fchmod(dest->fd, dest->exists ? dest->was.st_mode & 07777 : options->mode & ~options->mask) < 0 && errno != EPERM)
-		return failed(dest, "cannot set its mode", errno);
-	return dest->exists ? take_over_acl(dest) : 0;
+	r = options->resume ? take_owner(dest) : 0;
+	if (!r && dest->exists)	/* before the mode, whose bits of the group are what the list lets others have at most */
+		r = take_over_acl(dest);
+	if (!r && fchmod(dest->fd, dest->exists ? dest->was.st_mode & 07777 : options->mode & ~options->mask) < 0 && errno != EPERM)
+		r = failed(dest, "cannot set its mode", errno);
+	return r;
 }
 
 /* A file without a name gets the temporary one, as no call links over what exists; where nothing exists, its own at once. */
@@ -320,13 +408,19 @@ static int link_up(struct dest *dest)
 	const char *to = dest->taken ? dest->temporary : dest->name;
 
 	snprintf(self, sizeof self, "/proc/self/fd/%d", dest->fd);
-	if (linkat(AT_FDCWD, self, dest->dir, to, AT_SYMLINK_FOLLOW) < 0) {
-		if (errno != EEXIST || dest->taken)
+	for (int tries = 0;; tries++) {
+		int r;
+
+		if (to == dest->temporary)
+			flock(dest->fd, LOCK_EX | LOCK_NB);	/* nobody sweeps it, or goes on from it */
+		if (linkat(AT_FDCWD, self, dest->dir, to, AT_SYMLINK_FOLLOW) == 0)
+			break;
+		if (errno != EEXIST || tries == PART_TRIES)
 			return failed(dest, "cannot name it", errno);
-		/* Somebody made one in the meantime: the last one wins, as with rename. */
-		to = dest->temporary;
-		if (linkat(AT_FDCWD, self, dest->dir, to, AT_SYMLINK_FOLLOW) < 0)
-			return failed(dest, "cannot name it", errno);
+		r = to == dest->temporary ? sweep(dest) : choose_temporary(dest);
+		if (r < 0)
+			return r;
+		to = dest->temporary;	/* somebody made one in the meantime: the last one wins, as with rename */
 	}
 	dest->way = to == dest->temporary ? DEST_TEMPORARY : DEST_IN_PLACE;
 	return 0;
@@ -351,14 +445,10 @@ static int flush_directory(const struct dest *dest)
 	return r;
 }
 
-int dest_commit(struct dest *dest, const struct dest_options *options, uint64_t length)
+int dest_commit(struct dest *dest, const struct dest_options *options)
 {
-	struct stat now;
 	int r = 0;
 
-	if ((dest->way == DEST_IN_PLACE || dest->sized) && fstat(dest->fd, &now) == 0 && now.st_size != (off_t)length &&
-	    ftruncate(dest->fd, (off_t)length) < 0)
-		return failed(dest, "cannot cut it at its new length", errno);
 	if (options->sync && fsync(dest->fd) < 0 && (dest->way != DEST_DIRECT || errno != EINVAL))	/* a pipe has no disk */
 		r = failed(dest, "cannot flush it", errno);
 	else if (dest->way == DEST_TEMPORARY || dest->way == DEST_IN_PLACE)

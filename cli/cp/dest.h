@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 enum dest_way {
-	DEST_DIRECT,		/* a device, FIFO, terminal or socket file: written to as it is */
+	DEST_DIRECT,		/* a device, FIFO, terminal, file of /proc, or what is open already: written to as it is */
 	DEST_IN_PLACE,		/* --in-place, or what is there of a file to be resumed */
 	DEST_WITHOUT_NAME,	/* O_TMPFILE */
 	DEST_TEMPORARY,
@@ -31,7 +31,8 @@ struct dest {
 	struct stat was;		/* if it exists */
 	uint64_t start;			/* resume: so many bytes are there already */
 	char name[NAME_MAX + 1];	/* in dir, symlinks followed */
-	char temporary[NAME_MAX + 1];
+	int source_dir;			/* of a tree, else -1: no temporary name is one that it has */
+	char temporary[NAME_MAX + 1];	/* empty until it is needed */
 };
 
 struct dest_options {
@@ -39,13 +40,12 @@ struct dest_options {
 	int read_back;		/* what was written will be read */
 	int in_tree;		/* no link is followed; what has the name is replaced, whatever it is but a directory; flushing the
 				 * directory is left to others */
+	int source_dir;		/* in_tree: the directory of the source */
 	int timeout_ms;		/* of a FIFO that nobody reads; -1: none */
 	int fresh;		/* the directory was made by us: nothing can be left over in it */
 	mode_t mode, mask;	/* of a new file, permission bits alone; the umask, which it is less */
 };
 
-/* ".NAME.leat-part" */
-void dest_temporary(const char *name, char ret[NAME_MAX + 1]);
 /*
  * Opens what shall become path, relative to the directory at (AT_FDCWD), and is called shown. source: of the file that is
  * read, so as not to be written to, or NULL. 0, or -errno or DEST_IN_PLACE_ONLY after a sentence on stderr.
@@ -57,11 +57,11 @@ int dest_open(struct dest *dest, int at, const char *path, const char *shown, co
 void dest_size(struct dest *dest, uint64_t length, const struct dest_options *options);
 /* What is there is complete: nothing of it is to be written, instead of a new file. 0 or -errno, with no sentence. */
 int dest_adopt(struct dest *dest);
-/* The new file gets owner and mode of the one it replaces, or what a new one has. 0, or -errno after a sentence. */
-int dest_take_over(struct dest *dest, const struct dest_options *options);
+/* It is as long as this, and gets owner, access list and mode of the one it replaces, or what a new one has. 0, or as dest_open. */
+int dest_take_over(struct dest *dest, const struct dest_options *options, uint64_t length);
 /* Gives it its name, and flushes it first if asked. 0, or as dest_open: the old file is there still, but where the
  * sentence says that only flushing failed. */
-int dest_commit(struct dest *dest, const struct dest_options *options, uint64_t length);
+int dest_commit(struct dest *dest, const struct dest_options *options);
 /* Closes. What was not committed is gone, but for a part that may be resumed. */
 void dest_close(struct dest *dest, int keep_part);
 

@@ -45,34 +45,49 @@ static int connect_to(int fd, const struct sockaddr *to, socklen_t size, int tim
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? -errno : -error;
 }
 
+/* Who went away before he was taken was nobody. */
 static int take_one(int listener, int timeout_ms)
 {
-	int r = wait_for(listener, POLLIN, timeout_ms), fd;
+	int r, fd;
 
-	if (r < 0)
-		return r;
-	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	do {
+		r = wait_for(listener, POLLIN, timeout_ms);
+		if (r < 0)
+			return r;
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	} while (fd < 0 && (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR));
 	return fd < 0 ? -errno : fd;
+}
+
+/* The first that comes; nothing is left of a Unix socket's name. */
+static int first_at(int fd, const struct sockaddr *at, socklen_t size, int timeout_ms)
+{
+	int one = 1, zero = 0, r;
+
+	if (at->sa_family != AF_UNIX)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (at->sa_family == AF_INET6)	/* [::] is both families' */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+	if (bind(fd, at, size) < 0)
+		return -errno;
+	r = listen(fd, 1) < 0 ? -errno : take_one(fd, timeout_ms);
+	if (at->sa_family == AF_UNIX)
+		unlink(((const struct sockaddr_un *)(const void *)at)->sun_path);
+	return r;
 }
 
 /* A socket at this address: connected, or the first that comes. fd or -errno. */
 static int socket_at(const struct sockaddr *at, socklen_t size, int listens, int timeout_ms)
 {
-	int fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1, r;
+	int fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
 
 	if (fd < 0)
 		return -errno;
-	if (!listens) {
-		r = connect_to(fd, at, size, timeout_ms);
-		if (!r && fcntl(fd, F_SETFL, 0) < 0)
-			r = -errno;
-		if (!r)
-			return fd;
-	} else {
-		if (at->sa_family != AF_UNIX)
-			setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-		r = bind(fd, at, size) < 0 || listen(fd, 1) < 0 ? -errno : take_one(fd, timeout_ms);
-	}
+	r = listens ? first_at(fd, at, size, timeout_ms) : connect_to(fd, at, size, timeout_ms);
+	if (!listens && !r && fcntl(fd, F_SETFL, 0) < 0)
+		r = -errno;
+	if (!listens && !r)
+		return fd;
 	close(fd);
 	return r;
 }
@@ -80,32 +95,44 @@ static int socket_at(const struct sockaddr *at, socklen_t size, int listens, int
 static int open_unix(const struct addr *addr, int timeout_ms)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int listens = addr->kind == ADDR_UNIX_LISTEN, fd;
 
 	memcpy(at.sun_path, addr->path, strlen(addr->path));
-	fd = socket_at((const struct sockaddr *)&at, sizeof at, listens, timeout_ms);
-	if (listens && fd != -EADDRINUSE)
-		unlink(addr->path);
-	return fd;
+	return socket_at((const struct sockaddr *)&at, sizeof at, addr->kind == ADDR_UNIX_LISTEN, timeout_ms);
 }
 
-/* Every address of the name in turn; the last one's error counts. */
-static int open_tcp(const struct addr *addr, int timeout_ms)
+static int lacks_family(int error)
+{
+	return error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL;
+}
+
+/* Every address of the name in turn; the last one's error counts. Where it listens, the first that can be listened at. */
+static int at_addresses(const struct addr *addr, int family, int timeout_ms)
 {
 	int listens = addr->kind == ADDR_TCP_LISTEN, fd = -EADDRNOTAVAIL, r;
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = listens ? AI_PASSIVE : AI_ADDRCONFIG }, *all;
+	struct addrinfo hints = {
+		.ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = listens ? AI_PASSIVE : AI_ADDRCONFIG,
+	}, *all;
 
 	r = getaddrinfo(*addr->host ? addr->host : NULL, addr->port, &hints, &all);
 	if (r) {
 		out_error("%s: %s", addr->text, r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
 		return -EHOSTUNREACH;
 	}
-	for (const struct addrinfo *one = all; one && fd < 0 && fd != -EINTR; one = one->ai_next)
+	for (const struct addrinfo *one = all; one && fd < 0 && fd != -EINTR && !(listens && fd == -ETIMEDOUT); one = one->ai_next)
 		fd = socket_at(one->ai_addr, one->ai_addrlen, listens, timeout_ms);
 	freeaddrinfo(all);
-	if (fd < 0 && fd != -EINTR)
+	if (fd < 0 && fd != -EINTR && !(family == AF_INET6 && lacks_family(fd)))
 		out_error("%s: cannot %s: %s", addr->text, listens ? "listen and accept" : "connect", strerror(-fd));
 	return fd;
+}
+
+/* A listener without an address takes both families, where there are both. */
+static int open_tcp(const struct addr *addr, int timeout_ms)
+{
+	int any = addr->kind == ADDR_TCP_LISTEN && !*addr->host;
+	int fd = at_addresses(addr, any ? AF_INET6 : AF_UNSPEC, timeout_ms);
+
+	return any && lacks_family(fd) ? at_addresses(addr, AF_INET, timeout_ms) : fd;
 }
 
 static int open_descriptor(const struct addr *addr, int fd, int writes)
@@ -123,14 +150,19 @@ static int open_descriptor(const struct addr *addr, int fd, int writes)
 	return fd;
 }
 
-/* A FIFO to be read opens at once, and is waited for until somebody writes: so a signal and a timeout are heeded. */
+/*
+ * A FIFO to be read opens at once, and is waited for until somebody writes: so a signal and a timeout are heeded. In a tree what
+ * has become a FIFO is not waited for; a file that a file server has a lease on is, until that gives it up.
+ */
 static int open_path(const struct addr *addr, int timeout_ms)
 {
-	int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | (addr->in_tree ? O_NOFOLLOW | O_NONBLOCK : 0), fd, r;
+	int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | (addr->in_tree ? O_NOFOLLOW : 0), fd, r;
 	struct stat st;
 	int fifo = !addr->in_tree && fstatat(addr->at, addr->path, &st, 0) == 0 && S_ISFIFO(st.st_mode);
 
-	fd = openat(addr->at, addr->path, flags | (fifo ? O_NONBLOCK : 0));
+	fd = openat(addr->at, addr->path, flags | (fifo || addr->in_tree ? O_NONBLOCK : 0));
+	if (fd < 0 && errno == EWOULDBLOCK)
+		fd = openat(addr->at, addr->path, flags);
 	if (fd < 0 || !fifo)
 		return fd < 0 ? -errno : fd;
 	r = wait_for(fd, POLLIN, timeout_ms);
@@ -169,37 +201,63 @@ static int open_by_kind(struct end *end, int writes, int timeout_ms)
 	return fd;
 }
 
+/* Until all is written, whatever ends the program, SIGKILL too, resets the connection: a FIN would say that this was all. */
+static void reset_if_lost(const struct end *end, int on)
+{
+	const struct linger linger = { .l_onoff = on };
+
+	if (end->network)
+		setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
 int end_open(struct end *end, int writes, int timeout_ms)
 {
 	int fd = open_by_kind(end, writes, timeout_ms);
 
 	end->fd = fd < 0 ? -1 : fd;
+	if (fd >= 0 && writes)
+		reset_if_lost(end, 1);
 	return fd < 0 ? fd : 0;
 }
 
-/* What close does to bytes under way is the kernel's choice, and a reset's: so they are waited for. */
-int end_finish(struct end *end, int timeout_ms, int sync)
+static int error_of(int socket)
 {
-	int under_way = 0, error = 0;
+	int error = 0;
 	socklen_t length = sizeof error;
 
-	if (sync && fsync(end->fd) < 0 && errno != EINVAL)	/* what has no disk */
-		return -errno;
-	if (!end->ours || end->addr.kind == ADDR_FILE)
-		return 0;
-	if (shutdown(end->fd, SHUT_WR) < 0)
-		return errno == ENOTCONN ? -ECONNRESET : -errno;
-	for (int ms = 1, waited = 0; end->network && ioctl(end->fd, SIOCOUTQ, &under_way) == 0 && under_way; waited += ms) {
-		if (getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error)
-			return -error;
-		if (stop_flag)
-			return -EINTR;
+	return getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? 0 : -error;
+}
+
+/* What close does to bytes under way is the kernel's choice, and a reset's: so they are waited for. */
+static int drain(int socket, int timeout_ms)
+{
+	int under_way = 0, before = 0, error = 0;
+
+	for (int ms = 1, waited = 0; ioctl(socket, SIOCOUTQ, &under_way) == 0 && under_way; waited += ms) {
+		error = error_of(socket);
+		if (error || stop_flag)
+			return error ? error : -ECANCELED;
+		if (under_way != before)
+			waited = 0;
+		before = under_way;
 		if (timeout_ms >= 0 && waited >= timeout_ms)
 			return -ETIMEDOUT;
 		nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
 		ms = ms < 50 ? ms * 2 : ms;
 	}
-	return getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? 0 : -error;
+	return error_of(socket);
+}
+
+int end_finish(struct end *end, int timeout_ms, int sync)
+{
+	if (sync && fsync(end->fd) < 0 && errno != EINVAL)	/* what has no disk */
+		return -errno;
+	if (!end->ours || end->addr.kind == ADDR_FILE)
+		return 0;
+	reset_if_lost(end, 0);
+	if (shutdown(end->fd, SHUT_WR) < 0)
+		return errno == ENOTCONN ? -ECONNRESET : -errno;
+	return end->network ? drain(end->fd, timeout_ms) : error_of(end->fd);
 }
 
 void end_close(struct end *end)

@@ -17,8 +17,8 @@ struct end {
  * fails: -errno, -EINTR when a signal came first. timeout_ms: of connecting and accepting; -1: none.
  */
 int end_open(struct end *end, int writes, int timeout_ms);
-/* All has been written: flushes it, if asked and where there is a disk; says so to the peer, and waits until it has it. 0 or
- * -errno. */
+/* All has been written: flushes it, if asked and where there is a disk; says so to the peer, and waits until it has it, no
+ * longer than timeout_ms while it takes nothing. 0 or -errno: -ECANCELED when a signal came. */
 int end_finish(struct end *end, int timeout_ms, int sync);
 void end_close(struct end *end);
 

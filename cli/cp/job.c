@@ -50,18 +50,15 @@ struct job {
 	struct leat_options options;
 	struct leat_report report;
 	int error;			/* of what was not opened, and then of the report */
+	const char *why;		/* a sentence instead, or NULL */
 	int moved;			/* report is filled in */
+	int complete;			/* of --resume: nothing is left to be moved */
 	int hash_after;			/* what is there is hashed, not what passes */
 	int snapshot_dir;		/* -1: not open */
 	int gone_by;			/* the source cannot be read again */
 	int verified;
 	char hash_text[SHA256_TEXT_BYTES];
 };
-
-static int timeout_ms(const struct settings *settings)
-{
-	return settings->timeout_s ? (int)(settings->timeout_s * 1000) : -1;
-}
 
 static enum status stopped(void)
 {
@@ -75,9 +72,10 @@ static enum status of_open(struct job *job, int r, enum status otherwise)
 	return stop_flag ? stopped() : r == -ETIMEDOUT ? STATUS_TIMEOUT : r == DEST_IN_PLACE_ONLY ? STATUS_REFUSED : otherwise;
 }
 
-static enum status no_use(const char *text, const char *why)
+static enum status no_use(struct job *job, const char *text, const char *why)
 {
 	out_error("%s: %s", text, why);
+	job->why = why;
 	return STATUS_USAGE;
 }
 
@@ -94,7 +92,7 @@ static enum status open_source(struct job *job)
 	int regular, r;
 
 	job->from.addr = *job->from_addr;
-	r = end_open(&job->from, 0, timeout_ms(settings));
+	r = end_open(&job->from, 0, settings_timeout_ms(settings));
 	if (r < 0)
 		return of_open(job, r, STATUS_SOURCE);
 	if (fstat(job->from.fd, &job->source_is) < 0)
@@ -105,7 +103,7 @@ static enum status open_source(struct job *job)
 	if (!regular && job->from_addr->in_tree)
 		return wrong_source(job, LEAT_ECHANGED, "it was a file, and is none any more");
 	if (!regular && (settings->resume || settings->preserve))
-		return no_use(job->from_addr->text, "it is no file, so --resume and --preserve mean nothing");
+		return no_use(job, job->from_addr->text, "it is no file, so --resume and --preserve mean nothing");
 	job->begin = settings->offset;
 	if (regular && !job->from.ours)
 		job->begin += (uint64_t)lseek(job->from.fd, 0, SEEK_CUR);
@@ -119,25 +117,26 @@ static enum status open_dest(struct job *job)
 
 	job->dest_options = (struct dest_options){
 		.in_place = settings->in_place, .resume = settings->resume, .sync = settings->sync,
-		.read_back = settings->verify || settings->hash != HASH_NONE, .timeout_ms = timeout_ms(settings),
-		.in_tree = job->to_addr->in_tree, .fresh = job->to_addr->fresh, .mask = settings->mask,
+		.read_back = settings->verify || settings->hash != HASH_NONE, .timeout_ms = settings_timeout_ms(settings),
+		.in_tree = job->to_addr->in_tree, .source_dir = job->from_addr->at, .fresh = job->to_addr->fresh, .mask = settings->mask,
 		.mode = S_ISREG(job->source_is.st_mode) ? job->source_is.st_mode & 0777 : 0666,
 	};
 	job->to_file = job->to_addr->kind == ADDR_FILE;
 	if (!job->to_file) {
 		if (settings->verify || kept)
-			return no_use(job->to_addr->text, "it is no file, so --verify, --resume, --in-place and --preserve mean nothing");
+			return no_use(job, job->to_addr->text,
+				      "it is no file, so --verify, --resume, --in-place and --preserve mean nothing");
 		job->to.addr = *job->to_addr;
-		r = end_open(&job->to, 1, timeout_ms(settings));
+		r = end_open(&job->to, 1, settings_timeout_ms(settings));
 		return r < 0 ? of_open(job, r, STATUS_DEST) : STATUS_OK;
 	}
 	r = dest_open(&job->dest, job->to_addr->at, job->to_addr->path, job->to_addr->text, &job->source_is, &job->dest_options);
 	if (r < 0)
 		return of_open(job, r, STATUS_DEST);
 	if (job->dest.way == DEST_DIRECT && kept)
-		return no_use(job->to_addr->text, "it is no file, so --resume, --in-place and --preserve mean nothing");
+		return no_use(job, job->to_addr->text, "it is no file, so --resume, --in-place and --preserve mean nothing");
 	if (job->dest.way == DEST_DIRECT && settings->verify && !S_ISBLK(job->dest.was.st_mode))
-		return no_use(job->to_addr->text, "it cannot be read back, so --verify means nothing");
+		return no_use(job, job->to_addr->text, "it cannot be read back, so --verify means nothing");
 	return STATUS_OK;
 }
 
@@ -161,22 +160,26 @@ static enum status look_at_part(struct job *job)
 		return STATUS_OK;	/* made anew, then */
 	status = check_equal(job->from.fd, job->begin, fd, whole, job->to_addr->text, &same);
 	close(fd);
-	if (status == STATUS_OK && same)
-		dest_adopt(&job->dest);
+	job->complete = status == STATUS_OK && same && whole && dest_adopt(&job->dest) == 0;
 	return status;
 }
 
+static void make_sink(struct leat_sink *sink, const struct dest *dest)
+{
+	if (dest->way == DEST_DIRECT)
+		leat_to_fd(sink, dest->fd);
+	else
+		leat_to_file(sink, dest->fd, dest->start);
+}
+
+/* Of one source that is no part to go on from: the options of the destination are its own, too. */
 static enum status open_second(struct job *job)
 {
-	const struct dest_options options = {
-		.sync = job->settings->sync, .mode = job->dest_options.mode, .mask = job->settings->mask,
-		.timeout_ms = job->dest_options.timeout_ms,
-	};
 	int r;
 
 	if (!job->settings->tee)
 		return STATUS_OK;
-	r = dest_open(&job->second, AT_FDCWD, job->settings->tee, job->settings->tee, &job->source_is, &options);
+	r = dest_open(&job->second, AT_FDCWD, job->settings->tee, job->settings->tee, &job->source_is, &job->dest_options);
 	if (r < 0)
 		return of_open(job, r, STATUS_DEST);
 	job->tee_buffer = malloc(TEE_BYTES);
@@ -184,10 +187,7 @@ static enum status open_second(struct job *job)
 		out_error("no memory for --tee");
 		return STATUS_FAILED;
 	}
-	if (job->second.way == DEST_DIRECT)
-		leat_to_fd(&job->second_sink, job->second.fd);
-	else
-		leat_to_file(&job->second_sink, job->second.fd, 0);
+	make_sink(&job->second_sink, &job->second);
 	return STATUS_OK;
 }
 
@@ -196,7 +196,7 @@ static void wrap(struct job *job)
 {
 	const struct settings *settings = job->settings;
 	uint64_t skip = settings->offset + job->dest.start;
-	uint64_t left = settings->limit == NO_LIMIT ? NO_LIMIT : settings->limit - job->dest.start;
+	uint64_t left = job->complete ? 0 : settings->limit == NO_LIMIT ? NO_LIMIT : settings->limit - job->dest.start;
 
 	if (skip || left != NO_LIMIT)
 		leat_wrap(&job->source, leat_section_init(&job->section, skip, left));
@@ -262,12 +262,14 @@ static void set_options(struct job *job, int only_reflink)
 static void say_how_it_failed(const struct job *job, int error)
 {
 	const struct leat_report *r = &job->report;
-	const char *end = r->side == LEAT_SIDE_SOURCE ? job->from_addr->text : job->to_addr->text;
-	const char *what = r->side == LEAT_SIDE_SOURCE ? "reading" : r->side == LEAT_SIDE_SINK ? "writing" : "copying";
+	int source = r->side == LEAT_SIDE_SOURCE, second = job->tee.error != 0, sink = second || r->side == LEAT_SIDE_SINK;
+	const char *end = source ? job->from_addr->text : second ? job->settings->tee : job->to_addr->text;
+	const char *route = r->error_route ? leat_route_name((enum leat_route)r->error_route) : NULL;
+	const char *says = second ? NULL : r->culprit;
 
-	out_error("%s: %s failed after %llu bytes%s%s: %s%s%s", end, what, (unsigned long long)r->bytes,
-		  r->error_route ? ", by " : "", r->error_route ? leat_route_name((enum leat_route)r->error_route) : "",
-		  leat_strerror(error), r->culprit ? ", says " : "", r->culprit ? r->culprit : "");
+	out_error("%s: %s failed after %llu bytes%s%s: %s%s%s", end, source ? "reading" : sink ? "writing" : "copying",
+		  (unsigned long long)r->bytes, route ? ", by " : "", route ? route : "", leat_strerror(error),
+		  says ? ", says " : "", says ? says : "");
 }
 
 static enum status of_move(const struct job *job, int error)
@@ -283,22 +285,20 @@ static enum status of_move(const struct job *job, int error)
 		return STATUS_REFUSED;
 	default:
 		return job->report.side == LEAT_SIDE_SOURCE ? STATUS_SOURCE :
-		       job->report.side == LEAT_SIDE_SINK ? STATUS_DEST : STATUS_FAILED;
+		       job->report.side == LEAT_SIDE_SINK || job->tee.error ? STATUS_DEST : STATUS_FAILED;
 	}
 }
 
 static void make_ends(struct job *job)
 {
-	int to = job->to_file ? job->dest.fd : job->to.fd;
-
 	if (S_ISREG(job->source_is.st_mode) && job->from.ours)
 		leat_from_file(&job->source, job->from.fd, 0);
 	else
 		leat_from_fd(&job->source, job->from.fd);
-	if (job->to_file && job->dest.way != DEST_DIRECT)
-		leat_to_file(&job->sink, to, job->dest.start);
+	if (job->to_file)
+		make_sink(&job->sink, &job->dest);
 	else
-		leat_to_fd(&job->sink, to);
+		leat_to_fd(&job->sink, job->to.fd);
 }
 
 static int64_t run(struct job *job, int only_reflink)
@@ -338,7 +338,10 @@ static int64_t run_hashed(struct job *job)
 	leat_close(&job->source);
 	leat_close_sink(&job->sink);
 	job->hash_after = 0;
-	return job->report.bytes && ftruncate(job->dest.fd, 0) < 0 ? -errno : run(job, 0);
+	if ((job->report.bytes && ftruncate(job->dest.fd, 0) < 0) ||
+	    (!job->from.ours && lseek(job->from.fd, (off_t)(job->begin - job->settings->offset), SEEK_SET) < 0))
+		return -errno;
+	return run(job, 0);
 }
 
 static enum status move(struct job *job)
@@ -346,8 +349,10 @@ static enum status move(struct job *job)
 	int64_t r = can_hash_after(job) && !job->settings->tee ? run_hashed(job) : run(job, 0);
 
 	job->moved = 1;
-	if (r >= 0 && !job->to_file)
-		r = end_finish(&job->to, timeout_ms(job->settings), job->settings->sync);
+	if (r >= 0 && !job->to_file) {
+		r = end_finish(&job->to, settings_timeout_ms(job->settings), job->settings->sync);
+		job->report.side = r < 0 ? LEAT_SIDE_SINK : LEAT_SIDE_NONE;
+	}
 	if (r >= 0)
 		return STATUS_OK;
 	job->error = (int)r;
@@ -357,12 +362,10 @@ static enum status move(struct job *job)
 
 static enum status verify(struct job *job, uint64_t length)
 {
-	enum status status;
+	const char *text = job->to_addr->text;
+	enum status status = job->gone_by ? check_sent(leat_xxh3_result(&job->sent), job->dest.fd, length, text) :
+					    check_same(job->from.fd, job->begin, job->dest.fd, length, text);
 
-	if (job->gone_by)
-		status = check_sent(leat_xxh3_result(&job->sent), job->dest.fd, length, job->to_addr->text);
-	else
-		status = check_same(job->from.fd, job->begin, job->dest.fd, length, job->to_addr->text);
 	job->verified = status == STATUS_OK;
 	return status;
 }
@@ -376,7 +379,7 @@ static enum status hash(struct job *job, uint64_t length)
 }
 
 /* Before it has its name: what is in it is what was sent, and it is what it shall be. */
-static enum status finish_file(struct job *job)
+static enum status complete_file(struct job *job)
 {
 	const struct settings *settings = job->settings;
 	uint64_t length = job->dest.start + job->report.bytes;
@@ -393,22 +396,32 @@ static enum status finish_file(struct job *job)
 		status = hash(job, length);
 	if (status != STATUS_OK)
 		return status;
-	r = dest_take_over(&job->dest, &job->dest_options);
+	r = dest_take_over(&job->dest, &job->dest_options, length);
 	if (!r && settings->preserve)
 		r = keep_attributes(job->from.fd, &job->source_is, job->dest.fd, settings->preserve, job->to_addr->text);
-	if (!r)
-		r = dest_commit(&job->dest, &job->dest_options, length);
+	if (!r && settings->no_cache)
+		r = cache_flush(&job->cache, job->to_addr->text);
 	return r < 0 ? of_open(job, r, STATUS_DEST) : STATUS_OK;
 }
 
 static enum status finish_second(struct job *job)
 {
-	const struct dest_options options = { .sync = job->settings->sync, .mode = job->dest_options.mode, .mask = job->settings->mask };
+	int r;
 
 	if (!job->settings->tee)
 		return STATUS_OK;
-	return dest_take_over(&job->second, &options) < 0 || dest_commit(&job->second, &options, job->report.bytes) < 0 ?
-	       STATUS_DEST : STATUS_OK;
+	r = dest_take_over(&job->second, &job->dest_options, job->report.bytes);
+	if (!r)
+		r = dest_commit(&job->second, &job->dest_options);
+	return r < 0 ? of_open(job, r, STATUS_DEST) : STATUS_OK;
+}
+
+/* Last of all that can fail: until then the old one stays. */
+static enum status name_file(struct job *job)
+{
+	int r = job->to_file ? dest_commit(&job->dest, &job->dest_options) : 0;
+
+	return r < 0 ? of_open(job, r, STATUS_DEST) : STATUS_OK;
 }
 
 static const char *hash_of(struct job *job)
@@ -420,13 +433,20 @@ static const char *hash_of(struct job *job)
 	return job->hash_text;
 }
 
+static const char *why(const struct job *job, enum status status)
+{
+	if (job->why || job->error)
+		return job->why ? job->why : job->error == DEST_IN_PLACE_ONLY ? "only --in-place would do" : leat_strerror(job->error);
+	return status == STATUS_OK ? NULL : status == STATUS_DIFFERS ? "what is there is not what was sent" : "stopped, or not done";
+}
+
 static void tell(struct job *job, enum status status)
 {
 	static const char *const names[] = { "xxh3", "sha256" };
 	int hashed = job->settings->hash != HASH_NONE && status == STATUS_OK;
 	struct result result = {
 		.from = job->from_addr->text, .to = job->to_addr->text, .status = (int)status,
-		.error = job->error == DEST_IN_PLACE_ONLY ? "only --in-place would do" : job->error ? leat_strerror(job->error) : NULL,
+		.error = why(job, status),
 		.report = job->moved ? &job->report : NULL,
 		.hash_name = hashed ? names[job->settings->hash] : NULL, .hash = hashed ? hash_of(job) : NULL,
 		.resumed_bytes = job->dest.start, .verified = job->verified,
@@ -460,20 +480,13 @@ enum status job_copy(const struct settings *settings, struct show *show, struct 
 		.settings = settings, .show = show, .helper = helper, .from_addr = from, .to_addr = to, .verified = -1,
 		.from.fd = -1, .to.fd = -1, .dest.fd = -1, .second.fd = -1, .snapshot_dir = -1,
 	};
-	enum status status = open_source(&job);
+	static enum status (*const steps[])(struct job *) = {
+		open_source, open_dest, open_second, look_at_part, move, complete_file, finish_second, name_file,
+	};
+	enum status status = STATUS_OK;
 
-	if (status == STATUS_OK)
-		status = open_dest(&job);
-	if (status == STATUS_OK)
-		status = open_second(&job);
-	if (status == STATUS_OK)
-		status = look_at_part(&job);
-	if (status == STATUS_OK)
-		status = move(&job);
-	if (status == STATUS_OK)
-		status = finish_file(&job);
-	if (status == STATUS_OK)
-		status = finish_second(&job);
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == STATUS_OK; i++)
+		status = steps[i](&job);
 	if (status == STATUS_OK && settings->no_cache)
 		cache_drop(&job.cache);
 	tell(&job, status);

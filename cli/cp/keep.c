@@ -61,6 +61,35 @@ static int keep_xattrs(int from, int to, const char *shown)
 	return r;
 }
 
+/* The list belongs to the mode, whose bits of the group say with one what it lets others have at most. Without one, what came
+ * by the directory's default would let them in. */
+static int keep_list(int from, int to, const char *name, const char *shown)
+{
+	char *value = NULL;
+	ssize_t length = read_all(from, name, &value);
+	int error = 0;
+
+	if (length >= 0)
+		error = fsetxattr(to, name, value, (size_t)length, 0) < 0 ? errno : 0;
+	else if (length != -ENODATA && length != -EOPNOTSUPP)
+		error = (int)-length;
+	else if (fgetxattr(to, name, NULL, 0) >= 0 && fremovexattr(to, name) < 0)
+		error = errno;
+	free(value);
+	return error ? failed(shown, "access list", error) : 0;
+}
+
+static int keep_mode(int from, const struct stat *source, int to, const char *shown)
+{
+	int r = keep_list(from, to, "system.posix_acl_access", shown);
+
+	if (!r && S_ISDIR(source->st_mode))
+		r = keep_list(from, to, "system.posix_acl_default", shown);
+	if (!r && fchmod(to, source->st_mode & 07777) < 0)
+		r = failed(shown, "mode", errno);
+	return r;
+}
+
 /* The owner first: changing it takes the set-user-ID bit away. The times last: all else sets them. */
 int keep_attributes(int from, const struct stat *source, int to, unsigned what, const char *shown)
 {
@@ -70,8 +99,8 @@ int keep_attributes(int from, const struct stat *source, int to, unsigned what, 
 		r = failed(shown, "owner", errno);
 	if (!r && what & KEEP_XATTR)
 		r = keep_xattrs(from, to, shown);
-	if (!r && what & KEEP_MODE && fchmod(to, source->st_mode & 07777) < 0)
-		r = failed(shown, "mode", errno);
+	if (!r && what & KEEP_MODE)
+		r = keep_mode(from, source, to, shown);
 	if (!r && what & KEEP_TIMES && futimens(to, (const struct timespec[]){ source->st_atim, source->st_mtim }) < 0)
 		r = failed(shown, "times", errno);
 	return r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "node.h"
-#include "dest.h"
+#include "part.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,21 +18,56 @@ static int make(const struct node *node, int dir, const char *name)
 	return mknodat(dir, name, node->mode, node->device);
 }
 
+static mode_t kind_of(const struct node *node)
+{
+	return node->target ? S_IFLNK : node->first_name ? S_IFREG : node->mode & S_IFMT;
+}
+
+/* Of two names of one file rename leaves both. */
+static int drop_second(int dir, const char *part, const char *name)
+{
+	struct stat a, b;
+
+	if (fstatat(dir, part, &a, AT_SYMLINK_NOFOLLOW) < 0 || fstatat(dir, name, &b, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return a.st_dev == b.st_dev && a.st_ino == b.st_ino && unlinkat(dir, part, 0) < 0 ? -errno : 0;
+}
+
+/* -ENOENT: another leat has swept it meanwhile. */
+static int replace(const struct node *node, int dir, const char *name, const char *part)
+{
+	int r = part_sweep(dir, part, kind_of(node));
+
+	if (r < 0)
+		return r;
+	if (make(node, dir, part) < 0)
+		return -errno;
+	if (renameat(dir, part, dir, name) < 0) {
+		r = -errno;
+		if (r != -ENOENT)
+			unlinkat(dir, part, 0);
+		return r;
+	}
+	return node->first_name ? drop_second(dir, part, name) : 0;
+}
+
 int node_place(const struct node *node, int dir, const char *name)
 {
-	char temporary[NAME_MAX + 1];
+	char part[NAME_MAX + 1];
 	int r;
 
 	if (make(node, dir, name) == 0)
 		return 0;
 	if (errno != EEXIST)
 		return -errno;
-	dest_temporary(name, temporary);
-	unlinkat(dir, temporary, 0);	/* left over */
-	if (make(node, dir, temporary) < 0)
-		return -errno;
-	r = renameat(dir, temporary, dir, name) < 0 ? -errno : 0;
-	unlinkat(dir, temporary, 0);	/* of two names of one file rename leaves both */
+	r = part_name(name, node->source_dir, part);
+	if (r < 0)
+		return r;
+	for (int tries = 0; tries < PART_TRIES; tries++) {
+		r = replace(node, dir, name, part);
+		if (r != -ENOENT)
+			break;
+	}
 	return r;
 }
 

@@ -11,9 +11,10 @@ struct node {
 	const char *first_name;
 	mode_t mode;		/* of a FIFO, socket or device */
 	dev_t device;
+	int source_dir;		/* where it is copied from: no temporary name is one that this has */
 };
 
-/* Makes it; what has the name is there until it is replaced. 0 or -errno. */
+/* Makes it; what has the name is there until it is replaced. 0 or -errno, of which part_why() speaks. */
 int node_place(const struct node *node, int dir, const char *name);
 /* Opens the directory of a path below root: each step by its name, none by a link. *ret_name: the last name, within path. The
  * descriptor, or -errno. */

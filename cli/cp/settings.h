@@ -28,4 +28,9 @@ struct settings {
 
 #define NO_LIMIT UINT64_MAX
 
+static inline int settings_timeout_ms(const struct settings *settings)
+{
+	return settings->timeout_s ? (int)(settings->timeout_s * 1000) : -1;
+}
+
 #endif

@@ -15,7 +15,9 @@ void show_init(struct show *show, const struct settings *settings, FILE *to)
 	show->settings = settings;
 	pthread_mutex_init(&show->lock, NULL);
 	show->begin_ns = leat_now_ns();
-	show->live = settings->progress == SHOW_ALWAYS || (settings->progress == SHOW_AUTO && show->out.live);
+	/* What goes to the terminal itself is not to be drawn over. */
+	show->live = settings->progress == SHOW_ALWAYS ||
+		     (settings->progress == SHOW_AUTO && show->out.live && !(to == stderr && isatty(STDOUT_FILENO)));
 }
 
 void show_count(struct show *show, enum show_count what)
@@ -50,7 +52,7 @@ static void progress_of_one(const struct watch *watch, const struct leat_progres
 	char done[24], total[24], rate[24], eta[24], share[48] = "", speed[64];
 
 	if (state->ended && out->live) {
-		out_progress_end(out);
+		out_progress_end();
 		return;
 	}
 	out_size(state->bytes, done, sizeof done);
@@ -165,7 +167,7 @@ static void say_what_hash_costs(struct show *show, const struct leat_report *rep
 	for (unsigned i = LEAT_ROUTE_COPY_FILE_RANGE; i < LEAT_ROUTE_COPY && !show->settings->tee; i++) {
 		if (report->refused[i] != LEAT_NEEDS_CONTENT)
 			continue;
-		out_note(&show->out, "--hash costs a copy through user space here; without it: %s", leat_route_name((enum leat_route)i));
+		out_error("--hash costs a copy through user space here; without it: %s", leat_route_name((enum leat_route)i));
 		show->hash_said = 1;
 		return;
 	}
@@ -177,8 +179,8 @@ void show_result(struct show *show, const struct result *result)
 
 	pthread_mutex_lock(&show->lock);
 	show_count(show, result->status ? SHOW_FAILED : SHOW_FILES);
-	if (!show->tree)
-		out_progress_end(&show->out);
+	if (!show->tree || show->settings->json || show->settings->explain || result->hash)
+		out_progress_end();
 	if (show->settings->json)
 		result_json(show, result);
 	if (!show->settings->json && show->settings->explain && result->report) {

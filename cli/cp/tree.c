@@ -9,6 +9,7 @@
 #include "links.h"
 #include "names.h"
 #include "node.h"
+#include "part.h"
 #include "pool.h"
 #include "stop.h"
 
@@ -111,15 +112,24 @@ static void failed(struct tree *tree, enum status status, const struct dir *dir,
 
 /* ---- Directories ------------------------------------------------------------------------------------------------------- */
 
-/* What mkdir gave it stays, but for the rights that were needed to fill it. */
-static int set_mode(const struct dir *dir)
+/* Until it is its owner's, a directory is open to nobody else. */
+static int is_private(const struct tree *tree)
 {
-	mode_t lent = 0700 & ~dir->is.st_mode;
+	return tree->settings->preserve & KEEP_OWNER;
+}
+
+/* What mkdir gave it stays, but for the rights that were needed to fill it; or it gets what mkdir would have given it. */
+static int set_mode(const struct tree *tree, const struct dir *dir)
+{
+	mode_t lent = 0700 & ~dir->is.st_mode, mode = dir->is.st_mode & 01777 & ~tree->settings->mask;
 	struct stat now;
 
-	if (!dir->made || !lent)
+	if (!dir->made || (!lent && !is_private(tree)))
 		return 0;
-	return fstat(dir->to, &now) < 0 || fchmod(dir->to, now.st_mode & 07777 & ~lent) < 0 ? -errno : 0;
+	if (fstat(dir->to, &now) < 0)
+		return -errno;
+	mode = is_private(tree) ? mode | (now.st_mode & 06000) : now.st_mode & 07777 & ~lent;
+	return fchmod(dir->to, mode) < 0 ? -errno : 0;
 }
 
 static int flush(int dir, const char *path)
@@ -145,10 +155,12 @@ static int keep(struct tree *tree, const struct dir *dir)
 
 static void dir_done(struct tree *tree, struct dir *dir)
 {
-	int r = set_mode(dir);
+	int kept = keep(tree, dir), r = 0;
 
-	if (keep(tree, dir) < 0)
+	if (kept < 0)
 		note(tree, STATUS_DEST);
+	if (kept < 0 ? !is_private(tree) : !(tree->settings->preserve & KEEP_MODE))
+		r = set_mode(tree, dir);
 	if (!r && tree->settings->sync)
 		r = flush(dir->to, ".");
 	if (!r && tree->settings->sync && !dir->parent)
@@ -202,7 +214,7 @@ static int dir_open(struct tree *tree, struct dir *dir, int from_at, const char 
 		failed(tree, STATUS_SOURCE, dir, "", "it is the destination itself, and is left out");
 		return -EINVAL;
 	}
-	dir->made = mkdirat(to_at, to, (dir->is.st_mode & 01777) | 0700) == 0;
+	dir->made = mkdirat(to_at, to, is_private(tree) ? 0700 : (dir->is.st_mode & 01777) | 0700) == 0;
 	r = dir->made || errno == EEXIST ? 0 : -errno;
 	if (!r) {
 		dir->to = openat(to_at, to, flags);
@@ -313,7 +325,7 @@ static void put(struct tree *tree, struct dir *dir, const char *name, uint64_t b
 static int link_to(const struct dir *dir, const char *name, const char *first)
 {
 	const struct dir *root = dir;
-	struct node node = { .first_dir = -1 };
+	struct node node = { .first_dir = -1, .source_dir = dir->from };
 	int r;
 
 	while (root->parent)
@@ -326,24 +338,35 @@ static int link_to(const struct dir *dir, const char *name, const char *first)
 	return r;
 }
 
+/* It has all the names it can have, or its file system gives none a second. */
+static int has_no_links(int error)
+{
+	return error == -EMLINK || error == -EPERM || error == -EOPNOTSUPP || error == -ENOSYS;
+}
+
+static int copy_first(struct tree *tree, const struct dir *dir, const char *name, const struct stat *st)
+{
+	char *path = path_of("", dir, name);
+	int r = path ? 0 : -ENOMEM;
+
+	if (path && copy_file(tree, tree->jobs, dir, name) == STATUS_OK)
+		r = links_add(tree->links, st->st_dev, st->st_ino, path + 1);
+	free(path);
+	return r;
+}
+
 /* A name beside the first one of the same file. That one was copied here and now, so it is there. */
 static void copy_linked(struct tree *tree, const struct dir *dir, const char *name, const struct stat *st)
 {
 	const char *first = links_find(tree->links, st->st_dev, st->st_ino);
-	char *path = first ? NULL : path_of("", dir, name);
-	int r = 0;
+	int r = first ? link_to(dir, name, first) : copy_first(tree, dir, name, st);
 
-	if (first)
-		r = link_to(dir, name, first);
-	else if (!path)
-		r = -ENOMEM;
-	else if (copy_file(tree, tree->jobs, dir, name) == STATUS_OK)
-		r = links_add(tree->links, st->st_dev, st->st_ino, path + 1);
-	if (r < 0)
-		failed(tree, STATUS_DEST, dir, name, strerror(-r));
+	if (first && has_no_links(r))
+		copy_file(tree, tree->jobs, dir, name);
+	else if (r < 0)
+		failed(tree, STATUS_DEST, dir, name, part_why(r, name, dir->from));
 	else if (first)
 		show_count(tree->show, SHOW_LINKS);
-	free(path);
 }
 
 static void keep_special(struct tree *tree, const struct dir *dir, const char *name, const struct stat *st)
@@ -367,7 +390,7 @@ static void keep_special(struct tree *tree, const struct dir *dir, const char *n
 /* A symbolic link, FIFO, socket or device. */
 static void copy_special(struct tree *tree, const struct dir *dir, const char *name, const struct stat *st)
 {
-	struct node node = { .mode = st->st_mode & (S_IFMT | 0777), .device = st->st_rdev };
+	struct node node = { .mode = st->st_mode & (S_IFMT | 0777), .device = st->st_rdev, .source_dir = dir->from };
 	char target[PATH_MAX];
 	int r;
 
@@ -383,7 +406,7 @@ static void copy_special(struct tree *tree, const struct dir *dir, const char *n
 	}
 	r = node_place(&node, dir->to, name);
 	if (r < 0)
-		failed(tree, STATUS_DEST, dir, name, strerror(-r));
+		failed(tree, STATUS_DEST, dir, name, part_why(r, name, dir->from));
 	else
 		keep_special(tree, dir, name, st);
 }
@@ -464,7 +487,7 @@ enum status tree_copy(const struct settings *settings, struct show *show, const 
 	for (unsigned i = 0; i <= tree.jobs; i++)
 		leat_helper_end(&tree.helpers[i]);
 	links_free(tree.links);
-	out_progress_end(&show->out);
+	out_progress_end();
 	show->tree = NULL;
 	if (stop_flag)
 		note(&tree, (enum status)(STATUS_STOPPED + stop_flag));

@@ -33,6 +33,73 @@ streams() {
 	cmp <(cat a a) b || fail 'appended'
 }
 
+# Where the descriptor stands, and at the end of what is appended to.
+a_stream_by_its_name() {
+	local name
+	for name in /dev/stdout /proc/self/fd/1 /dev/fd/1; do
+		{ echo head; "$LEAT" cp a $name; echo tail; } >by_name
+		cmp by_name <(echo head; cat a; echo tail) || fail "$name: something else than between head and tail"
+		"$LEAT" cp a $name >>by_name || fail "ended with $?"
+		cmp by_name <(echo head; cat a; echo tail; cat a) || fail "$name: not appended"
+	done
+	run 4 "$LEAT" cp a /dev/fd/5 5<by_name
+	says err 'it is open for reading only'
+}
+
+# Progress would stand among the bytes, where both go to the terminal.
+a_terminal() {
+	command -v python3 >/dev/null || { misses 'python3 is not installed'; return; }
+	printf 'x%.0s' $(seq 1000) >line
+	python3 - "$LEAT" <<'END_OF_TERMINAL' || fail "ended with $?"
+import os, pty, sys
+os.environ['TERM'] = 'xterm'
+pid, terminal = pty.fork()
+if not pid:
+    os.execv(sys.argv[1], [sys.argv[1], 'cp', '--rate', '1000', 'line', '-'])
+shown = b''
+while True:
+    try:
+        got = os.read(terminal, 65536)
+    except OSError:
+        break
+    shown += got
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+assert shown == 1000 * b'x', shown
+END_OF_TERMINAL
+}
+
+# A line of progress that is wider than the terminal would go on in the next one, and stay there.
+a_narrow_terminal() {
+	command -v python3 >/dev/null || { misses 'python3 is not installed'; return; }
+	local name
+	name=$(printf 'long-name-%.0s' $(seq 20))
+	head -c 400000 a >some
+	for name in "$name" $'\u65e5\u672c'"$name"; do
+		python3 - "$LEAT" "$name" <<'END_OF_TERMINAL' || fail "ended with $?"
+import fcntl, os, pty, struct, sys, termios, unicodedata
+os.environ['TERM'] = 'xterm'
+pid, terminal = pty.fork()
+if not pid:
+    fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 90, 0, 0))
+    os.execv(sys.argv[1], [sys.argv[1], 'cp', '--rate', '400k', 'some', sys.argv[2]])
+shown = b''
+while True:
+    try:
+        got = os.read(terminal, 65536)
+    except OSError:
+        break
+    shown += got
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+lines = [line for line in shown.decode().split('\r\x1b[K') if line]
+assert lines, shown
+for line in lines:
+    columns = sum(2 if unicodedata.east_asian_width(c) in 'WF' else 1 for c in line)
+    assert columns < 90, (columns, line)
+    assert 'name-: ' in line and '/s  ' in line and line.endswith(('copy_file_range', 'clone', 'copy')), line
+END_OF_TERMINAL
+	done
+}
+
 # What is said of the copy goes to stderr, where the bytes go to stdout.
 reports_beside_the_bytes() {
 	local option
@@ -68,15 +135,17 @@ fifos() {
 }
 
 tcp() {
-	local listener port host
-	for host in 127.0.0.1 '[::1]' ''; do
-		[ "$host" != '[::1]' ] || [ -e /proc/net/if_inet6 ] || continue
+	local listener port host ends
+	for ends in '127.0.0.1 127.0.0.1' '[::1] [::1]' ' localhost' ' 127.0.0.1' ' [::1]'; do
+		case $ends in *'[::1]') [ -e /proc/net/if_inet6 ] || continue ;; esac
+		host=${ends% *}
+		rm -f got
 		"$LEAT" cp "tcp-listen://$host:0" "got" &
 		listener=$!
 		port=$(port_of $listener)
-		run 0 "$LEAT" cp a "tcp://${host:-localhost}:$port"
+		"$LEAT" cp a "tcp://${ends#* }:$port" 2>err || { fail "at $ends: $(cat err)"; kill $listener; }
 		wait $listener || fail "the listener ended with $?"
-		cmp a got || fail "through TCP at $host"
+		cmp a got || fail "through TCP at $ends"
 	done
 	"$LEAT" cp a tcp-listen://127.0.0.1:0 &
 	listener=$!
@@ -84,6 +153,119 @@ tcp() {
 	run 0 "$LEAT" cp "tcp://127.0.0.1:$port" pulled
 	wait $listener || fail "the listener ended with $?"
 	cmp a pulled || fail 'pulled'
+}
+
+until_true() {
+	for _ in $(seq 200); do
+		"$@" && return
+		sleep 0.05
+	done
+	fail "never: $*"
+}
+has_received() {
+	local fd
+	for fd in /proc/"$1"/fd/*; do
+		case $(readlink "$fd") in *'(deleted)') [ "$(stat -Lc %s "$fd")" -gt 0 ] && return ;; esac
+	done
+	return 1
+}
+
+# Who sends is lost: what came before is not the whole.
+a_lost_sender() {
+	local listener sender signal
+	for signal in KILL INT; do
+		"$LEAT" cp tcp-listen://127.0.0.1:0 lost 2>err.listener &
+		listener=$!
+		env --default-signal=INT "$LEAT" cp --rate 1m a "tcp://127.0.0.1:$(port_of $listener)" 2>err &
+		sender=$!
+		until_true has_received $listener
+		kill -$signal $sender
+		wait $sender
+		wait $listener
+		[ $? -eq 3 ] || fail "$signal: the listener ended with another status: $(cat err.listener)"
+		says err.listener 'reading failed after [0-9]+ bytes'
+		[ ! -e lost ] || fail "$signal: a part became the whole"
+		rm -f lost
+	done
+}
+
+# A connection to this port is in this state of the kernel's.
+in_state() { grep -qi ":$(printf %04X "$2") $1 " /proc/net/tcp; }
+
+# peer WHAT: a TCP server of one connection on a small buffer. Its port goes to the file port.
+peer() {
+	rm -f port
+	python3 - "$1" <<'END_OF_PEER' &
+import os, socket, sys, time
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+listener.bind(('127.0.0.1', 0))
+listener.listen(1)
+with open('port.new', 'w') as port:
+    port.write(str(listener.getsockname()[1]))
+os.rename('port.new', 'port')
+connection = listener.accept()[0]
+if sys.argv[1] == 'reads slowly':
+    while connection.recv(16384):
+        time.sleep(0.05)
+elif sys.argv[1] == 'resets':
+    time.sleep(0.5)
+    connection.close()
+else:
+    time.sleep(60)
+END_OF_PEER
+	peer=$!
+	until_true [ -e port ]
+}
+
+# All is written, and waits in the kernel for a peer that takes its time.
+the_last_bytes() {
+	command -v python3 >/dev/null || { misses 'python3 is not installed'; return; }
+	head -c 1000000 a >some
+	peer 'reads slowly'
+	run 0 "$LEAT" cp --timeout 1 some "tcp://127.0.0.1:$(cat port)"
+	wait $peer
+	peer resets
+	run 4 "$LEAT" cp some "tcp://127.0.0.1:$(cat port)"
+	says err '^leat: tcp://127.0.0.1:[0-9]+: writing failed after [0-9]+ bytes.*: Connection reset by peer$'
+	wait $peer
+	peer sleeps
+	env --default-signal=INT "$LEAT" cp some "tcp://127.0.0.1:$(cat port)" 2>err &
+	until_true in_state 04 "$(cat port)"	# FIN_WAIT1
+	kill -INT $!
+	wait $!
+	[ $? -eq 130 ] || fail 'a signal did not end it as one'
+	kill $peer
+	wait $peer 2>/dev/null
+}
+
+a_listener_takes_who_stays() {
+	local listener
+	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || { misses 'strace cannot trace here'; return; }
+	under asan && { misses 'strace and the leak checker are both tracers'; return; }
+	strace -qq -o trace -e trace=accept4 -e inject=accept4:error=ECONNABORTED:when=1 "$LEAT" cp tcp-listen://127.0.0.1:0 stays &
+	until_true pgrep -P $! >/dev/null
+	listener=$(pgrep -P $!)
+	run 0 "$LEAT" cp a "tcp://127.0.0.1:$(port_of "$listener")"
+	wait $! || fail "the listener ended with $?"
+	grep -q INJECTED trace || fail 'the fault did not fire'
+	cmp a stays || fail 'not the same'
+	# What it did not make it does not remove.
+	echo precious >precious
+	run 3 strace -o trace -e inject=socket:error=EMFILE "$LEAT" cp unix-listen:precious taken
+	grep -q INJECTED trace || fail 'the fault did not fire'
+	[ "$(cat precious)" = precious ] || fail 'a file was removed'
+	run 3 "$LEAT" cp unix-listen:precious taken
+	[ "$(cat precious)" = precious ] || fail 'a file was removed'
+}
+
+# What is opened meanwhile may get the number; it is not what was meant.
+descriptors_that_are_not_open() {
+	local fd
+	for fd in 3 4 5; do
+		run 4 "$LEAT" cp a fd:$fd 3>&- 4>&- 5>&-
+		says err "^leat: fd:$fd: no such descriptor is open"
+	done
 }
 
 unix_sockets() {
@@ -105,4 +287,5 @@ nobody_there() {
 	[ ! -e never ] || fail 'a destination was made'
 }
 
-parts streams reports_beside_the_bytes fifos tcp unix_sockets nobody_there
+parts streams a_stream_by_its_name a_terminal a_narrow_terminal reports_beside_the_bytes fifos tcp a_lost_sender the_last_bytes a_listener_takes_who_stays \
+	descriptors_that_are_not_open unix_sockets nobody_there

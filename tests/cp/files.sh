@@ -103,6 +103,40 @@ access_lists_stay() {
 	diff list <(getfacl -c listed) || fail 'another access list'
 }
 
+# A new file of another group would be open to that by the old one's mode.
+groups_stay() {
+	[ "$(id -u)" = 0 ] || { misses 'giving files away takes root'; return; }
+	mkdir -p shared
+	chown 65534:1234 shared
+	chmod 2775 shared
+	echo secret >shared/file
+	chown 65534:77 shared/file
+	chmod 640 shared/file
+	cp "$LEAT" leat-here
+	chmod 755 .
+	run 6 setpriv --reuid 65534 --regid 65534 --clear-groups ./leat-here cp a shared/file
+	says err '^leat: shared/file: a new file cannot have its owner and group, .* --in-place'
+	[ "$(head -c 6 shared/file)" = secret ] || fail 'it was written to'
+	[ "$(stat -c %U:%g:%a shared/file)" = nobody:77:640 ] || fail "$(stat -c %U:%g:%a shared/file)"
+	run 0 setpriv --reuid 65534 --regid 65534 --groups 77 ./leat-here cp a shared/file
+	[ "$(stat -c %u:%g:%a shared/file)" = 65534:77:640 ] || fail "$(stat -c %u:%g:%a shared/file)"
+	# The directory gives its group to what is new in it, not to what is replaced.
+	chown 0:0 shared/file
+	run 0 "$LEAT" cp a shared/file
+	[ "$(stat -c %u:%g:%a shared/file)" = 0:0:640 ] || fail "$(stat -c %u:%g:%a shared/file)"
+}
+
+files_of_the_kernel() {
+	[ "$(id -u)" = 0 ] || { misses 'setting a name takes root'; return; }
+	unshare -u true 2>/dev/null || { misses 'there are no name spaces here'; return; }
+	echo another-name >name
+	# shellcheck disable=SC2016 # its own "$0"
+	run 0 unshare -u sh -c '"$0" cp name /proc/sys/kernel/hostname && cat /proc/sys/kernel/hostname' "$LEAT"
+	says out '^another-name$'
+	run 2 "$LEAT" cp --preserve=mode name /proc/sys/kernel/hostname
+	says err 'it is no file'
+}
+
 # What a link in /proc names is open already, and written to as it is.
 links_of_proc() {
 	local reader
@@ -158,6 +192,19 @@ several_go_to_a_directory() {
 	says err '^leat: none: No such file'
 }
 
+one_name_for_two() {
+	mkdir -p one two both
+	echo 1 >one/f
+	echo 2 >two/f
+	echo 3 >two/g
+	run 4 "$LEAT" cp one/f two/f two/g both
+	says err '^leat: two/f: both/f was made from another source just now, and is not overwritten$'
+	[ "$(cat both/f both/g | tr '\n' ' ')" = '1 3 ' ] || fail "$(cat both/f both/g)"
+	run 0 "$LEAT" cp -r one two both
+	run 3 "$LEAT" cp one/none two/f one/none both
+	[ "$(cat both/f)" = 2 ] || fail 'what failed has taken the name'
+}
+
 names_of_any_kind() {
 	local long name
 	long=$(printf 'x%.0s' $(seq 255))
@@ -172,6 +219,6 @@ names_of_any_kind() {
 }
 
 parts a_new_file an_old_file_is_replaced_and_keeps_its_mode a_symbolic_link_stays_and_its_target_is_replaced holes_stay_holes \
-	what_cannot_be_replaced_is_refused what_is_mounted_on_is_refused access_lists_stay links_of_proc without_proc \
+	what_cannot_be_replaced_is_refused what_is_mounted_on_is_refused access_lists_stay groups_stay files_of_the_kernel links_of_proc without_proc \
 	in_place_is_cut_at_the_new_length generated_files_and_devices several_go_to_a_directory \
-	names_of_any_kind
+	one_name_for_two names_of_any_kind

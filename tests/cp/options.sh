@@ -36,6 +36,22 @@ tees() {
 	cmp a second2 || fail 'not the same'
 }
 
+# The end that failed is named, and has the status of a destination.
+a_tee_that_fails() {
+	[ "$(id -u)" = 0 ] || { misses 'mounting takes root'; return; }
+	mkdir -p small
+	mount -t tmpfs -o size=1m none small || { misses 'no tmpfs may be mounted'; return; }
+	run 4 "$LEAT" cp --json --tee small/second a first3
+	says err '^leat: small/second: writing failed after [0-9]+ bytes, by copy: No space left on device$'
+	[ ! -e first3 ] && [ -z "$(ls -A small)" ] || fail 'something was left'
+	umount small
+	echo old >twice
+	ln twice twice2
+	run 6 "$LEAT" cp --tee twice a first3
+	run 0 "$LEAT" cp --in-place --tee twice a first3
+	cmp a twice2 || fail 'the advice leads nowhere'
+}
+
 verified() {
 	run 0 "$LEAT" cp --verify --json a v
 	says out '"verified": true'
@@ -61,8 +77,9 @@ verified_in_vain() {
 	cp a v3
 	dd if=/dev/zero of=v3 bs=1000 count=1 conv=notrunc status=none
 	run 8 env LEAT_ROUTES=copy_file_range strace -o trace \
-		-e inject=copy_file_range:retval=3000000 "$LEAT" cp --in-place --verify a v3
+		-e inject=copy_file_range:retval=3000000 "$LEAT" cp --json --in-place --verify a v3
 	says err 'it is not what was sent$'
+	says out '"error": "what is there is not what was sent"'
 }
 
 required() {
@@ -77,6 +94,10 @@ attributes() {
 	touch -d '2001-02-03 04:05:06.789' a
 	run 0 "$LEAT" cp --preserve=mode,times a kept
 	[ "$(stat -c '%a %y' kept)" = "$(stat -c '%a %y' a)" ] || fail "$(stat -c '%a %y' kept)"
+	# What is longer is cut before it gets its times.
+	head -c 4000000 /dev/zero >longer
+	run 0 "$LEAT" cp --in-place --preserve=mode,times a longer
+	[ "$(stat -c '%a %s %y' longer)" = "$(stat -c '%a %s %y' a)" ] || fail "$(stat -c '%a %s %y' longer)"
 	if setfattr -n user.colour -v blue a 2>/dev/null; then
 		run 0 "$LEAT" cp --preserve=xattr a kept2
 		[ "$(getfattr --only-values -n user.colour kept2)" = blue ] || fail 'no attribute'
@@ -95,6 +116,23 @@ attributes() {
 	cat a | "$LEAT" cp --preserve=mode - kept4 2>err
 	[ $? -eq 2 ] && [ ! -e kept4 ] || fail 'attributes of a pipe were kept'
 	chmod 644 a
+}
+
+# The mode says who may read it only with its access list: neither may one come by where it is put.
+access_lists() {
+	mkdir -p listed d
+	setfacl -m u:1234:rw d 2>/dev/null || { misses 'no access lists here'; return; }
+	setfacl -b d
+	setfacl -d -m u:1234:rwx listed
+	cp a plain
+	chmod 640 plain
+	run 0 "$LEAT" cp --preserve=mode plain listed/plain
+	[ "$(getfacl -cE listed/plain)" = "$(getfacl -cE plain)" ] || fail "others may read it: $(getfacl -cE listed/plain)"
+	setfacl -m u:77:r plain
+	run 0 "$LEAT" cp --preserve=mode plain kept5
+	[ "$(getfacl -cE kept5)" = "$(getfacl -cE plain)" ] || fail "not its list: $(getfacl -cE kept5)"
+	run 0 "$LEAT" cp -r --preserve=mode d listed
+	[ "$(getfacl -cE listed/d)" = "$(getfacl -cE d)" ] || fail "others may list it: $(getfacl -cE listed/d)"
 }
 
 progress() {
@@ -148,6 +186,32 @@ no_cache() {
 	cmp large uncached || fail 'not the same'
 }
 
+# What the disk did not take is told once, to whom asks first; nothing may come of it that has the name.
+never_on_the_disk() {
+	local fault option
+	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || { misses 'strace cannot trace here'; return; }
+	under asan && { misses 'strace and the leak checker are both tracers'; return; }
+	head -c 80000000 /dev/zero >windows
+	for option in --sync --progress=never; do
+		for fault in sync_file_range:error=EIO:when=1 sync_file_range:error=ENOSPC:when=2 sync_file_range:error=EDQUOT:when=3 \
+			fdatasync:error=EIO:when=1; do
+			mkdir -p lost
+			echo old >lost/file
+			run 4 strace -o trace -e trace="${fault%%:*}" -e inject="$fault" "$LEAT" cp --no-cache $option windows lost/file
+			grep -q INJECTED trace || fail "$fault: the fault did not fire"
+			says err '^leat: lost/file: not all of it reached the disk: .*; '
+			[ "$(cat lost/file)" = old ] && [ "$(ls -A lost)" = file ] || fail "$fault $option: $(ls -lA lost)"
+		done
+	done
+	for fault in ESPIPE EINVAL ENOSYS; do
+		run 0 strace -o trace -e trace=sync_file_range -e inject="sync_file_range:error=$fault" "$LEAT" cp --no-cache windows lost/file
+		grep -q INJECTED trace || fail "$fault: the fault did not fire"
+		cmp windows lost/file || fail 'not the same'
+	done
+	"$LEAT" cp --no-cache windows - | cmp - windows || fail 'to a pipe'
+	run 0 "$LEAT" cp --no-cache windows /dev/null
+}
+
 resumed_when_complete() {
 	local inode
 	cp a whole
@@ -160,6 +224,26 @@ resumed_when_complete() {
 	head -c 3000000 /dev/zero >whole
 	run 0 "$LEAT" cp --resume a whole
 	cmp a whole || fail 'not the same'
+}
+
+# What is complete is not written to, though the source grows just then: a signal would leave neither.
+resumed_when_it_grows() {
+	local pid
+	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || { misses 'strace cannot trace here'; return; }
+	under asan && { misses 'strace and the leak checker are both tracers'; return; }
+	cp a grows
+	cp a complete
+	strace -qq -o trace -e trace=unlinkat -e inject=unlinkat:delay_enter=2000000 "$LEAT" cp --resume grows complete &
+	pid=$!
+	for _ in $(seq 200); do [ -e .complete.leat-part ] && break; sleep 0.02; done
+	sleep 0.5
+	echo more >>grows
+	wait $pid || fail "ended with $?"
+	cmp a complete || fail 'it was written to'
+	# Nothing says of what is made up how long it is.
+	: >made_up
+	run 0 "$LEAT" cp --resume /proc/cpuinfo made_up
+	[ -s made_up ] || fail 'an empty file was taken for the whole'
 }
 
 json() {
@@ -196,5 +280,5 @@ bad_values() {
 	run 2 "$LEAT" cp
 }
 
-parts ranges hashes tees verified verified_in_vain required attributes progress limits_in_time synced no_cache resumed_when_complete \
-	json bad_values
+parts ranges hashes tees a_tee_that_fails verified verified_in_vain required attributes access_lists progress limits_in_time synced no_cache never_on_the_disk \
+	resumed_when_complete resumed_when_it_grows json bad_values

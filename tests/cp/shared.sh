@@ -41,6 +41,8 @@ shared() {
 	run 6 "$LEAT" cp --offset 5 --require=reflink $a mounted/c
 	run 0 "$LEAT" cp --limit 5000 --hash=sha256 $a $b
 	says out "^$(head -c 5000 $a | sha256sum | cut -d' ' -f1) "
+	"$LEAT" cp --limit 5000 --hash=sha256 - $b <$a >out 2>err || fail "ended with $?"
+	cmp $b <(head -c 5000 $a) || fail 'what was shared first is missing'
 	# A snapshot is stable, and keeps the kernel's way.
 	"$LEAT" cp --stable --explain $a - 2>err | cmp - $a || fail 'not the same'
 	says err 'by splice in'

@@ -88,6 +88,64 @@ what_is_there_is_replaced() {
 	done
 }
 
+# The source has what a killed --resume left in it: that is copied as any file is, and never taken for something that we left.
+names_like_our_own() {
+	local resume name time
+	mkdir -p o1
+	for name in file link fifo; do echo "mine $name" >o1/.$name.leat-part; done	# first: copied in the order of inodes
+	echo one >o1/file
+	ln -s target o1/link
+	mkfifo o1/fifo
+	for resume in --sync --resume; do
+		mkdir -p o2
+		for time in first second third; do
+			run 0 timeout 20 "$LEAT" cp -r $resume o1 o2
+			diff <(listed o1 | cut -d' ' -f1,3) <(listed o2/o1 | cut -d' ' -f1,3) >differ ||
+				fail "the $time time, with $resume: $(cat differ)"
+			for name in .file.leat-part .link.leat-part .fifo.leat-part file; do
+				cmp o1/$name o2/o1/$name || fail "the $time time, with $resume: $name"
+			done
+		done
+		rm -rf o2
+	done
+	# A name that is none of theirs, and what an earlier run left under it.
+	mkdir -p o2/o1
+	echo left >o2/o1/.file.leat-part2
+	run 0 "$LEAT" cp -r o1 o2
+	[ ! -e o2/o1/.file.leat-part2 ] || fail 'what was left is still there'
+	for name in 2 3 4 5 6 7 8 9; do echo "$name" >o1/.file.leat-part$name; done
+	run 4 "$LEAT" cp -r o1 o2
+	says err '^leat: o2/o1/file: the source has all its temporary names, \.file\.leat-part to \.file\.leat-part9; rename one of them$'
+	[ "$(cat o2/o1/file) $(cat o2/o1/.file.leat-part)" = 'one mine file' ] || fail 'it is not as it was'
+}
+
+# What stands under the temporary name of a link, FIFO or second name: ours, and left over; somebody's at work; no file of ours.
+left_in_the_way_of_what_is_no_file() {
+	mkdir -p b1 b2/b1
+	ln -s new b1/link
+	mkfifo b1/fifo
+	ln -s old b2/b1/link
+	ln -s half b2/b1/.link.leat-part
+	echo old >b2/b1/fifo
+	echo half >b2/b1/.fifo.leat-part
+	run 0 "$LEAT" cp -r b1 b2
+	[ "$(readlink b2/b1/link)" = new ] && [ -p b2/b1/fifo ] && [ "$(find b2/b1 -mindepth 1 | wc -l)" = 2 ] || fail "$(ls -lA b2/b1)"
+	# Locked, as one that is being written is.
+	echo half >b2/b1/.link.leat-part
+	flock b2/b1/.link.leat-part sh -c 'touch held; sleep 2' &
+	for _ in $(seq 200); do [ -e held ] && break; sleep 0.02; done
+	ln -sf old b2/b1/link
+	run 4 "$LEAT" cp -r b1 b2
+	says err '^leat: b2/b1/link: somebody is copying to it'
+	[ "$(readlink b2/b1/link) $(cat b2/b1/.link.leat-part)" = 'old half' ] || fail 'what somebody is writing was removed'
+	wait $!
+	rm b2/b1/.link.leat-part
+	mkdir b2/b1/.link.leat-part
+	run 4 "$LEAT" cp -r b1 b2
+	says err '^leat: b2/b1/link: what has its temporary name, \.link\.leat-part, was not left by leat; rename or remove it$'
+	[ -d b2/b1/.link.leat-part ] && [ "$(readlink b2/b1/link)" = old ] || fail "$(ls -lA b2/b1)"
+}
+
 # While a directory of the destination is exchanged for a link that leads out, and back.
 exchanged_meanwhile() {
 	local i exchanger
@@ -145,6 +203,115 @@ counted() {
 		fail "$(tail -9 out)"
 }
 
+# A sentence is one line, whoever else has one to say, and the files that can be copied are.
+many_failures() {
+	local i
+	mkdir -p f f2/f
+	for i in $(seq 400); do echo "$i" >"f/$i"; done
+	for i in $(seq 1 2 399); do mkdir "f2/f/$i"; done
+	for jobs in 1 8; do
+		run 4 "$LEAT" cp -r -j $jobs f f2
+		[ "$(grep -cxE 'leat: f2/f/[0-9]+: cannot be written: Is a directory' err)" = 200 ] && [ "$(wc -l <err)" = 200 ] ||
+			fail "-j $jobs: $(grep -vxE 'leat: f2/f/[0-9]+: cannot be written: Is a directory' err | head -3)"
+		for i in $(seq 2 2 400); do cmp "f/$i" "f2/f/$i" || fail "$i is not there"; done
+	done
+	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || return 0
+	under asan && return
+	strace -f -o trace -e trace=write "$LEAT" cp -r -j 8 f f2 2>err
+	[ "$(grep -c 'write(2, ' trace)" = 200 ] || fail "$(grep -c 'write(2, ' trace) writes for 200 sentences"
+}
+
+# Progress stands in one line of its own, which a sentence takes away first.
+failures_below_progress() {
+	command -v python3 >/dev/null || { misses 'python3 is not installed'; return; }
+	python3 - "$LEAT" <<'END_OF_TERMINAL' >shown || fail "ended with $?"
+import os, pty, sys
+os.environ['TERM'] = 'xterm'
+pid, terminal = pty.fork()
+if not pid:
+    os.execv(sys.argv[1], [sys.argv[1], 'cp', '-r', '--rate', '500', 'f', 'f2'])
+shown = b''
+while True:
+    try:
+        got = os.read(terminal, 65536)
+    except OSError:
+        break
+    shown += got
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+lines = shown.decode().replace('\r\n', '\n')
+assert status == 4, status
+assert 'f2/f: ' in lines and ' files, ' in lines, lines[:400]
+for line in lines.split('\n'):
+    for at, part in enumerate(line.split('leat: ')[1:]):
+        before = line.split('leat: ')[at]
+        assert before == '' or before.endswith('\r\x1b[K'), repr(line)
+END_OF_TERMINAL
+}
+
+# A file server has a file open for itself, and gives it up when it is told that others want it.
+a_file_under_a_lease() {
+	local server
+	command -v python3 >/dev/null || { misses 'python3 is not installed'; return; }
+	mkdir -p s1
+	echo x >s1/f
+	python3 - <<'END_OF_SERVER' &
+import fcntl, os, signal, time
+fd = os.open('s1/f', os.O_RDWR)
+asked = []
+signal.signal(signal.SIGIO, lambda *_: asked.append(1))
+try:
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    os.close(os.open('leased', os.O_CREAT))
+except OSError:
+    os.close(os.open('not-leased', os.O_CREAT))
+for _ in range(200):
+    time.sleep(0.05)
+    if asked:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        break
+END_OF_SERVER
+	server=$!
+	for _ in $(seq 200); do [ -e leased ] || [ -e not-leased ] || sleep 0.05; done
+	[ -e leased ] || { kill $server; misses 'there are no leases here'; return; }
+	run 0 "$LEAT" cp -r s1 s2
+	[ "$(cat s2/f)" = x ] || fail 'not the same'
+	wait $server
+}
+
+# Where a file cannot have a second name there are two files.
+no_second_names() {
+	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || { misses 'strace cannot trace here'; return; }
+	under asan && { misses 'strace and the leak checker are both tracers'; return; }
+	local error
+	mkdir -p n
+	echo x >n/first
+	ln n/first n/second
+	for error in EPERM EMLINK EOPNOTSUPP; do
+		rm -rf n2
+		run 0 strace -f -o trace -e trace=linkat -e inject=linkat:error=$error:when=2 "$LEAT" cp -r -j 1 n n2
+		grep -q INJECTED trace || fail 'the fault did not fire'
+		[ "$(cat n2/first n2/second | tr '\n' ' ')" = 'x x ' ] || fail "$error: $(ls n2)"
+	done
+}
+
+# A directory that will be somebody else's is nobody's until it is.
+closed_meanwhile() {
+	[ "$(id -u)" = 0 ] || { misses 'giving files away takes root'; return; }
+	local preserve
+	for preserve in owner all; do
+		rm -rf q q2
+		mkdir -p q/d
+		head -c 300000 /dev/urandom >q/d/f
+		chmod 750 q q/d
+		chown -R 1234:1234 q
+		"$LEAT" cp -r --rate 200k --preserve=$preserve q q2 &
+		for _ in $(seq 200); do [ -d q2/d ] && break; sleep 0.02; done
+		[ "$(stat -c %a q2 q2/d | tr '\n' ' ')" = '700 700 ' ] || fail "$preserve: $(stat -c %a:%g q2 q2/d) meanwhile"
+		wait $! || fail "ended with $?"
+		[ "$(stat -c %a:%u:%g q2 q2/d | tr '\n' ' ')" = '750:1234:1234 750:1234:1234 ' ] || fail "$preserve: $(stat -c %a:%u:%g q2 q2/d)"
+	done
+}
+
 without_r() {
 	mkdir -p w
 	run 3 "$LEAT" cp w v
@@ -169,4 +336,5 @@ wide() {
 }
 
 parts all_that_can_be_in_it onto_one_that_is_there not_into_itself no_symbolic_link_is_followed what_is_there_is_replaced \
-	exchanged_meanwhile a_directory_goes_to_a_directory inherited counted without_r deep wide
+	names_like_our_own left_in_the_way_of_what_is_no_file exchanged_meanwhile a_directory_goes_to_a_directory inherited counted many_failures \
+	failures_below_progress a_file_under_a_lease no_second_names closed_meanwhile without_r deep wide

@@ -41,9 +41,9 @@ killed_at_any_moment() {
 		wait $pid 2>/dev/null
 		[ ! -e k/.file.leat-part ] || parts=$((parts + 1))
 		if [ ! -e k/file ] && [ $((i % 3)) = 1 ] || cmp -s k/file old; then
-			before=$((before + 1))
+			before=$((before + 1)) took=$((took * 21 / 20))
 		elif cmp -s k/file a; then
-			after=$((after + 1))
+			after=$((after + 1)) took=$((took * 20 / 21))	# however busy the machine has become
 		else
 			fail "after kill $i it is neither"
 		fi
@@ -136,4 +136,52 @@ resumed() {
 	cmp r/file <(head -c 100000 /dev/zero) || fail 'it was written to'
 }
 
-parts killed_at_any_moment left_over_names_are_swept signals full_disk a_source_that_shrinks resumed
+# Under the name of the part stands something that others can write to, or read afterwards.
+a_part_of_others() {
+	mkdir -p p
+	chmod 777 p
+	echo precious >p/precious
+	ln p/precious p/.file.leat-part
+	run 0 "$LEAT" cp --resume old p/file
+	[ "$(head -c 8 p/precious)" = precious ] || fail 'another file was written to, by its second name'
+	cmp old p/file || fail 'not the same'
+	rm p/file
+	head -c 1000 old >p/.file.leat-part
+	chmod 666 p/.file.leat-part
+	exec 3>>p/.file.leat-part
+	run 0 "$LEAT" cp --resume old p/file
+	echo more >&3
+	exec 3>&-
+	cmp old p/file || fail 'who had the part open writes to the file'
+	if [ "$(id -u)" = 0 ]; then
+		head -c 1000 old >p/.file2.leat-part
+		chown 65534 p/.file2.leat-part
+		run 0 "$LEAT" cp --resume old p/file2
+		[ "$(stat -c %u p/file2)" = 0 ] || fail 'the file belongs to who made the part'
+	fi
+	# What is no file is not swept, and in nobody's way where the name is not needed.
+	mkdir p/.file3.leat-part
+	run 0 "$LEAT" cp old p/file3
+	[ -d p/.file3.leat-part ] || fail 'a directory was removed'
+}
+
+# One gives its file its name while another looks for what is left over.
+two_at_once() {
+	local first
+	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || { misses 'strace cannot trace here'; return; }
+	under asan && { misses 'strace and the leak checker are both tracers'; return; }
+	mkdir -p w
+	cp old w/file
+	strace -qq -o trace -e trace=renameat -e inject=renameat:delay_enter=3000000 "$LEAT" cp a w/file &
+	first=$!
+	until_true [ -e w/.file.leat-part ]
+	run 4 timeout 20 "$LEAT" cp --resume --rate 100k old w/file
+	says err 'somebody is copying to it'
+	run 4 "$LEAT" cp old w/file
+	says err 'somebody is copying to it'
+	wait $first || fail "the first ended with $?"
+	cmp a w/file || fail 'it is not what the first one wrote'
+	[ -z "$(beside w)" ] || fail "left beside it: $(beside w)"
+}
+
+parts killed_at_any_moment a_part_of_others two_at_once left_over_names_are_swept signals full_disk a_source_that_shrinks resumed
