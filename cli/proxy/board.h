@@ -15,6 +15,7 @@
 
 #define BOARD_UPSTREAMS 64
 #define BOARD_ADDRESSES 16	/* of one name that are used */
+#define BOARD_FATES (2 * BOARD_ADDRESSES)	/* of those that are used, and of as many that come after them */
 
 struct board_address {
 	socklen_t length;
@@ -30,40 +31,86 @@ struct board_address {
 /* "192.0.2.1:80", "[::1]:80", "unix:PATH" or, of a client without one, "unix". Gives text. */
 const char *board_text(const struct board_address *address, char text[BOARD_TEXT]);
 
-struct board_upstream {
-	char name[300], sni[300];	/* as given, and the name clients ask for, or ""; written before the workers are there */
-	uint32_t version;		/* odd: addresses are being written */
-	uint32_t count;
-	struct board_address addresses[BOARD_ADDRESSES];
-	uint32_t next;			/* address */
-	uint32_t active;		/* connections */
-	uint32_t failures;		/* of connects, one after the other */
-	uint32_t checks_failed, sick;	/* health checks in a row, and what they say of it */
-	uint64_t unresolved;		/* times its name had no answer */
-	uint64_t down_until_ns;		/* by failures of connects */
-	uint64_t connections, refused;	/* ever */
+/*
+ * What is known of an address: each member has its number above, a value below. Who comes late with what he met, when the place is
+ * another one's, sees so by the number, and leaves no trace.
+ */
+struct board_fate {
+	uint64_t failures;		/* of connects, one after the other */
+	uint64_t down_until;		/* by these: of leat_now_ns, in tenths of a second */
+	uint64_t checks;		/* that failed, one after the other; and whether they took it out */
 };
 
+struct board_upstream {
+	char name[300], sni[300];	/* as given, and the name clients ask for, or ""; written before the workers are there */
+	uint32_t version;		/* of its addresses: sets[version & 1] holds, the other one is written next */
+	struct board_set {
+		uint32_t count;
+		uint32_t numbers[BOARD_ADDRESSES];	/* an address keeps its own as long as it is there, and nobody else ever gets it */
+		struct board_address at[BOARD_ADDRESSES];
+	} sets[2];
+	uint32_t last;			/* number given; the writer's */
+	struct board_fate fates[BOARD_FATES];	/* by number % BOARD_FATES */
+	uint32_t turns;			/* of the group that begins with it */
+	uint32_t next;			/* address */
+	uint32_t active;		/* connections */
+	uint64_t unresolved;		/* times its name had no answer */
+	uint64_t connections, refused;	/* ever; refused by an address of it */
+};
+
+/* What one worker added to counts that go up and down: what it would take back, and cannot when it dies. Written by it alone. */
+struct board_share {
+	uint64_t active, pipes;
+	uint32_t at[BOARD_UPSTREAMS];
+};
+
+#define BOARD_SHARES 1024
+
 struct board_counts {			/* ever, of all workers */
-	uint64_t accepted, refused, failed, reset, timed_out;
+	uint64_t accepted, refused, failed, reset, timed_out, unread;
 	uint64_t active;
 	uint64_t bytes[2];		/* from clients, from upstreams */
 	uint64_t route_bytes[LEAT_ROUTES], reasons[LEAT_REASONS];
 	uint64_t pipes, pipes_denied;
+	uint64_t log_lost;		/* lines */
+	struct board_share shares[BOARD_SHARES];
 };
 
 struct board {
-	uint32_t next;			/* upstream, in turn */
 	uint32_t count;			/* of upstreams; fixed */
 	struct leat_bucket rates[2];	/* of all connections together */
 	struct board_counts *counts;	/* of all generations */
 	struct board_upstream upstreams[BOARD_UPSTREAMS];
 };
 
-/* Its addresses, one whole set of them. Their count. */
-unsigned board_read(const struct board_upstream *up, struct board_address addresses[BOARD_ADDRESSES]);
-/* By one writer. */
+/* Its addresses, one whole set of them, and their numbers, unless NULL. Their count. */
+unsigned board_read(const struct board_upstream *up, struct board_address addresses[BOARD_ADDRESSES], uint32_t numbers[BOARD_ADDRESSES]);
+/* Their numbers, which may be of two sets when they change just now: then one of them may find nothing. Their count. */
+unsigned board_numbers(const struct board_upstream *up, uint32_t numbers[BOARD_ADDRESSES]);
+/* The address of that number, if it is one of the upstream still: 1, or 0. */
+int board_find(const struct board_upstream *up, uint32_t number, struct board_address *ret_address);
+/* By one writer. Who dies in the midst of it leaves the set before, and holds nobody up. What stays keeps its number and its fate. */
 void board_write(struct board_upstream *up, const struct board_address *addresses, unsigned count);
+/* How many addresses it has. */
+unsigned board_addresses(const struct board_upstream *up);
+/* Whether connections go to an address: neither health checks nor connects that failed say no. */
+int board_address_is_up(const struct board_upstream *up, uint32_t number, uint64_t now_ns);
+/* How many of its addresses are up, at most so many. */
+unsigned board_up(const struct board_upstream *up, unsigned most, uint64_t now_ns);
+/* A connect to that address succeeded, or failed: so many in a row, 0: never, take it out for so long. */
+void board_reached(struct board_upstream *up, uint32_t number);
+void board_failed(struct board_upstream *up, uint32_t number, uint64_t limit, uint64_t until_ns);
+/* The same of a health check: what succeeds brings it back, whatever took it out. */
+void board_checked(struct board_upstream *up, uint32_t number, int is_there, uint64_t limit);
+
+/* A connection more or less, of all, and at an upstream; the pipes a worker has. */
+void board_active(struct board *board, struct board_share *share, int by);
+void board_at(struct board *board, struct board_share *share, int upstream, int by);
+void board_pipes(struct board *board, struct board_share *share, uint64_t pipes);
+/* Of who has died: takes back what it had. board: NULL, it is not there any more. */
+void board_take_back(struct board_counts *counts, struct board *board, struct board_share *share);
+/* Somebody was ended in the midst of whatever he did: what he may have locked is free again. */
+void board_unlock(struct board *board);
 
 #define BOARD_ADD(member, n) __atomic_add_fetch(&(member), n, __ATOMIC_RELAXED)
 #define BOARD_GET(member) __atomic_load_n(&(member), __ATOMIC_RELAXED)

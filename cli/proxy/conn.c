@@ -4,12 +4,10 @@
  * when it comes.
  */
 #include "conn.h"
-#include "../out.h"
+#include "dial.h"
 #include "greet.h"
-#include "log.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,6 +15,9 @@
 
 /* Edges: each is told once. Room is asked for when it lacks, and then for good. */
 #define EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+
+#define LATER_NS (LEAT_SECOND / 20)	/* until a queue that was full is tried again, or a socket that was not to be had */
+#define PAUSE_NS (LEAT_SECOND / 10)	/* longer: who has been let in comes before who has not */
 
 enum state { GREETING, CONNECTING, RELAYING, OVER };
 
@@ -27,19 +28,14 @@ struct conn {
 	uint64_t begin_ns, connected_ns;
 	uint64_t until_ns;		/* of connecting, or of the half that is left */
 	uint64_t half_bytes;		/* that had gone when until_ns was set */
-	uint64_t tried;			/* upstreams, as bits */
-	uint32_t tried_addresses;	/* of the upstream, as bits */
+	struct dial dial;
 	int fds[2];
-	int upstream;
-	unsigned tries;
 	enum state state;
 	int again;
 	uint32_t watched[2];		/* events of the sides; 0: none */
 	uint32_t seen[2];		/* events of the sides that came before they were relayed: they do not come again */
 	int header_taken;
 	struct relay_kind *kind;	/* of the client */
-	int to_unix;			/* the upstream's socket is one */
-	unsigned group, group_count;	/* of upstreams */
 	struct board_address from, to;	/* as the PROXY header says, if there was one */
 	struct relay relay;
 };
@@ -58,22 +54,21 @@ static void close_side(struct conn *conn, int side)
 	conn->watched[side] = 0;
 }
 
-static void left(struct conn_rules *rules, const struct conn *conn)
+static void put_line(const struct conn_rules *rules, const struct log_line *line)
 {
-	if (conn->upstream >= 0)
-		BOARD_ADD(rules->board->upstreams[conn->upstream].active, -1);
+	if (log_write(rules->log, rules->settings->log_json, line) < 0)
+		BOARD_ADD(rules->board->counts->log_lost, 1);
 }
 
 static void write_log(const struct conn_rules *rules, const struct conn *conn, const struct leat_report *reports, const char *refused)
 {
 	const struct log_line line = {
-		.from = &conn->from, .upstream = conn->upstream >= 0 ? rules->board->upstreams[conn->upstream].name : NULL,
+		.from = &conn->from, .upstream = conn->dial.upstream >= 0 ? rules->board->upstreams[conn->dial.upstream].name : NULL,
 		.connect_ns = conn->connected_ns ? conn->connected_ns - conn->begin_ns : 0, .took_ns = rules->now_ns - conn->begin_ns,
-		.reports = reports, .error = reports ? conn->relay.error : 0, .refused = refused,
+		.reports = reports, .error = reports ? conn->relay.error : 0, .unread = conn->relay.unread, .refused = refused,
 	};
 
-	if (rules->log >= 0)
-		log_write(rules->log, rules->settings->log_json, &line);
+	put_line(rules, &line);
 }
 
 /* Nothing of it is used any more, but it may stand in what epoll has said already. refused: why, or NULL. */
@@ -87,7 +82,7 @@ static void over(struct conn_rules *rules, struct conn *conn, const char *refuse
 		relay_count(&conn->relay, reports, rules->board->counts);
 	}
 	write_log(rules, conn, relayed ? reports : NULL, refused);
-	left(rules, conn);
+	dial_left(&conn->dial, rules);
 	conn->state = OVER;
 	close_side(conn, CLIENT);
 	close_side(conn, UPSTREAM);
@@ -95,7 +90,7 @@ static void over(struct conn_rules *rules, struct conn *conn, const char *refuse
 	*conn->newer = conn->older;
 	if (conn->older)
 		conn->older->newer = conn->newer;
-	BOARD_ADD(rules->board->counts->active, -1);
+	board_active(rules->board, rules->share, -1);
 	rules->count--;
 	conn->next = rules->dead;
 	rules->dead = conn;
@@ -108,24 +103,6 @@ static void refuse(struct conn_rules *rules, struct conn *conn, const char *why)
 	BOARD_ADD(rules->board->counts->refused, 1);
 	setsockopt(conn->fds[CLIENT], SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 	over(rules, conn, why);
-}
-
-static void set_options(const struct settings *settings, int fd)
-{
-	int one = 1, user_ms = (int)(settings->user_timeout_s * 1000), idle_s = (int)settings->keep_alive_s;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (user_ms)
-		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_ms, sizeof user_ms);
-	if (idle_s) {
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
-	}
-}
-
-void conn_prepare(const struct settings *settings, int listener)
-{
-	set_options(settings, listener);	/* a Unix one takes none of them */
 }
 
 /* What is ready already is said again. */
@@ -155,7 +132,7 @@ static int send_header(const struct conn_rules *rules, const struct conn *conn)
 		memcpy(&to, &conn->to.any, conn->to.length);
 	else
 		getsockname(conn->fds[CLIENT], (struct sockaddr *)&to, &size);
-	header_unmap((struct sockaddr *)&to);
+	header_agree(&from, &to);
 	length = (ssize_t)header_make(rules->settings->header_out == HEADER_V1 ? 1 : 2, &from, &to, header);
 	size = (socklen_t)length;
 	length -= send(conn->fds[UPSTREAM], header, size, MSG_NOSIGNAL);
@@ -171,12 +148,11 @@ static void failed(struct conn_rules *rules, struct conn *conn, int error)
 
 static void connected(struct conn_rules *rules, struct conn *conn)
 {
-	struct relay_kind *kinds[] = { conn->kind, &rules->kinds[conn->to_unix] };
+	struct relay_kind *kinds[] = { conn->kind, &rules->kinds[conn->dial.is_unix] };
 	unsigned ways = 1 << CLIENT;	/* who asks has often done so by now */
 	int r = relay_begin(&conn->relay, conn->fds, kinds, &rules->relay);
 
-	balance_met(rules->board, &rules->balance, conn->upstream, 0, rules->now_ns);
-	BOARD_ADD(rules->board->upstreams[conn->upstream].connections, 1);
+	dial_reached(&conn->dial, rules);
 	conn->state = RELAYING;
 	conn->connected_ns = rules->now_ns;
 	conn->until_ns = LEAT_NEVER;
@@ -195,72 +171,49 @@ static void connected(struct conn_rules *rules, struct conn *conn)
 	}
 }
 
-/* A socket on its way to an address. 0, 1 when it is connected at once, or -errno. */
-static int dial(struct conn_rules *rules, struct conn *conn, const struct board_address *to)
+void conn_pause(struct conn_rules *rules)
 {
-	int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), r;
-
-	if (fd < 0)
-		return -errno;
-	conn->fds[UPSTREAM] = fd;
-	conn->seen[UPSTREAM] = 0;
-	conn->to_unix = to->any.sa_family == AF_UNIX;
-	if (!conn->to_unix)
-		set_options(rules->settings, fd);
-	r = connect(fd, &to->any, to->length) < 0 ? -errno : 1;
-	if (r < 0 && r != -EINPROGRESS)
-		return r;
-	return watch(rules, conn, UPSTREAM, EVENTS | EPOLLOUT) < 0 ? -errno : r == 1;
+	rules->accept_again_ns = rules->now_ns + PAUSE_NS;
 }
 
-/* An upstream has failed by all its addresses. */
-static void leave_upstream(struct conn_rules *rules, struct conn *conn, int error)
+/* When no descriptor is to be had, by the one that is kept for that, until which is there again nobody is let in. */
+static enum dial_state dial(struct conn_rules *rules, struct conn *conn, int error)
 {
-	balance_met(rules->board, &rules->balance, conn->upstream, error, rules->now_ns);
-	left(rules, conn);
-	conn->upstream = -1;
-	conn->tries++;
-}
+	enum dial_state state = dial_next(&conn->dial, rules, error, &conn->fds[UPSTREAM]);
 
-/* The next address of the upstream, or the next upstream. 0, or -EHOSTUNREACH. error: of the try before, or 0. */
-static int choose(struct conn_rules *rules, struct conn *conn, int error, struct board_address *to)
-{
-	for (;;) {
-		if (conn->upstream >= 0 && balance_address(rules->board, conn->upstream, &conn->tried_addresses, to))
-			return 0;
-		if (conn->upstream >= 0)
-			leave_upstream(rules, conn, error ? error : -EHOSTUNREACH);
-		if (conn->tries > rules->settings->retries)
-			return -EHOSTUNREACH;
-		conn->upstream = balance_pick(rules->board, &rules->balance, conn->group, conn->group_count, conn->tried, rules->now_ns);
-		if (conn->upstream < 0)
-			return -EHOSTUNREACH;
-		BOARD_ADD(rules->board->upstreams[conn->upstream].active, 1);
-		conn->tried |= UINT64_C(1) << conn->upstream;
-		conn->tried_addresses = 0;
+	if (state == DIAL_LATER && conn->dial.lacks && rules->spare >= 0) {
+		close(rules->spare);
+		rules->spare = -1;
+		state = dial_next(&conn->dial, rules, -EAGAIN, &conn->fds[UPSTREAM]);
 	}
+	if (state == DIAL_LATER && conn->dial.lacks)
+		conn_pause(rules);
+	return state;
 }
 
-/* error: of the try before, or 0. */
+/* error: as dial_next takes it. */
 static void connect_next(struct conn_rules *rules, struct conn *conn, int error)
 {
-	struct board_address to;
-	int r;
+	enum dial_state state;
+	int r = error;
 
 	do {
 		close_side(conn, UPSTREAM);
-		if (choose(rules, conn, error, &to) < 0) {
-			refuse(rules, conn, error ? leat_strerror(error) : "no upstream is left");
+		conn->seen[UPSTREAM] = 0;
+		state = dial(rules, conn, r);
+		if (state == DIAL_NONE) {
+			refuse(rules, conn, conn->dial.error ? leat_strerror(conn->dial.error) : "no upstream is left");
 			return;
 		}
-		r = error = dial(rules, conn, &to);
+		r = state == DIAL_LATER ? 0 : watch(rules, conn, UPSTREAM, EVENTS | EPOLLOUT);
 	} while (r < 0);
-	if (r == 1) {
+	if (state == DIAL_THERE) {
 		connected(rules, conn);
 		return;
 	}
-	conn->until_ns = rules->now_ns + rules->settings->connect_s * LEAT_SECOND;
-	set_timer(rules, conn, conn->until_ns);
+	if (state != DIAL_LATER || error != -EAGAIN)	/* the time of a try goes on when it is made again */
+		conn->until_ns = rules->now_ns + rules->settings->connect_s * LEAT_SECOND;
+	set_timer(rules, conn, state == DIAL_LATER ? rules->now_ns + LATER_NS : conn->until_ns);
 }
 
 static void connect_ready(struct conn_rules *rules, struct conn *conn, unsigned events)
@@ -367,7 +320,7 @@ static void greet_on(struct conn_rules *rules, struct conn *conn)
 		refuse(rules, conn, why);
 	if (r <= 0)
 		return;
-	greet_group(rules->settings, greeting.name, rules->defaults, &conn->group, &conn->group_count);
+	greet_group(rules->settings, greeting.name, rules->defaults, &conn->dial.first, &conn->dial.count);
 	conn->state = CONNECTING;
 	connect_next(rules, conn, 0);
 }
@@ -378,7 +331,7 @@ static struct conn *conn_new(struct conn_rules *rules, int client, const struct 
 
 	if (!conn)
 		return NULL;
-	BOARD_ADD(rules->board->counts->active, 1);
+	board_active(rules->board, rules->share, 1);
 	rules->count++;
 	conn->older = rules->all;
 	conn->newer = &rules->all;
@@ -386,12 +339,12 @@ static struct conn *conn_new(struct conn_rules *rules, int client, const struct 
 		conn->older->newer = &conn->older;
 	rules->all = conn;
 	conn->fds[CLIENT] = client;
-	conn->fds[UPSTREAM] = conn->upstream = -1;
+	conn->fds[UPSTREAM] = conn->dial.upstream = -1;
 	conn->from = *from;
 	header_unmap(&conn->from.any);
 	conn->kind = kind;
 	conn->begin_ns = rules->now_ns;
-	conn->group_count = rules->defaults;
+	conn->dial.count = rules->defaults;
 	return conn;
 }
 
@@ -420,12 +373,13 @@ void conn_accept(struct conn_rules *rules, int client, const struct board_addres
 void conn_refuse(struct conn_rules *rules, int client, const struct board_address *from)
 {
 	const struct linger reset = { .l_onoff = 1 };
-	const struct log_line line = { .from = from, .refused = "there are as many as --connections allows" };
+	struct board_address who = *from;
+	const struct log_line line = { .from = &who, .refused = "there are as many as --connections allows" };
 
+	header_unmap(&who.any);
 	BOARD_ADD(rules->board->counts->accepted, 1);
 	BOARD_ADD(rules->board->counts->refused, 1);
-	if (rules->log >= 0)
-		log_write(rules->log, rules->settings->log_json, &line);
+	put_line(rules, &line);
 	setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 	close(client);
 }
@@ -460,10 +414,14 @@ void conn_timer(struct conn_rules *rules, struct timer *timer)
 	struct conn *conn = (struct conn *)timer;
 	int late = conn->until_ns <= rules->now_ns;
 
-	if (conn->state != RELAYING && !late)
+	if (conn->state == CONNECTING && conn->fds[UPSTREAM] < 0 && !late)
+		connect_next(rules, conn, -EAGAIN);
+	else if (conn->state != RELAYING && !late)
 		set_timer(rules, conn, conn->until_ns);	/* of an earlier try */
 	else if (conn->state == GREETING)
 		refuse(rules, conn, leat_strerror(-ETIMEDOUT));
+	else if (conn->state == CONNECTING && conn->dial.lacks)
+		refuse(rules, conn, leat_strerror(conn->dial.lacks));
 	else if (conn->state == CONNECTING)
 		connect_next(rules, conn, -ETIMEDOUT);
 	else if (half_open_is_over(rules, conn))
@@ -498,8 +456,10 @@ void conn_turn_over(struct conn_rules *rules)
 void conn_end_all(struct conn_rules *rules)
 {
 	while (rules->all) {
-		rules->all->relay.error = -ECANCELED;
-		over(rules, rules->all, NULL);
+		if (rules->all->state == RELAYING)
+			failed(rules, rules->all, -ECANCELED);
+		else
+			refuse(rules, rules->all, "the proxy ended");
 	}
 	conn_turn_over(rules);
 }

@@ -2,7 +2,6 @@
 #include "generation.h"
 #include "../cmd.h"
 #include "../out.h"
-#include "log.h"
 #include "address.h"
 
 #include <errno.h>
@@ -14,9 +13,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A name that has no address now may have one later: the keeper goes on asking. */
-static int fill_upstream(const struct board *board, struct board_upstream *up, const char *word)
+/* Those it has already, by any upstream of that name: no answer is waited for at a reload, and none is no reason to forget them. */
+static unsigned known_addresses(const struct generation *before, const char *name, struct board_address addresses[BOARD_ADDRESSES])
 {
+	for (unsigned i = 0; before && i < before->board->count; i++)
+		if (strcmp(before->board->upstreams[i].name, name) == 0)
+			return board_read(&before->board->upstreams[i], addresses, NULL);
+	return 0;
+}
+
+/* A name that has no address now may have one later: the keeper goes on asking. */
+static int fill_upstream(const struct board *board, struct board_upstream *up, const char *word, const struct generation *before)
+{
+	struct board_address found[BOARD_ADDRESSES];
 	struct addr addr;
 	int count;
 
@@ -29,14 +38,17 @@ static int fill_upstream(const struct board *board, struct board_upstream *up, c
 			return -EINVAL;
 		}
 	}
-	count = address_resolve(&addr, 0, up->addresses, BOARD_ADDRESSES);
-	if (count <= 0)
+	count = (int)known_addresses(before, word, found);
+	if (!count)
+		count = address_resolve(&addr, 0, found, BOARD_ADDRESSES);
+	if (count > 0)
+		board_write(up, found, (unsigned)count);
+	else
 		out_error("%s: it has no address yet: %s", word, address_why(count));
-	up->count = count > 0 ? (uint32_t)count : 0;
 	return 0;
 }
 
-static int make_board(struct generation *generation, struct board_counts *counts)
+static int make_board(struct generation *generation, const struct generation *before, struct board_counts *counts)
 {
 	const struct settings *settings = &generation->settings;
 	unsigned count = settings->upstream.count + settings->sni.count;
@@ -60,8 +72,7 @@ static int make_board(struct generation *generation, struct board_counts *counts
 		int r;
 
 		snprintf(up->sni, sizeof up->sni, "%.*s", (int)strcspn(name, "="), name);
-		r = fill_upstream(board, up, address_upstream(settings, i));
-
+		r = fill_upstream(board, up, address_upstream(settings, i), before);
 		if (r < 0)
 			return r;
 	}
@@ -105,6 +116,8 @@ static int open_exporter(struct generation *generation, struct generation *befor
 	r = exporter_open(&generation->exporter, address);
 	if (r == -EINVAL)
 		out_error("--metrics takes [ADDRESS]:PORT, not `%s`", address);
+	else if (r == -EADDRINUSE && generation->settings.check)
+		r = 0;
 	else if (r < 0)
 		out_error("--metrics %s: cannot listen: %s", address, strerror(-r));
 	return r;
@@ -115,11 +128,9 @@ static int open_all(struct generation *generation, struct generation *before, st
 	int r = find_user(generation);
 
 	if (!r)
-		r = make_board(generation, counts);
-	if (!r && generation->settings.log) {
-		generation->log = log_open(generation->settings.log);
-		r = generation->log < 0 ? generation->log : 0;
-	}
+		r = make_board(generation, before, counts);
+	if (!r && generation->settings.log)
+		r = log_open(&generation->log, generation->settings.log);
 	if (!r)
 		r = open_exporter(generation, before);
 	/* The last, as it marks what is kept. */
@@ -136,7 +147,7 @@ int generation_open(struct generation **ret_generation, struct generation *befor
 		return -ENOMEM;
 	}
 	generation->settings = *settings;
-	generation->log = -1;
+	generation->log.fd = -1;
 	r = open_all(generation, before, counts);
 	if (before && generation->exporter == before->exporter) {
 		if (r < 0)
@@ -155,8 +166,8 @@ void generation_close(struct generation *generation)
 {
 	listen_close(&generation->listeners);
 	exporter_close(generation->exporter);
-	if (generation->log >= 0)
-		close(generation->log);
+	if (generation->log.fd >= 0)
+		close(generation->log.fd);
 	if (generation->board)
 		munmap(generation->board, sizeof *generation->board);
 	settings_free(&generation->settings);

@@ -6,6 +6,7 @@
 #include "../exporter.h"
 #include "board.h"
 #include "listen.h"
+#include "log.h"
 #include "settings.h"
 
 #include <sys/types.h>
@@ -15,7 +16,7 @@ struct generation {
 	struct board *board;		/* shared by its processes */
 	struct listeners listeners;
 	struct exporter *exporter;	/* for --metrics; or NULL */
-	int log;			/* descriptor; or -1 */
+	struct log log;
 	uid_t uid;			/* of --user; or -1: stay who we are */
 	gid_t gid;
 };

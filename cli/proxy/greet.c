@@ -38,7 +38,9 @@ int greet(const struct settings *settings, int client, struct greeting *greeting
 	for (;;) {
 		ssize_t length = recv(client, bytes, sizeof bytes, MSG_PEEK);
 
-		if (length < 0 && (errno == EAGAIN || errno == EINTR))
+		if (length < 0 && errno == EINTR)
+			continue;
+		if (length < 0 && errno == EAGAIN)
 			return 0;
 		if (length <= 0) {
 			*ret_why = length < 0 ? strerror(errno) : ended;

@@ -225,7 +225,7 @@ static size_t make_v2(const struct sockaddr_storage *from, const struct sockaddr
 	size_t rest = 0;
 
 	memcpy(out, signature, sizeof signature);
-	out[12] = 0x21;
+	out[12] = from->ss_family == AF_UNSPEC ? 0x20 : 0x21;	/* LOCAL: nobody's; PROXY */
 	out[13] = family == AF_INET ? V2_TCP4 : family == AF_INET6 ? V2_TCP6 : family == AF_UNIX ? V2_UNIX : V2_UNSPEC;
 	if (family == AF_INET) {
 		memcpy(inet.from, &((const struct sockaddr_in *)from)->sin_addr, 4);
@@ -267,4 +267,28 @@ void header_unmap(struct sockaddr *address)
 	in.sin_port = in6.sin6_port;
 	memcpy(&in.sin_addr, in6.sin6_addr.s6_addr + 12, 4);
 	memcpy(address, &in, sizeof in);
+}
+
+static void map(struct sockaddr_storage *address)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in in;
+
+	if (address->ss_family != AF_INET)
+		return;
+	memcpy(&in, address, sizeof in);
+	in6.sin6_port = in.sin_port;
+	memset(in6.sin6_addr.s6_addr + 10, 0xff, 2);
+	memcpy(in6.sin6_addr.s6_addr + 12, &in.sin_addr, 4);
+	memcpy(address, &in6, sizeof in6);
+}
+
+void header_agree(struct sockaddr_storage *from, struct sockaddr_storage *to)
+{
+	header_unmap((struct sockaddr *)from);
+	header_unmap((struct sockaddr *)to);
+	if (from->ss_family == AF_INET6)
+		map(to);
+	else if (to->ss_family == AF_INET6)
+		map(from);
 }

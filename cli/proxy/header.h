@@ -19,11 +19,14 @@ struct header {
 
 /* Bytes of the header at the beginning of what came, 0 when more must come, or -EPROTO for what is none. */
 long header_parse(const unsigned char *bytes, size_t length, struct header *ret_header);
-/* The header of this version, 1 or 2, for a connection of these addresses; what version 1 cannot say is UNKNOWN. Gives its bytes. */
+/* The header of this version, 1 or 2, for a connection of these addresses; what version 1 cannot say is UNKNOWN. Of no family: the
+ * proxy's own. Gives its bytes. */
 size_t header_make(int version, const struct sockaddr_storage *from, const struct sockaddr_storage *to,
 		   unsigned char out[HEADER_MADE]);
 
 /* An IPv4 address as a socket for both families writes it, ::ffff:192.0.2.1, as what it is. Others stay. */
 void header_unmap(struct sockaddr *address);
+/* Of one family, if they can be: both as IPv4 if both are, mapped or not; else what is IPv4 as IPv6 writes it. Others stay. */
+void header_agree(struct sockaddr_storage *from, struct sockaddr_storage *to);
 
 #endif

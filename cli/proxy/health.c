@@ -12,8 +12,9 @@
 struct checks {
 	struct pollfd fds[BOARD_UPSTREAMS * BOARD_ADDRESSES];
 	uint8_t upstream[BOARD_UPSTREAMS * BOARD_ADDRESSES];
+	uint32_t address[BOARD_UPSTREAMS * BOARD_ADDRESSES];	/* its number */
+	uint8_t there[BOARD_UPSTREAMS * BOARD_ADDRESSES];
 	unsigned count, open;
-	int there[BOARD_UPSTREAMS];
 };
 
 /* Who expects a header gets one that says it is us, not a client. */
@@ -30,14 +31,16 @@ static void over(struct checks *checks, unsigned i, const struct settings *setti
 {
 	if (is_there) {
 		greet(settings, checks->fds[i].fd);
-		checks->there[checks->upstream[i]] = 1;
+		checks->there[i] = 1;
 	}
 	close(checks->fds[i].fd);
 	checks->fds[i].fd = -1;
 	checks->open--;
 }
 
-static void begin(struct checks *checks, const struct board_address *to, unsigned upstream, const struct settings *settings)
+/* Of an address for which no socket is to be had nothing is known. */
+static void begin(struct checks *checks, const struct board_address *to, uint8_t upstream, uint32_t number,
+		  const struct settings *settings)
 {
 	struct pollfd *at = &checks->fds[checks->count];
 	int r;
@@ -46,7 +49,8 @@ static void begin(struct checks *checks, const struct board_address *to, unsigne
 	if (at->fd < 0)
 		return;
 	at->events = POLLOUT;
-	checks->upstream[checks->count] = (uint8_t)upstream;
+	checks->upstream[checks->count] = upstream;
+	checks->address[checks->count] = number;
 	checks->open++;
 	r = connect(at->fd, &to->any, to->length);
 	if (r == 0 || errno != EINPROGRESS)
@@ -79,26 +83,19 @@ void health_check(struct board *board, const struct settings *settings)
 {
 	struct checks *checks = calloc(1, sizeof *checks);
 	struct board_address addresses[BOARD_ADDRESSES];
+	uint32_t numbers[BOARD_ADDRESSES];
+	uint64_t limit = settings->failures ? settings->failures : 1;
 
 	if (!checks)
 		return;		/* the next time */
 	for (unsigned i = 0; i < board->count; i++) {
-		unsigned count = board_read(&board->upstreams[i], addresses);
+		unsigned count = board_read(&board->upstreams[i], addresses, numbers);
 
 		for (unsigned j = 0; j < count; j++)
-			begin(checks, &addresses[j], i, settings);
+			begin(checks, &addresses[j], (uint8_t)i, numbers[j], settings);
 	}
 	finish(checks, settings, leat_now_ns() + settings->connect_s * LEAT_SECOND);
-	for (unsigned i = 0; i < board->count; i++) {
-		struct board_upstream *up = &board->upstreams[i];
-		uint32_t failed = checks->there[i] ? 0 : BOARD_GET(up->checks_failed) + 1;
-
-		BOARD_SET(up->checks_failed, failed);
-		BOARD_SET(up->sick, failed >= (settings->failures ? settings->failures : 1));
-		if (!failed) {
-			BOARD_SET(up->failures, 0);
-			BOARD_SET(up->down_until_ns, 0);
-		}
-	}
+	for (unsigned i = 0; i < checks->count; i++)
+		board_checked(&board->upstreams[checks->upstream[i]], checks->address[i], checks->there[i], limit);
 	free(checks);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether upstreams can be connected to. Of one with several addresses one that can is enough. */
+/* Whether upstreams can be connected to, by each of their addresses. */
 #ifndef CLI_PROXY_HEALTH_H
 #define CLI_PROXY_HEALTH_H
 

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define WAKE SIGURG
+
 static int is_name(const struct board_upstream *up, struct addr *ret_addr)
 {
 	return address_parse(up->name, 0, ret_addr) == 0 && address_is_name(ret_addr);
@@ -47,8 +49,7 @@ static void *resolve(void *arg)
 {
 	struct generation *generation = arg;
 
-	for (;;) {
-		pause_for(generation->settings.resolve_s);
+	for (;; pause_for(generation->settings.resolve_s)) {
 		for (unsigned i = 0; i < generation->board->count; i++) {
 			struct board_upstream *up = &generation->board->upstreams[i];
 			struct board_address found[BOARD_ADDRESSES];
@@ -78,55 +79,91 @@ static void *check(void *arg)
 	return NULL;
 }
 
+struct server {
+	struct generation *generation;
+	pthread_t thread;
+	volatile sig_atomic_t stop;
+};
+
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
 static void *serve(void *arg)
 {
-	struct generation *generation = arg;
+	struct server *server = arg;
+	struct generation *generation = server->generation;
+	sigset_t set;
 
+	sigemptyset(&set);
+	sigaddset(&set, WAKE);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	exporter_publish_at_scrape(generation->exporter, metrics_write, generation->board);
 	exporter_publish(generation->exporter, metrics_write, generation->board);
-	while (exporter_serve(generation->exporter, INT_MAX, NULL) == 0)
+	while (!__atomic_load_n(&server->stop, __ATOMIC_RELAXED) && exporter_serve(generation->exporter, INT_MAX, &server->stop) == 0)
 		;
+	exporter_finish(generation->exporter);
 	return NULL;
 }
 
-static int begin(struct generation *generation, void *(*what)(void *arg))
+/* Who has asked gets his answer. It is woken until it is over: once might be just before it waits. */
+static void leave(struct server *server)
 {
-	pthread_t thread;
-	int r = pthread_create(&thread, NULL, what, generation);
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, KEEPER_END);
+	__atomic_store_n(&server->stop, 1, __ATOMIC_RELAXED);
+	do
+		pthread_kill(server->thread, WAKE);
+	while (sigtimedwait(&set, NULL, &pause) < 0 && pthread_tryjoin_np(server->thread, NULL));
+}
+
+static int begin(pthread_t *thread, void *(*what)(void *arg), void *arg)
+{
+	int r = pthread_create(thread, NULL, what, arg);
 
 	if (r)
 		out_error("the keeper has no thread: %s", strerror(r));
 	return r;
 }
 
-static int begin_all(struct generation *generation)
+static int begin_all(struct generation *generation, struct server *server)
 {
 	const struct settings *settings = &generation->settings;
+	pthread_t thread;
 
-	if (has_names(generation) && begin(generation, resolve))
+	if (has_names(generation) && begin(&thread, resolve, generation))
 		return -1;
-	if (settings->health_s && begin(generation, check))
+	if (settings->health_s && begin(&thread, check, generation))
 		return -1;
-	return generation->exporter && begin(generation, serve) ? -1 : 0;
+	return generation->exporter && begin(&server->thread, serve, server) ? -1 : 0;
 }
 
 int keeper_run(struct generation *generation)
 {
+	struct server server = { .generation = generation };
+	int told = KEEPER_DRAIN;
 	sigset_t set;
-	int signal;
 
 	sigfillset(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(WAKE, nothing);
 	listen_drop(&generation->listeners);
 	if (!generation->settings.no_sandbox && sandbox_keeper(generation->board) < 0)
 		return EXIT_USAGE;
-	if (begin_all(generation) < 0)
+	if (begin_all(generation, &server) < 0)
 		return EXIT_FAILED;
 	sigemptyset(&set);
+	sigaddset(&set, KEEPER_LEAVE);
 	sigaddset(&set, KEEPER_DRAIN);
 	sigaddset(&set, KEEPER_END);
-	while (sigwait(&set, &signal) == 0 && signal != KEEPER_END)
+	while (sigwait(&set, &told) == 0 && told == KEEPER_DRAIN)
 		if (generation->exporter)
 			exporter_unready(generation->exporter, "draining\n");
+	if (told == KEEPER_LEAVE && generation->exporter)
+		leave(&server);
 	return EXIT_OK;
 }

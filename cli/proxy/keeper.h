@@ -7,6 +7,7 @@
 
 #include <signal.h>
 
+#define KEEPER_LEAVE SIGALRM	/* another one has begun: who asked for metrics here gets them, then it ends */
 #define KEEPER_DRAIN SIGUSR1	/* /health says no from now on */
 #define KEEPER_END SIGUSR2
 

@@ -3,9 +3,11 @@
 #include "../out.h"
 #include "notify.h"
 #include "address.h"
+#include "tcp.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,16 +31,16 @@ static int remove_stale(const struct board_address *at)
 	return gone && lstat(at->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && unlink(at->un.sun_path) == 0;
 }
 
-static int bind_at(int fd, const struct board_address *at)
+static int bind_at(int fd, const struct board_address *at, const struct settings *settings)
 {
 	if (bind(fd, &at->any, at->length) == 0)
 		return 0;
-	if (errno != EADDRINUSE || at->any.sa_family != AF_UNIX || !remove_stale(at))
+	if (errno != EADDRINUSE || settings->check || at->any.sa_family != AF_UNIX || !remove_stale(at))
 		return -errno;
 	return bind(fd, &at->any, at->length) < 0 ? -errno : 0;
 }
 
-static int listen_at(const struct board_address *at, const struct settings *settings, struct listener *listener)
+static int open_at(const struct board_address *at, const struct settings *settings, struct listener *listener)
 {
 	int one = 1, zero = 0, r;
 	struct stat st;
@@ -50,28 +52,66 @@ static int listen_at(const struct board_address *at, const struct settings *sett
 		setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (at->any.sa_family == AF_INET6)	/* [::] is both families' where it can be */
 		setsockopt(listener->fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
-	r = bind_at(listener->fd, at);
+	r = bind_at(listener->fd, at, settings);
+	if (!r && !settings->check && listen(listener->fd, (int)settings->backlog) < 0)
+		r = -errno;
 	if (r < 0) {
 		close(listener->fd);
 		return r;
 	}
+	listener->made = 1;
 	if (at->any.sa_family == AF_UNIX && stat(at->un.sun_path, &st) == 0) {
 		listener->device = st.st_dev;
 		listener->inode = st.st_ino;
 	}
-	return listen(listener->fd, (int)settings->backlog) < 0 ? -errno : 0;
+	return 0;
 }
 
-static void close_one(struct listener *listener, int with_file)
+/*
+ * Lets no new handshake begin, while those that have come to their end: so a queue can be emptied, and what is closed then resets
+ * nobody. Who asked asks again a second later, and is refused. A packet begins with the TCP header.
+ */
+static void let_nobody_in(int fd)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),		/* the flags */
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),	/* SYN, ACK */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	const struct sock_fprog program = { sizeof filter / sizeof *filter, filter };
+
+	setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+/* A descriptor that was passed has its number in the configuration: no other socket may ever be found there. */
+static void hold_number(int fd)
+{
+	int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (nothing < 0 || dup3(nothing, fd, O_CLOEXEC) < 0)
+		close(fd);
+	if (nothing >= 0)
+		close(nothing);
+}
+
+/* By the process that made it, or its children. */
+static void close_one(struct listener *listener, int by_maker)
 {
 	struct sockaddr_un at;
 	socklen_t size = sizeof at;
 	struct stat st;
 
-	if (with_file && listener->inode && getsockname(listener->fd, (struct sockaddr *)&at, &size) == 0 &&
+	if (by_maker && listener->made && !listener->inode)
+		let_nobody_in(listener->fd);
+	if (by_maker && listener->inode && getsockname(listener->fd, (struct sockaddr *)&at, &size) == 0 &&
 	    stat(at.sun_path, &st) == 0 && st.st_dev == listener->device && st.st_ino == listener->inode)
 		unlink(at.sun_path);
-	close(listener->fd);
+	if (by_maker && !listener->made)
+		hold_number(listener->fd);
+	else
+		close(listener->fd);
 	free(listener->word);
 }
 
@@ -163,11 +203,13 @@ static int open_addresses(struct listeners *listeners, const struct addr *addr, 
 
 		if (!listener)
 			return -ENOMEM;
-		r = listen_at(&at[any ? count - 1 - i : i], settings, listener);
+		r = open_at(&at[any ? count - 1 - i : i], settings, listener);
 		if (r == 0)
 			listeners->count++;
 		else
 			free(listener->word);
+		if (r == -EADDRINUSE && settings->check)	/* by who runs by these words, most often */
+			r = 0;
 		if (any ? r == 0 : r < 0)
 			break;
 	}
@@ -191,6 +233,18 @@ static int open_word(struct listeners *listeners, struct listeners *before, cons
 	return addr.kind == ADDR_FD ? take_descriptor(listeners, word, addr.fd) : open_addresses(listeners, &addr, word, settings);
 }
 
+/* A socket in the set twice would be closed twice. */
+static int is_twice(const struct opt_list *words, unsigned number)
+{
+	for (unsigned i = 0; i < number; i++) {
+		if (strcmp(words->items[i], words->items[number]) == 0) {
+			out_error("the listener %s is there twice", words->items[number]);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 int listen_open(struct listeners *listeners, struct listeners *before, const struct settings *settings)
 {
 	int r = 0;
@@ -199,15 +253,23 @@ int listen_open(struct listeners *listeners, struct listeners *before, const str
 	for (unsigned i = 0; before && i < before->count; i++)
 		before->at[i].kept = 0;
 	for (unsigned i = 0; i < settings->listen.count && r >= 0; i++)
-		r = open_word(listeners, before, settings->listen.items[i], settings);
+		r = is_twice(&settings->listen, i) ? -EINVAL : open_word(listeners, before, settings->listen.items[i], settings);
 	if (r < 0) {
+		for (unsigned i = 0; i < listeners->count; i++)	/* what was passed cannot be had again: it stays as it is */
+			listeners->at[i].kept |= !listeners->at[i].made;
 		listen_close(listeners);
 		for (unsigned i = 0; before && i < before->count; i++)
 			before->at[i].kept = 0;
 		return r;
 	}
-	for (unsigned i = 0; i < listeners->count; i++)
-		listeners->at[i].kept = 0;
+	for (unsigned i = 0; i < listeners->count; i++) {
+		struct listener *listener = &listeners->at[i];
+
+		tcp_prepare(settings, listener->fd, listener->made);
+		if (listener->kept && listener->made)
+			listen(listener->fd, (int)settings->backlog);	/* a queue of another length */
+		listener->kept = 0;
+	}
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 struct listener {
 	char *word;		/* of the configuration; several may have the same: a name with several addresses */
 	int fd;			/* non-blocking */
+	int made;		/* by us; else it was passed, and who passed it may go on with it */
 	dev_t device;		/* of a Unix socket's file, and its inode, if we made it */
 	ino_t inode;
 	int kept;		/* of the set before: closing this set leaves it open */
@@ -30,7 +31,8 @@ struct listeners {
  * sentence, and then nothing new is open, and before is as it was.
  */
 int listen_open(struct listeners *ret_listeners, struct listeners *before, const struct settings *settings);
-/* Closes those that are not kept, and removes the files that were made for them. */
+/* Closes those that are not kept, and removes the files that were made for them. Who stands in a queue is left to processes that have
+ * the socket too; nobody comes to it any more. */
 void listen_close(struct listeners *listeners);
 /* In a child: closes all, and leaves the files. */
 void listen_drop(struct listeners *listeners);

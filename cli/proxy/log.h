@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The access log: one line for each connection when it is over, whole in one write, as text or as JSON. */
+/*
+ * The access log: one line for each connection when it is over, whole in one write, as text or as JSON. No write waits: what a pipe, a
+ * socket or a terminal has no room for is lost, and counted by who writes.
+ */
 #ifndef CLI_PROXY_LOG_H
 #define CLI_PROXY_LOG_H
 
@@ -11,11 +14,20 @@ struct log_line {
 	uint64_t connect_ns, took_ns;
 	const struct leat_report *reports;	/* of both ways; NULL: nothing went */
 	int error;				/* that ended it, or 0 */
+	int unread;				/* as relay.h has it */
 	const char *refused;			/* why, when it was not taken; or NULL */
 };
 
-/* "-" is standard output. fd or -errno after a sentence. */
-int log_open(const char *path);
-void log_write(int fd, int json, const struct log_line *line);
+enum log_how { LOG_WRITE, LOG_SEND, LOG_NOWAIT };
+
+struct log {
+	int fd;				/* -1: none */
+	enum log_how how;		/* a write to it never waits; it is a socket; a write has to say that it does not wait */
+};
+
+/* "-" is standard output, whose flags stay as they are. 0 or -errno after a sentence. */
+int log_open(struct log *ret_log, const char *path);
+/* 0, or -1: the line is lost. Without a log it is nothing. */
+int log_write(const struct log *log, int json, const struct log_line *line);
 
 #endif

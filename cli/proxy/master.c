@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROCESSES_MOST 1024		/* those that drain with them */
+#define PROCESSES_MOST BOARD_SHARES	/* those that drain with them */
 #define AGAIN_NS LEAT_SECOND		/* who dies at once is not started more often */
 
 enum role { WORKER, KEEPER };
@@ -31,6 +31,7 @@ struct process {
 	pid_t pid;			/* 0: to be started */
 	enum role role;
 	int draining;			/* of a generation before: nobody follows it */
+	unsigned share;			/* of the board's, as long as it is in the table */
 	uint64_t begun_ns;
 };
 
@@ -41,21 +42,24 @@ struct master {
 	struct board_counts *counts;
 	struct process processes[PROCESSES_MOST];
 	unsigned count;
+	unsigned char shares[PROCESSES_MOST];	/* 1: somebody's */
+	int settled;			/* it has run: who cannot begin now is tried again */
 	int stopping;			/* signals to stop that came */
 	int status;
 };
 
 /* ---- Processes ------------------------------------------------------------------------------------------------------------- */
 
-static void child(struct generation *generation, enum role role, pid_t parent)
+static void child(const struct master *master, const struct process *process, pid_t parent)
 {
+	struct generation *generation = master->generation;
 	int status = EXIT_OK;
 
 	generation_settle(generation);
 	/* Behind that: becoming somebody else forgets it. */
-	prctl(PR_SET_PDEATHSIG, role == WORKER ? WORKER_DRAIN : SIGKILL);
+	prctl(PR_SET_PDEATHSIG, process->role == WORKER ? WORKER_ORPHANED : SIGKILL);
 	if (getppid() == parent)
-		status = role == WORKER ? worker_run(generation) : keeper_run(generation);
+		status = process->role == WORKER ? worker_run(generation, &master->counts->shares[process->share]) : keeper_run(generation);
 	fflush(NULL);
 	_exit(status);
 }
@@ -69,31 +73,44 @@ static void start(struct master *master, struct process *process)
 	fflush(NULL);
 	process->pid = fork();
 	if (process->pid == 0)
-		child(master->generation, process->role, parent);
+		child(master, process, parent);
 	if (process->pid < 0) {
 		out_error("a process cannot be started: %s", strerror(errno));
 		process->pid = 0;
 	}
 }
 
+/* There is room. */
 static void add(struct master *master, enum role role)
 {
-	if (master->count == PROCESSES_MOST) {
-		out_error("there are %d processes, most of which drain: one less is started", PROCESSES_MOST);
-		return;
-	}
-	master->processes[master->count] = (struct process){ .role = role };
+	unsigned share = 0;
+
+	while (master->shares[share])
+		share++;
+	master->shares[share] = 1;
+	master->processes[master->count] = (struct process){ .role = role, .share = share };
 	start(master, &master->processes[master->count++]);
+}
+
+static unsigned workers_of(const struct settings *settings)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return settings->workers ? (unsigned)settings->workers : cpus < 1 ? 1 : cpus > WORKERS_MOST ? WORKERS_MOST : (unsigned)cpus;
+}
+
+/* For the workers of this configuration, and a keeper. */
+static int has_room(const struct master *master, const struct settings *settings)
+{
+	if (master->count + workers_of(settings) + 1 <= PROCESSES_MOST)
+		return 1;
+	out_error("there are %u processes, most of which drain; there may be %d", master->count, PROCESSES_MOST);
+	return 0;
 }
 
 static void start_all(struct master *master)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	uint64_t workers = master->generation->settings.workers;
-
-	if (!workers)
-		workers = cpus < 1 ? 1 : (uint64_t)cpus;
-	for (uint64_t i = 0; i < workers; i++)
+	for (unsigned i = workers_of(&master->generation->settings); i; i--)
 		add(master, WORKER);
 	if (keeper_needed(master->generation))
 		add(master, KEEPER);
@@ -111,11 +128,14 @@ static void ended(struct master *master, struct process *process, int status)
 	const char *who = process->role == WORKER ? "worker" : "keeper";
 
 	process->pid = 0;
-	if (WIFSIGNALED(status))
+	board_take_back(master->counts, process->draining ? NULL : master->generation->board, &master->counts->shares[process->share]);
+	if (WIFSIGNALED(status)) {
 		out_error("a %s was ended by signal %d (%s)", who, WTERMSIG(status), strsignal(WTERMSIG(status)));
+		board_unlock(master->generation->board);
+	}
 	if (process->draining || master->stopping || !WIFEXITED(status))
 		return;
-	if (WEXITSTATUS(status) == EXIT_USAGE && leat_now_ns() - process->begun_ns < AGAIN_NS) {
+	if (WEXITSTATUS(status) == EXIT_USAGE && !master->settled) {
 		master->stopping = 1;
 		master->status = EXIT_USAGE;
 	} else {
@@ -132,9 +152,12 @@ static void reap(struct master *master)
 		for (unsigned i = 0; i < master->count; i++)
 			if (master->processes[i].pid == pid)
 				ended(master, &master->processes[i], status);
-	for (unsigned i = 0; i < master->count; i++)
-		if (!master->processes[i].pid && (master->processes[i].draining || master->stopping))
-			master->processes[i--] = master->processes[--master->count];
+	for (unsigned i = 0; i < master->count; i++) {
+		if (master->processes[i].pid || (!master->processes[i].draining && !master->stopping))
+			continue;
+		master->shares[master->processes[i].share] = 0;
+		master->processes[i--] = master->processes[--master->count];
+	}
 }
 
 /* Starts who is missing. When to look again, or LEAT_NEVER. */
@@ -147,6 +170,7 @@ static uint64_t mend(struct master *master)
 
 		if (process->pid || process->draining)
 			continue;
+		master->settled = 1;
 		if (process->begun_ns + AGAIN_NS <= now_ns)
 			start(master, process);
 		else if (process->begun_ns + AGAIN_NS < again_ns)
@@ -164,7 +188,7 @@ static void drain_processes(struct master *master, unsigned count)
 		struct process *process = &master->processes[i];
 
 		if (!process->draining)
-			tell(process, process->role == WORKER ? WORKER_DRAIN : KEEPER_END);
+			tell(process, process->role == WORKER ? WORKER_LEAVE : KEEPER_LEAVE);
 		process->draining = 1;
 	}
 }
@@ -178,15 +202,28 @@ static void say_ready(const struct master *master)
 	free(where);
 }
 
+/* 0, or -1 after a sentence: then all is as it was. */
+static int read_anew(struct master *master)
+{
+	struct settings settings;
+
+	if (settings_parse(&settings, master->argc, master->argv) != OPT_GO_ON)
+		return -1;
+	if (!has_room(master, &settings)) {
+		settings_free(&settings);
+		return -1;
+	}
+	return generation_open(&master->generation, master->generation, &settings, master->counts) < 0 ? -1 : 0;
+}
+
 static void reload(struct master *master)
 {
 	struct generation *before = master->generation;
 	unsigned count = master->count;
-	struct settings settings;
 
 	notify_reloading();
-	if (settings_parse(&settings, master->argc, master->argv) == OPT_GO_ON &&
-	    generation_open(&master->generation, before, &settings, master->counts) == 0) {
+	master->settled = 1;
+	if (read_anew(master) == 0) {
 		/* A socket that left the configuration is open in the workers of before alone, which take who stands in its queue. */
 		generation_close(before);
 		start_all(master);
@@ -201,6 +238,7 @@ static void reload(struct master *master)
 static void stop(struct master *master)
 {
 	master->stopping++;
+	listen_close(&master->generation->listeners);	/* first: who still comes is not let into a queue */
 	notify("STOPPING=1\nSTATUS=%s", master->stopping == 1 ? "draining" : "ending");
 	for (unsigned i = 0; i < master->count; i++) {
 		struct process *process = &master->processes[i];
@@ -210,7 +248,6 @@ static void stop(struct master *master)
 		else
 			tell(process, master->stopping == 1 ? KEEPER_DRAIN : KEEPER_END);
 	}
-	listen_close(&master->generation->listeners);
 }
 
 /* Only keepers are left: they have nobody to keep. */
@@ -262,6 +299,9 @@ int master_run(struct settings *settings, int argc, char **argv)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, WORKER_LEAVE);	/* what is said to processes as soon as they are there waits until they hear */
+	sigaddset(&set, WORKER_END);
+	sigaddset(&set, KEEPER_LEAVE);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (master)

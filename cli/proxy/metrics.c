@@ -31,9 +31,11 @@ static void write_counts(FILE *to, const struct board_counts *counts)
 		{ "connections_active", "gauge", "Connections that are there.", &counts->active },
 		{ "refused_total", "counter", "Connections reset before they had an upstream.", &counts->refused },
 		{ "reset_total", "counter", "Connections that ended by an error, which was passed on as a reset.", &counts->reset },
+		{ "unread_total", "counter", "Connections whose Unix peer had answered, and left something unread.", &counts->unread },
 		{ "timed_out_total", "counter", "Connections that ended by --idle, --half-open or --total.", &counts->timed_out },
 		{ "pipes_open", "gauge", "Pipes that workers have open for splice, idle ones with them.", &counts->pipes },
 		{ "pipes_denied_total", "counter", "Connections that copied because there was no pipe to be had.", &counts->pipes_denied },
+		{ "log_lines_lost_total", "counter", "Lines of the log that there was no room for.", &counts->log_lost },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -69,12 +71,17 @@ static void write_budget(FILE *to)
 
 static uint64_t is_up(const struct board_upstream *up)
 {
-	return BOARD_GET(up->count) && !BOARD_GET(up->sick) && BOARD_GET(up->down_until_ns) <= leat_now_ns();
+	return board_up(up, 1, leat_now_ns());
 }
 
 static uint64_t addresses(const struct board_upstream *up)
 {
-	return BOARD_GET(up->count);
+	return board_addresses(up);
+}
+
+static uint64_t addresses_up(const struct board_upstream *up)
+{
+	return board_up(up, BOARD_ADDRESSES, leat_now_ns());
 }
 
 static uint64_t active(const struct board_upstream *up)
@@ -100,11 +107,12 @@ static uint64_t unresolved(const struct board_upstream *up)
 static void write_upstreams(FILE *to, const struct board *board)
 {
 	static const struct { const char *name, *type, *help; uint64_t (*get)(const struct board_upstream *up); } rows[] = {
-		{ "upstream_up", "gauge", "1: connections go there; 0: it is out, or has no address.", is_up },
+		{ "upstream_up", "gauge", "1: connections go there; 0: all its addresses are out, or it has none.", is_up },
 		{ "upstream_addresses", "gauge", "Addresses it has.", addresses },
+		{ "upstream_addresses_up", "gauge", "Of those the ones that connections go to.", addresses_up },
 		{ "upstream_connections_active", "gauge", "Connections to it.", active },
 		{ "upstream_connections_total", "counter", "Connections made to it since the configuration was read.", connections },
-		{ "upstream_failures_total", "counter", "Connects to it that failed since then.", failures },
+		{ "upstream_failures_total", "counter", "Connects to an address of it that failed since then.", failures },
 		{ "upstream_unresolved_total", "counter", "Times its name had no answer.", unresolved },
 	};
 

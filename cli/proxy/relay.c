@@ -167,23 +167,33 @@ static void reset(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
 }
 
+/* Bytes are lost with who has gone. He may have answered, and wanted no more; who has said nothing has broken off. */
+static void judge_losses(struct relay *relay, const struct leat_report reports[2])
+{
+	for (int number = 0; number < 2; number++) {
+		if (!relay->ways[number].gone || !reports[number].kept_bytes || relay->error)
+			continue;
+		if (reports[!number].bytes)
+			relay->unread = 1;
+		else
+			relay->error = -EPIPE;
+	}
+}
+
 void relay_end(struct relay *relay, struct leat_report ret_reports[2])
 {
-	int lost = 0;
-
+	for (int number = 0; number < 2; number++)
+		leat_end(&relay->ways[number].transfer, &ret_reports[number]);
+	judge_losses(relay, ret_reports);
 	for (int number = 0; number < 2; number++) {
 		struct way *way = &relay->ways[number];
 
-		leat_end(&way->transfer, &ret_reports[number]);
-		lost |= way->gone && ret_reports[number].kept_bytes;
 		leat_close(&way->source);
 		leat_close_sink(&way->sink);
 		free(way->rates);
 		if (relay->error)
 			reset(relay->fds[number]);
 	}
-	if (!relay->error && lost)
-		relay->error = -EPIPE;
 }
 
 static void count_way(struct board_counts *counts, int way, const struct leat_report *report)
@@ -210,6 +220,8 @@ void relay_count(const struct relay *relay, const struct leat_report reports[2],
 		BOARD_ADD(counts->timed_out, 1);
 	else if (relay->error)
 		BOARD_ADD(counts->reset, 1);
+	else if (relay->unread)
+		BOARD_ADD(counts->unread, 1);
 }
 
 void relay_split(const struct leat_report *report, uint64_t *ret_spliced, uint64_t *ret_copied)

@@ -43,6 +43,7 @@ struct relay {
 	struct leat_activity activity;
 	int fds[2];
 	int error;			/* that ended it, or 0 */
+	int unread;			/* who had said something left without all that was for him: no error, as he may be content */
 };
 
 enum relay_state { RELAY_WAITS, RELAY_AGAIN /* step again, wait for nothing */, RELAY_HALF /* waits, one way is over */, RELAY_OVER };

@@ -27,17 +27,17 @@
 	__NR_mmap, __NR_mremap, __NR_munmap, __NR_mprotect, __NR_madvise, __NR_brk, __NR_futex, \
 	__NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_rt_sigtimedwait, __NR_sigaltstack, __NR_restart_syscall, \
 	__NR_clock_gettime, __NR_clock_nanosleep, __NR_nanosleep, __NR_gettimeofday, __NR_getrandom, \
-	__NR_getpid, __NR_gettid, __NR_tgkill, __NR_exit, __NR_exit_group
+	__NR_getpid, __NR_gettid, __NR_tgkill, __NR_sched_yield, __NR_exit, __NR_exit_group
 
 static const int worker_calls[] = {
-	SHARED_CALLS, __NR_splice, __NR_tee, __NR_pipe2, __NR_prlimit64,
+	SHARED_CALLS, __NR_splice, __NR_tee, __NR_pipe2, __NR_pwritev2, __NR_prlimit64,
 };
 
 /* The C library's resolver, and a thread for it. Its modules do what they like: what is missing here they do without. */
 static const int keeper_calls[] = {
 	SHARED_CALLS, __NR_openat, __NR_pread64, __NR_faccessat, __NR_readlinkat, __NR_getdents64, __NR_uname, __NR_sysinfo, __NR_bind,
 	__NR_sendmmsg, __NR_recvmmsg, __NR_pselect6, __NR_getuid, __NR_geteuid, __NR_getgid, __NR_getegid, __NR_getppid,
-	__NR_clone, __NR_clone3, __NR_set_robust_list, __NR_rseq, __NR_set_tid_address, __NR_sched_yield, __NR_sched_getaffinity,
+	__NR_clone, __NR_clone3, __NR_set_robust_list, __NR_rseq, __NR_set_tid_address, __NR_sched_getaffinity,
 	__NR_prlimit64, __NR_prctl, __NR_socketpair,
 };
 
@@ -57,9 +57,10 @@ static uint16_t port_of(const struct board_address *address)
 static uint16_t port_of_upstream(const struct board_upstream *up)
 {
 	const char *colon = strrchr(up->name, ':');
+	struct board_address addresses[BOARD_ADDRESSES];
 
-	if (up->count)
-		return port_of(&up->addresses[0]);
+	if (board_read(up, addresses, NULL))
+		return port_of(&addresses[0]);
 	return colon ? (uint16_t)strtoul(colon + 1, NULL, 10) : 0;
 }
 
@@ -78,10 +79,11 @@ static int enter(const struct board *board, const char *const *readable, int wit
 	if (with_dns)
 		ports[reach.ports_count++] = DNS;
 	r = confine_reach(&reach);
-	if (r == 0 || r == -EOPNOTSUPP)		/* before Linux 5.13, or not configured */
+	if (r == 0 || r == -EOPNOTSUPP) {	/* before Linux 5.13, or not configured */
 		r = confine_calls(calls, count);
-	if (r == -EOPNOTSUPP || r == -EINVAL)	/* a kernel without seccomp */
-		r = 0;
+		if (r == -EOPNOTSUPP || r == -EINVAL)	/* a kernel without seccomp */
+			r = 0;
+	}
 	if (r < 0)
 		out_error("the sandbox cannot be entered: %s; --no-sandbox goes without it", strerror(-r));
 	return r;

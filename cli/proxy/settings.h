@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#define WORKERS_MOST 256
 #define SETTINGS_LINES 512	/* of a file, with a word on each */
 
 enum { ROUTE_AUTO, ROUTE_SPLICE, ROUTE_COPY };

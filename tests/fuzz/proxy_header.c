@@ -7,7 +7,9 @@
 /* The signature of version 2 has a zero, which no seed can have: `2` stands for it. */
 FUZZ_SEEDS("PROXY TCP4 192.0.2.1 192.0.2.2 1000 443\r\nGET /", "PROXY TCP6 2001:db8::1 ::1 1 65535\r\n", "PROXY UNKNOWN\r\n",
 	   "PROXY UNKNOWN ffff::ffff ffff::ffff 65535 65535\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 00 1\r\n", "PROXY \r\n", "PROXY",
-	   "2!\x11\x01\x01zzzzyyyyxxww", "2!\x21\x01\x24zzzzzzzzzzzzzzzzyyyyyyyyyyyyyyyyxxww", "2 \x11\x01\x01", "GET / HTTP/1.1\r\n")
+	   "2!\x11\x01\x01zzzzyyyyxxww", "2!\x21\x01\x24zzzzzzzzzzzzzzzzyyyyyyyyyyyyyyyyxxww",
+	   "PROXY TCP6 ::ffff:192.0.2.1 ::1 1 2\r\n", "PROXY TCP6 ::1 ::ffff:192.0.2.1 1 2\r\n",
+	   "PROXY TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.2 1 2\r\n", "2 \x11\x01\x01", "GET / HTTP/1.1\r\n")
 
 static int same(const struct sockaddr_storage *one, const struct sockaddr_storage *other)
 {
@@ -59,7 +61,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			   header.from.ss_family == AF_UNIX);
 		if (!header.local) {
 			check_again(&header);
-			header_unmap((struct sockaddr *)&header.from);
+			header_agree(&header.from, &header.to);
+			FUZZ_HOLDS(header.from.ss_family == header.to.ss_family);
+			check_again(&header);
 		}
 	}
 	free(bytes);

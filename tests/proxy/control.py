@@ -12,8 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
+
+from lab import Echo, Load, Service as Proxy, ask, free_port, page, value
 
 LEAT = os.environ['LEAT']
 failed = False
@@ -28,143 +28,12 @@ def check(holds, *why):
         raise AssertionError(' '.join(str(part) for part in why))
 
 
-def free_port():
-    with socket.create_server(('127.0.0.1', 0)) as one:
-        return one.getsockname()[1]
-
-
 def wait_for(what, why, seconds=10):
     end = time.monotonic() + seconds
     while not (got := what()):
         check(time.monotonic() < end, 'not in', seconds, 's:', why)
         time.sleep(0.02)
     return got
-
-
-class Echo:
-    """An upstream that says its name and then what it hears."""
-
-    def __init__(self, name=b'', port=0, host='127.0.0.1'):
-        self.name, self.server = name, socket.create_server((host, port), backlog=1000)
-        self.port = self.server.getsockname()[1]
-        self.running = True
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while self.running:
-            try:
-                client, _ = self.server.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.one, args=(client,), daemon=True).start()
-
-    def one(self, client):
-        with client:
-            try:
-                client.sendall(self.name)
-                while piece := client.recv(65536):
-                    client.sendall(piece)
-                client.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass
-
-    def close(self):
-        self.running = False
-        self.server.shutdown(socket.SHUT_RDWR)
-        self.server.close()
-
-
-class Proxy:
-    def __init__(self, lines=None, args=(), **how):
-        self.file = 'conf.%d' % id(self)
-        if lines is not None:
-            self.write(lines)
-            args = ['--config', self.file, *args]
-        self.said = open('said.%d' % id(self), 'w+')
-        self.process = subprocess.Popen([*how.pop('before', []), LEAT, 'proxy', *args], stderr=self.said, **how)
-
-    def __enter__(self):
-        wait_for(lambda: self.process.poll() is not None or 'listening' in self.text(), 'begins')
-        check(self.process.poll() is None, 'it does not begin:', self.text())
-        return self
-
-    def __exit__(self, *error):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        if error[0]:
-            print(self.text())
-
-    def write(self, lines):
-        with open(self.file, 'w') as to:
-            to.write('\n'.join(lines) + '\n')
-
-    def text(self):
-        self.said.flush()
-        with open(self.said.name) as of:
-            return of.read()
-
-    def reload(self, lines=None, word='listening'):
-        if lines is not None:
-            self.write(lines)
-        before = self.text().count(word)
-        self.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: self.text().count(word) > before, 'says ' + word)
-
-    def children(self):
-        with open('/proc/%d/task/%d/children' % (self.process.pid, self.process.pid)) as of:
-            return [int(word) for word in of.read().split()]
-
-    def stop(self, number=signal.SIGTERM, seconds=10):
-        self.process.send_signal(number)
-        return self.process.wait(seconds)
-
-
-def ask(address, word=b'hello', seconds=10):
-    """What comes back for it, to the end."""
-    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as client:
-        client.settimeout(seconds)
-        client.connect(address)
-        client.sendall(word)
-        client.shutdown(socket.SHUT_WR)
-        got = b''
-        while piece := client.recv(65536):
-            got += piece
-        return got
-
-
-class Load:
-    """Clients that come one after the other, as long as this is."""
-
-    def __init__(self, port, clients=4):
-        self.done, self.errors, self.running, self.port = 0, [], True, port
-        self.threads = [threading.Thread(target=self.run) for _ in range(clients)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *error):
-        self.running = False
-        for thread in self.threads:
-            thread.join()
-
-    def run(self):
-        word = os.urandom(30000)
-        while self.running:
-            try:
-                if ask(('127.0.0.1', self.port), word) != word:
-                    self.errors.append('other bytes')
-                self.done += 1
-            except OSError as error:
-                self.errors.append(str(error))
 
 
 def reload_under_load():
@@ -345,17 +214,23 @@ def another_user_and_the_sandbox():
             check(ask(('127.0.0.1', port)) == b'hello')
 
 
-def names_move():
-    """A name has other addresses a while later: no restart, no reload. Inside the sandbox."""
+def own_hosts(text):
+    """What a command begins with that shall have another /etc/hosts."""
     if os.getuid():
         raise Skip('only root has an /etc/hosts of its own')
-    here, there, port = Echo(b'here', 0, '127.0.0.2'), None, free_port()
-    there = Echo(b'there', here.port, '127.0.0.3')
     with open('hosts', 'w') as hosts:
-        hosts.write('127.0.0.2 moves.test\n')
+        hosts.write(text)
     before = ['unshare', '-m', 'sh', '-c', 'mount --bind hosts /etc/hosts && exec "$@"', 'sh']
     if subprocess.run([*before, 'true'], stderr=subprocess.DEVNULL).returncode:
         raise Skip('no mount namespaces here')
+    return before
+
+
+def names_move():
+    """A name has other addresses a while later: no restart, no reload. Inside the sandbox."""
+    here, there, port = Echo(b'here', 0, '127.0.0.2'), None, free_port()
+    there = Echo(b'there', here.port, '127.0.0.3')
+    before = own_hosts('127.0.0.2 moves.test\n')
     with Proxy(args=['--resolve', '1', '--workers', '1', '127.0.0.1:%d' % port, 'moves.test:%d' % here.port], before=before):
         check(ask(('127.0.0.1', port)) == b'herehello')
         with open('hosts', 'w') as hosts:
@@ -373,7 +248,7 @@ class Names(threading.Thread):
 
     def __init__(self, address):
         super().__init__(daemon=True)
-        self.address, self.asked = address, 0
+        self.address, self.asked, self.silent = address, 0, False
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(('127.0.0.9', 53))
         self.start()
@@ -381,6 +256,8 @@ class Names(threading.Thread):
     def run(self):
         while True:
             query, client = self.socket.recvfrom(2000)
+            if self.silent:
+                continue
             end = query.index(b'\0', 12) + 5
             is_a = query[end - 4:end - 2] == b'\0\1'
             answer = b'\xc0\x0c\0\1\0\1\0\0\0\1\0\4' + socket.inet_aton(self.address) if is_a else b''
@@ -393,7 +270,7 @@ def names_are_asked_for():
     if os.getuid():
         raise Skip('only root has an /etc/resolv.conf of its own')
     with open('resolv.conf', 'w') as to:
-        to.write('nameserver 127.0.0.9\noptions timeout:1\n')
+        to.write('nameserver 127.0.0.9\noptions timeout:30 attempts:1\n')
     with open('nsswitch.conf', 'w') as to:
         to.write('hosts: files dns\n')
     before = ['unshare', '-m', 'sh', '-c', 'for f in resolv.conf nsswitch.conf; do mount --bind $f /etc/$f || exit; done; exec "$@"', 'sh']
@@ -402,24 +279,14 @@ def names_are_asked_for():
     here, port = Echo(b'here', 0, '127.0.0.2'), free_port()
     _there, names = Echo(b'there', here.port, '127.0.0.3'), Names('127.0.0.2')
     with Proxy(args=['--resolve', '1', '--workers', '1', '--user', 'nobody', '127.0.0.1:%d' % port, 'db.test:%d' % here.port],
-               before=before):
+               before=before) as proxy:
         check(ask(('127.0.0.1', port)) == b'herehello')
         names.address = '127.0.0.3'
         wait_for(lambda: ask(('127.0.0.1', port)) == b'therehello', 'the new address is used')
         check(names.asked > 1)
-
-
-def page(port, path='metrics'):
-    try:
-        with urllib.request.urlopen('http://127.0.0.1:%d/%s' % (port, path), timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-def value(port, name):
-    found = re.search(r'^%s (\S+)$' % re.escape(name), page(port)[1], re.M)
-    return float(found.group(1)) if found else None
+        names.silent = True
+        proxy.reload()          # waits for no answer
+        check(ask(('127.0.0.1', port)) == b'therehello', 'what comes while nobody answers')
 
 
 def upstreams_die_and_return():
@@ -435,6 +302,49 @@ def upstreams_die_and_return():
         one = Echo(b'1', one.port)
         wait_for(lambda: value(metrics, name) == 1, 'it is up again, long before --down has passed')
         check({ask(('127.0.0.1', port))[:1] for _ in range(8)} == {b'1', b'2'}, 'both are used again')
+
+
+def an_address_does_not_answer():
+    """One of two of a name, whose queue is full: it is left out alone, by a health check or by the first connect that fails, and
+    is back when it answers. All are out when each of them is."""
+    before = own_hosts('127.0.0.2 two.test\n127.0.0.3 two.test\n')
+    for options in ['--health', '1'], ['--down', '2']:
+        alive, deaf, port, metrics = Echo(b'2', 0, '127.0.0.2'), socket.socket(), free_port(), free_port()
+        deaf.bind(('127.0.0.3', alive.port))
+        deaf.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(deaf.getsockname())
+
+        def known(what, alive=alive, metrics=metrics):
+            return value(metrics, 'leat_proxy_upstream_%s{upstream="two.test:%d",sni=""}' % (what, alive.port))
+
+        def answers(count=6, port=port):
+            """Who answers so many connections in turn, or nothing when one of them had to wait."""
+            begin, who = time.monotonic(), ''
+            for _ in range(count):
+                who += ask(('127.0.0.1', port))[:1].decode()
+            return who if time.monotonic() - begin < 0.9 else ''
+
+        with Proxy(args=['127.0.0.1:%d' % port, 'two.test:%d' % alive.port, '--failures', '1', '--connect', '1', '--workers', '1',
+                         '--metrics', '127.0.0.1:%d' % metrics, *options], before=before):
+            wait_for(lambda: answers() == '222222', 'no connection waits for the other address')
+            check(known('up') == 1 and known('addresses') == 2, 'the upstream is not out')
+            check(known('addresses_up') == 1, 'addresses that are up:', known('addresses_up'))
+            check(options[0] == '--health' or known('failures_total') >= 1, 'connects to it that failed')
+            for one in [deaf, *waiting]:
+                one.close()
+            deaf = Echo(b'3', alive.port, '127.0.0.3')
+            wait_for(lambda: set(answers()) == {'2', '3'}, 'it is used again')
+            alive.close()
+            deaf.close()
+            for _ in range(2):
+                try:
+                    check(not ask(('127.0.0.1', port)), 'who answered?')
+                except ConnectionResetError:
+                    pass
+            wait_for(lambda: known('up') == 0, 'all its addresses are out, and so is the upstream')
 
 
 def metrics_and_health():
@@ -520,10 +430,29 @@ def only_checked():
         check(status == 2 and word in err, args, status, err)
 
 
+def every_option_has_bad_values():
+    """As --help lists them: none is forgotten. Each is refused with its name, and what it takes."""
+    text = subprocess.run([LEAT, 'proxy', '--help'], capture_output=True, text=True, timeout=20).stdout
+    options = re.findall(r'^  --([a-z-]+)(?: ([A-Z=]+))?(?: |$)', text, re.M)
+    check(len(options) > 30, options)
+    numbers, choices = ('N', 'SECONDS', 'BYTES'), ('HOW', 'ROUTE', 'VERSION')
+    for name, argument in options:
+        values = ['=x', '=-1', '=', '=1e3', '=1x', '=99999999999999999999'] if argument in numbers else ['=x', '='] if argument in choices else []
+        values += ['=', ''] if argument else ['=x']
+        for value_of in values:
+            if name in ('help', 'version') or (not value_of and not argument):
+                continue
+            done = subprocess.run([LEAT, 'proxy', '127.0.0.1:0', '127.0.0.1:1', '--check', '--' + name + value_of], capture_output=True,
+                                  text=True, timeout=20)
+            check(done.returncode == 2 and (name in done.stderr or argument in ('ADDRESS', 'NAME=ADDRESS')) and not done.stdout,
+                  name, value_of, done)
+
+
 only = sys.argv[1:]
 for case in (reload_under_load, a_connection_outlives_a_reload, who_stands_in_a_queue_is_served, a_reload_that_cannot_be_is_refused, drain,
              drain_has_a_limit_and_a_second_signal, processes_that_die, systemd, another_user_and_the_sandbox, names_move,
-             names_are_asked_for, upstreams_die_and_return, metrics_and_health, connections_have_a_cap, unix_sockets, only_checked):
+             names_are_asked_for, upstreams_die_and_return, an_address_does_not_answer,
+             metrics_and_health, connections_have_a_cap, unix_sockets, only_checked, every_option_has_bad_values):
     if only and case.__name__ not in only:
         continue
     try:

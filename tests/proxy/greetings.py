@@ -3,6 +3,7 @@
 """greetings [PART...]: PROXY headers in and out, and the choice of an upstream by the name in a TLS ClientHello."""
 
 import os
+import select
 import socket
 import ssl
 import struct
@@ -52,6 +53,14 @@ def headers_out():
                     lab.equal(proxy.lines()[-1]['from_client']['bytes'], 7, 'bytes of the client in the log')
 
 
+def a_check_says_that_it_is_one():
+    """Of a health check the upstream learns that no client stands behind it."""
+    for version, wanted in ('v1', b'PROXY UNKNOWN\r\n'), ('v2', v2(command=0, family=0, body=b'')):
+        with lab.listener() as server, lab.Proxy(server, options=['--header-out', version, '--health', '60']):
+            with lab.accept(server) as peer:
+                lab.equal(lab.read_all(peer), wanted, f'what a check says by {version}')
+
+
 def wanted_header(version, client):
     if client.family == socket.AF_UNIX:
         path = client.getpeername().encode()
@@ -93,6 +102,31 @@ def headers_in():
                 lab.equal(proxy.lines()[-1]['client'], name or own, f'who the log names by {header!r}')
                 client.close()
                 proxy.forget()
+
+
+def header_of(version, one, other):
+    """Of two addresses of one family, from port 1234 to port 80."""
+    family = socket.AF_INET6 if ':' in one else socket.AF_INET
+    if version == 'v1':
+        return f'PROXY TCP{6 if ":" in one else 4} {one} {other} 1234 80\r\n'.encode()
+    body = socket.inet_pton(family, one) + socket.inet_pton(family, other) + struct.pack('>HH', 1234, 80)
+    return v2(family=0x21 if ':' in one else 0x11, body=body)
+
+
+def headers_of_mixed_families():
+    """IPv4 may come as a socket for both families writes it. It goes on as IPv4 where both ends are; else as it came: the client is told."""
+    cases = [('2001:db8::1', '::ffff:10.0.0.1', None), ('::ffff:192.0.2.9', '2001:db8::2', None), ('2001:db8::1', '2001:db8::2', None),
+             ('192.0.2.9', '10.0.0.1', None), ('::ffff:192.0.2.9', '::ffff:10.0.0.1', ('192.0.2.9', '10.0.0.1'))]
+    for version in 'v1', 'v2':
+        with lab.listener() as server, lab.Proxy(server, options=['--header-in', '--header-out', version]) as proxy:
+            for one, other, told in cases:
+                for came in 'v1', 'v2':
+                    client = proxy.connect()
+                    client.sendall(header_of(came, one, other))
+                    client.shutdown(socket.SHUT_WR)
+                    with lab.accept(server) as peer:
+                        lab.equal(lab.read_all(peer), header_of(version, *(told or (one, other))), f'{version} of {one}, {other} by {came}')
+                    client.close()
 
 
 def bad_headers():
@@ -165,6 +199,30 @@ def names_choose():
                         client.close()
 
 
+def names_in_turn():
+    """Connections of two groups, one of each by turns: each group has turns of its own."""
+    servers = [lab.listener() for _ in range(4)]
+    options = [word for server in servers[2:] for word in ('--sni', f'x.y={lab.word(server)}')]
+    with lab.Proxy(*servers[:2], options=options) as proxy:
+        for _ in range(6):
+            for name in ('other.y', 'x.y'):
+                with proxy.connect() as client:
+                    client.sendall(hello(name))
+                    client.shutdown(socket.SHUT_WR)
+                    with accept_one(servers) as peer:
+                        lab.read_all(peer)
+        went = [line['upstream'] for line in proxy.lines(12)]
+        lab.equal([went.count(lab.word(server)) for server in servers], [3, 3, 3, 3], 'connections of each upstream')
+    for server in servers:
+        server.close()
+
+
+def accept_one(servers):
+    ready = select.select(servers, [], [], 20 * lab.SLOW)[0]
+    lab.holds(ready, 'no upstream got the connection')
+    return lab.accept(ready[0])
+
+
 def bad_hellos():
     with lab.listener() as server, lab.Proxy(server, options=['--sni', f'x={lab.word(server)}']) as proxy:
         good = hello('x')
@@ -196,4 +254,5 @@ def a_large_hello():
 
 
 if __name__ == '__main__':
-    sys.exit(lab.parts(headers_out, headers_in, bad_headers, a_header_that_does_not_come, names_choose, bad_hellos, a_large_hello))
+    sys.exit(lab.parts(headers_out, a_check_says_that_it_is_one, headers_in, headers_of_mixed_families, bad_headers,
+                       a_header_that_does_not_come, names_choose, names_in_turn, bad_hellos, a_large_hello))

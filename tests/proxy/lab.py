@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What the tests of leat proxy share: the proxy as a child, servers for it, parts that are counted, and what a process uses."""
 
+import http.client
 import json
 import os
+import random
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -12,6 +15,8 @@ import tempfile
 import threading
 import time
 import traceback
+import urllib.error
+import urllib.request
 
 LEAT = os.environ.get('LEAT', os.path.join(os.environ.get('LEAT_BUILD', 'build'), 'cli', 'leat'))
 SLOW = 4 if os.environ.get('SANITIZER') else 1
@@ -45,7 +50,7 @@ def parts(*functions):
             print(f'SKIP {function.__name__}: {why}', flush=True)
         except Exception as error:  # pylint: disable=broad-except
             failed += 1
-            where = traceback.extract_tb(error.__traceback__)[0]
+            where = traceback.extract_tb(error.__traceback__)[:2][-1]
             print(f'FAIL {function.__name__}: line {where.lineno}: {type(error).__name__}: {error}', flush=True)
     return 1 if failed else 77 if chosen and skipped == len(chosen) else 0
 
@@ -56,6 +61,17 @@ def eventually(condition, what, seconds=10):
     while not condition():
         holds(time.monotonic() < end, f'never came: {what}')
         time.sleep(0.01)
+
+
+def settled(value, seconds=0.3):
+    """What it gives when it has given the same for so long."""
+    last, since = value(), time.monotonic()
+    while time.monotonic() - since < seconds:
+        time.sleep(0.02)
+        now = value()
+        if now != last:
+            last, since = now, time.monotonic()
+    return last
 
 
 def listener(address='127.0.0.1', backlog=512, **options):
@@ -81,8 +97,14 @@ def new_path():
 
 
 def free_port():
-    with socket.create_server(('127.0.0.1', 0)) as server:
-        return server.getsockname()[1]
+    """Not one of those that the kernel gives to who asks for any: the tests beside this one do, before it is taken."""
+    while True:
+        port = random.randrange(10000, 32768)
+        try:
+            socket.create_server(('127.0.0.1', port)).close()
+            return port
+        except OSError:
+            pass
 
 
 def cpu_s(pid):
@@ -232,9 +254,9 @@ def in_thread(function, *args):
     return thread
 
 
-def fill(peer):
-    """Sends until nothing more is taken for half a second. Bytes."""
-    peer.settimeout(0.5)
+def fill(peer, seconds=0.5):
+    """Sends until nothing more is taken for so long. Bytes."""
+    peer.settimeout(seconds)
     sent = 0
     try:
         while True:
@@ -242,3 +264,144 @@ def fill(peer):
     except TimeoutError:
         peer.settimeout(20 * SLOW)
         return sent
+
+
+class Echo:
+    """An upstream that says its name and then what it hears."""
+
+    def __init__(self, name=b'', port=0, host='127.0.0.1'):
+        self.name, self.server = name, socket.create_server((host, port), backlog=1000)
+        self.port = self.server.getsockname()[1]
+        self.running = True
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while self.running:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.one, args=(client,), daemon=True).start()
+
+    def one(self, client):
+        with client:
+            try:
+                client.sendall(self.name)
+                while piece := client.recv(65536):
+                    client.sendall(piece)
+                client.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.running = False
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+
+
+class Service:
+    """leat proxy by a configuration file, or by words, with all its processes; what it says is kept."""
+
+    def __init__(self, lines=None, args=(), **how):
+        self.file = 'conf.%d' % id(self)
+        if lines is not None:
+            self.write(lines)
+            args = ['--config', self.file, *args]
+        self.said = open('said.%d' % id(self), 'w+')
+        self.process = subprocess.Popen([*how.pop('before', []), LEAT, 'proxy', *args], stderr=self.said, **how)
+
+    def __enter__(self):
+        eventually(lambda: self.process.poll() is not None or 'listening' in self.text(), 'it begins')
+        holds(self.process.poll() is None, f'it does not begin: {self.text()}')
+        return self
+
+    def __exit__(self, *error):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if error[0]:
+            print(self.text())
+
+    def write(self, lines):
+        with open(self.file, 'w') as to:
+            to.write('\n'.join(lines) + '\n')
+
+    def text(self):
+        self.said.flush()
+        with open(self.said.name) as of:
+            return of.read()
+
+    def reload(self, lines=None, word='listening'):
+        if lines is not None:
+            self.write(lines)
+        before = self.text().count(word)
+        self.process.send_signal(signal.SIGHUP)
+        eventually(lambda: self.text().count(word) > before, f'it says {word}')
+
+    def children(self):
+        with open('/proc/%d/task/%d/children' % (self.process.pid, self.process.pid)) as of:
+            return [int(word) for word in of.read().split()]
+
+    def stop(self, number=signal.SIGTERM, seconds=10):
+        self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+
+def ask(address, word=b'hello', seconds=10):
+    """What comes back for it, to the end."""
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as client:
+        client.settimeout(seconds)
+        client.connect(address)
+        client.sendall(word)
+        client.shutdown(socket.SHUT_WR)
+        got = b''
+        while piece := client.recv(65536):
+            got += piece
+        return got
+
+
+class Load:
+    """Clients that come one after the other, as long as this is."""
+
+    def __init__(self, port, clients=4):
+        self.done, self.errors, self.running, self.port = 0, [], True, port
+        self.threads = [threading.Thread(target=self.run) for _ in range(clients)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self.running = False
+        for thread in self.threads:
+            thread.join()
+
+    def run(self):
+        word = os.urandom(30000)
+        while self.running:
+            try:
+                if ask(('127.0.0.1', self.port), word) != word:
+                    self.errors.append('other bytes')
+                self.done += 1
+            except OSError as error:
+                self.errors.append(str(error))
+
+
+def page(port, path='metrics'):
+    try:
+        with urllib.request.urlopen('http://127.0.0.1:%d/%s' % (port, path), timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def value(port, name):
+    found = re.search(r'^%s (\S+)$' % re.escape(name), page(port)[1], re.M)
+    return float(found.group(1)) if found else None

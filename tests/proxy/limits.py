@@ -237,6 +237,21 @@ def a_cap_of_connections():
             end.close()
 
 
+def one_too_many_is_written_as_the_others_are():
+    """At a socket for both families, too."""
+    if not os.path.exists('/proc/net/if_inet6'):
+        raise lab.Skip('no IPv6 here')
+    with lab.listener() as server, lab.Proxy(server, listen=f':{lab.free_port()}', options=['--connections', '1']) as proxy:
+        clients = [proxy.connect()]
+        peer = lab.accept(server)
+        clients.append(proxy.connect())
+        lab.holds(lab.is_reset(clients[1]), 'one too many came to a clean end')
+        names = {'%s:%d' % client.getsockname() for client in clients}
+        for end in (*clients, peer):
+            end.close()
+        lab.equal({line['client'] for line in proxy.lines(2)}, names, 'clients in the log')
+
+
 def rates():
     """4 MiB at 2 MiB/s, of which a tenth is free: 1.8 s at least; in total the same for two at once. By splice all the same."""
     for options, count in (['--rate', '2m'], 1), (['--total-rate', '2m'], 2):
@@ -358,4 +373,4 @@ if __name__ == '__main__':
     sys.exit(lab.parts(an_idle_one_is_reset, one_that_is_not_read_is_idle, half_open_ones_have_their_own_time, a_total_time,
                        a_connect_that_is_not_answered, a_connect_that_is_refused, the_next_upstream_is_tried,
                        no_more_are_tried_than_asked, all_addresses_of_a_name, round_robin_and_least, least_goes_where_fewer_are, one_that_fails_is_left_out,
-                       one_that_failed_comes_back, a_cap_of_connections, rates, pipes_that_cannot_be_had, the_log, a_log_of_text))
+                       one_that_failed_comes_back, a_cap_of_connections, one_too_many_is_written_as_the_others_are, rates, pipes_that_cannot_be_had, the_log, a_log_of_text))

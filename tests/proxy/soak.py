@@ -103,7 +103,7 @@ def parts_of(head):
 
 
 def may_be(said, fate, end):
-    """Of who is broken off; a Unix socket tells so only if something was left unread."""
+    """Of who is broken off; a Unix socket tells so only if something was left unread: CAVEATS of leat-proxy(1)."""
     return not said or (fate != ASKS and (said == 'cut' or (end.family == socket.AF_UNIX and said.startswith('a clean end'))))
 
 
@@ -178,15 +178,17 @@ def soak(route, unix, seconds):
     fates = Fates()
     with lab.listener(lab.new_path() if unix else '127.0.0.1') as server:
         listen = f'unix:{lab.new_path()}' if unix else None
-        with lab.Proxy(server, listen=listen, before=before, options=['--route', route]) as proxy:
+        metrics = lab.free_port()
+        with lab.Proxy(server, listen=listen, before=before, options=['--route', route, '--metrics', f'127.0.0.1:{metrics}']) as proxy:
             threading.Thread(target=serve, args=(server, fates), daemon=True).start()
-            idle = proxy.descriptors()
+            idle = lab.settled(proxy.descriptors)	# its processes are still beginning
             asked = load(proxy, seconds / 4, True, fates, 1)
             proxy.lines(asked)
             warm = memory(proxy)
             asked += load(proxy, seconds * 3 / 4, True, fates, 2)
             proxy.lines(asked)
-            lab.eventually(lambda: proxy.descriptors() - idle <= 4 * AT_ONCE, 'an end of descriptors')	# pipes of the pool
+            # Two for each pipe of the pool, of which there are as many as were in use at once.
+            lab.eventually(lambda: proxy.descriptors() - idle == 2 * lab.value(metrics, 'leat_proxy_pipes_open'), 'an end of descriptors')
             more, used = memory(proxy) - warm, proxy.cpu_s()
             time.sleep(0.5)
             lab.holds(proxy.cpu_s() - used <= 2 / lab.TICK, 'it runs on though nobody is there')
