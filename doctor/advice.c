@@ -10,6 +10,7 @@
 #include <leat.h>
 
 #include "culprit.h"
+#include "known.h"
 
 #define NAME_MOST 200	/* bytes of a function's name in a sentence */
 
@@ -244,4 +245,12 @@ const char *advice_tls_mend(const struct model *model)
 		return NULL;
 	return "where OpenSSL makes them, and they come from a file: SSL_OP_ENABLE_KTLS, and after the handshake, if BIO_get_ktls_send() "
 	       "says so, SSL_sendfile(3); the kernel needs its module tls";
+}
+
+const char *advice_sourceless(const struct model *model)
+{
+	if (!known_sourceless(model))
+		return NULL;
+	return "the program made, compressed or encrypted it; or it came by a way that is not followed: native AIO, memory shared "
+	       "with another process, a mapping that may hold other bytes than its file";
 }

@@ -38,4 +38,7 @@ const char *advice_tls(const struct coverage *coverage);
 /* What would mend that, by the patient c-tls of tests/doctor/mend/; NULL: nothing that is known to. */
 const char *advice_tls_mend(const struct model *model);
 
+/* What it may be that was written and came from no read that was seen: a sentence, or NULL where that is not much. */
+const char *advice_sourceless(const struct model *model);
+
 #endif

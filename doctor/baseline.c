@@ -17,7 +17,9 @@
 #include "verdict.h"
 
 #define FIRST_LINE	"leat-baseline 1\n"
-#define KEY_MOST	2048	/* bytes of a key; a longer one is cut, at the same place each time */
+#define NAME_MOST	255	/* bytes of a word: as long as a file's name may be; a longer one is cut */
+#define FUNCTION_MOST	2048	/* those of one module's templates begin alike for hundreds of bytes: what is cut is no longer told apart */
+#define LINE_MOST	8192	/* a key has one function and two names, and each byte of them may become three */
 #define KEYS_MOST	100000
 
 static const char *base_name(const char *path)
@@ -28,12 +30,12 @@ static const char *base_name(const char *path)
 }
 
 /* One word of a key: bytes other than ! to ~, and %, as %XX. */
-static void add_word(FILE *to, const char *text)
+static void add_word(FILE *to, const char *text, unsigned most)
 {
 	putc(' ', to);
 	if (!text || !*text)
 		putc('-', to);
-	for (unsigned n = 0; text && *text && n < KEY_MOST / 16; text++, n++) {
+	for (unsigned n = 0; text && *text && n < most; text++, n++) {
 		unsigned char c = (unsigned char)*text;
 
 		if (c > ' ' && c <= '~' && c != '%')
@@ -59,12 +61,12 @@ static void add_culprit(FILE *to, const struct model *model, const struct culpri
 
 	fprintf(to, " %s", sides[culprit->side <= SIDE_THREADS ? culprit->side : SIDE_NONE]);
 	if (!frame) {
-		add_word(to, culprit->inside);
+		add_word(to, culprit->inside, NAME_MOST);
 	} else if (frame->function) {
-		add_word(to, frame->function);
-		add_word(to, base_name(frame->file));
+		add_word(to, frame->function, FUNCTION_MOST);
+		add_word(to, base_name(frame->file), NAME_MOST);
 	} else {
-		add_word(to, base_name(frame->module));
+		add_word(to, base_name(frame->module), NAME_MOST);
 		fprintf(to, "+%" PRIx64, frame->module_offset);
 	}
 }
@@ -82,7 +84,7 @@ static char *key_of(const struct model *model, const struct finding *finding)
 		return NULL;
 	fprintf(to, "%s %s %s", verdict_name(finding->verdict), kind_of(model, flow ? flow->from : MODEL_NONE),
 		kind_of(model, flow ? flow->to : MODEL_NONE));
-	add_word(to, !process ? NULL : process->executable ? base_name(process->executable) : process->name);
+	add_word(to, !process ? NULL : process->executable ? base_name(process->executable) : process->name, NAME_MOST);
 	add_culprit(to, model, &finding->culprit);
 	if (fclose(to)) {
 		free(key);
@@ -140,7 +142,7 @@ void baseline_free(struct baseline *baseline)
 /* Lines that are empty or begin with # are the user's. */
 int baseline_read(struct baseline *baseline, FILE *from)
 {
-	char line[4 * KEY_MOST];
+	char line[LINE_MOST];
 	int error = 0;
 
 	if (!fgets(line, sizeof line, from) || strcmp(line, FIRST_LINE) != 0)

@@ -59,15 +59,35 @@ static void on_signal(int signal)
 	stop_signal = signal;
 }
 
-static void catch_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_signal };
+/* What signals do here, and did before. The last two: a report that cannot be written is said. */
+static struct {
+	int number;
+	void (*handler)(int signal);
+	struct sigaction before;
+} signals[] = {
+	{ .number = SIGINT, .handler = on_signal }, { .number = SIGTERM, .handler = on_signal },
+	{ .number = SIGHUP, .handler = on_signal }, { .number = SIGPIPE, .handler = SIG_IGN },
+	{ .number = SIGXFSZ, .handler = SIG_IGN },
+};
+#define SIGNALS (sizeof signals / sizeof *signals)
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);	/* a report that cannot be written is said */
-	signal(SIGXFSZ, SIG_IGN);
+/* watches: there is a watch that one can end. Of nohup one does not hear. */
+static void catch_signals(bool watches)
+{
+	for (unsigned i = 0; i < SIGNALS; i++) {
+		struct sigaction action = { .sa_handler = signals[i].handler };
+
+		sigaction(signals[i].number, NULL, &signals[i].before);
+		if (signals[i].handler == SIG_IGN ||
+		    (watches && (signals[i].number != SIGHUP || signals[i].before.sa_handler != SIG_IGN)))
+			sigaction(signals[i].number, &action, NULL);
+	}
+}
+
+static void give_signals_back(void)
+{
+	for (unsigned i = 0; i < SIGNALS; i++)
+		sigaction(signals[i].number, &signals[i].before, NULL);
 }
 
 /* ---- Options --------------------------------------------------------------------------------------------------------------- */
@@ -133,7 +153,7 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		{ "sarif", OPT_TEXT, &s->output.sarif, "FILE", "also write the losses for code reviews, as SARIF 2.1.0" },
 		{ "prometheus", OPT_TEXT, &s->output.prometheus, "[ADDR]:PORT", "answer a Prometheus that scrapes this address meanwhile; "
 		  "without ADDR 127.0.0.1" },
-		{ "fail-if", OPT_LIST, &s->outcome.fail_if, "EXPRESSION", "exit 1 only if this is so: bounce, share > 5%, new; "
+		{ "fail-if", OPT_LIST, &s->outcome.fail_if, "EXPRESSION", "exit 1 only if this is so: bounce, share > 5%, new, incomplete; "
 		  "several times for several" },
 		{ "baseline", OPT_TEXT, &s->outcome.baseline, "FILE", "what is in it is not new" },
 		{ "save-baseline", OPT_TEXT, &s->outcome.save_baseline, "FILE", "write the losses as a baseline" },
@@ -175,8 +195,7 @@ static int command_prepare(struct command *command, char **argv)
 		int error;
 
 		close(go[1]);
-		signal(SIGPIPE, SIG_DFL);
-		signal(SIGXFSZ, SIG_DFL);
+		give_signals_back();
 		privilege_keep_from_command();
 		if (read(go[0], &byte, 1) == 1) {
 			execvp(argv[0], argv);
@@ -306,10 +325,10 @@ static int watch(struct feed *feed, struct model *model, struct settings *s, str
 	return result ? result : feed->ops->collect(feed, model);
 }
 
-/* A name that nobody had must not pass for a program without losses. */
+/* A name that nobody had, or an empty cgroup, must not pass for a program without losses. */
 static bool nobody_came(const struct settings *s, const struct model *model)
 {
-	return s->target.name && !model->process_count;
+	return (s->target.name || s->target.cgroup) && !model->process_count;
 }
 
 static int report(struct model *model, struct settings *s)
@@ -318,8 +337,9 @@ static int report(struct model *model, struct settings *s)
 	int failed = output_write(&s->output, model, status);
 
 	if (status == EXIT_GONE)
-		out_error("there was no process of that name");
-	return outcome_write(&s->outcome, model) || failed ? EXIT_FAILED : status;
+		out_error(s->target.name ? "there was no process of that name" :
+					   "there was no process in that cgroup, or none that made a call");
+	return outcome_write(&s->outcome, model, status) || failed ? EXIT_FAILED : status;
 }
 
 /* Without the rights that the engine in the kernel needs, a sample is better than nothing, and is said to be one. */
@@ -392,7 +412,7 @@ static int self_test(const struct settings *s)
 {
 	static const struct feed_ops *const engines[] = { &feed_bpf, &feed_ptrace };
 
-	catch_signals();
+	catch_signals(true);
 	return selftest(engines + (s->engine == ENGINE_WANT_PTRACE), s->engine == ENGINE_AUTO ? 2 : 1, &stop_signal);
 }
 
@@ -420,7 +440,7 @@ int doctor_main(int argc, char **argv)
 		output_close(&s.output);
 		return status;
 	}
-	catch_signals();
+	catch_signals(!s.replay);
 	if (s.command) {
 		result = command_prepare(&command, s.command);
 		if (result) {

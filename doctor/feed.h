@@ -22,6 +22,7 @@
  * is wiped by the feed after the call it is passed to, and is never written anywhere. */
 struct feed_stack {
 	uint32_t pid, tid;
+	uint64_t start_ticks;		/* of the process, as struct process has it; 0: unknown */
 	uint64_t site;			/* struct site.id */
 	uint64_t ip, sp;
 	uint64_t registers[FEED_REGISTERS];

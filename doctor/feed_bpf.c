@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 #define GRACE_NS UINT64_C(1000000000)	/* for stacks that wait when the watch is over */
-#define EARLY_FLOWS 1024	/* so many more, or */
+#define EARLY_SITES 4096	/* so many more, with the names of their frames about 8 MiB, or */
+#define EARLY_FLOWS 1024	/* so many more flows, or */
 #define EARLY_NS UINT64_C(1000000000)	/* so long after: new flows are looked at before the end */
 #define TICK_MS 200		/* how often files are looked at anew, and the pidfds asked */
 
@@ -49,7 +50,9 @@ static void want_more(struct feed_bpf *feed, const struct event_snapshot *snapsh
 
 static void pass_on(struct feed_bpf *feed, const struct watched *w, const struct event_snapshot *s)
 {
-	struct feed_stack stack = { .pid = w->pid, .tid = s->tid, .site = s->site, .ip = s->ip, .sp = s->sp };
+	const struct process *process = w->place == MODEL_NONE ? &w->process : &feed->model->processes[w->place];
+	struct feed_stack stack = { .pid = w->pid, .tid = s->tid, .start_ticks = process->start_ticks, .site = s->site, .ip = s->ip,
+				    .sp = s->sp };
 	uint64_t want = 0;
 
 	memcpy(stack.registers, s->registers, sizeof stack.registers);
@@ -68,7 +71,10 @@ static void pass_on(struct feed_bpf *feed, const struct watched *w, const struct
 		stack.more_at = s->more_at;
 		stack.more_count = s->more_bytes < EVENT_STACK_BYTES ? s->more_bytes : EVENT_STACK_BYTES;
 	}
-	collect_site(&feed->collect, feed->model, w->pid, s->site);
+	if (collect_site(&feed->collect, feed->model, w->pid, s->site) == MODEL_NONE) {
+		feed->dropped_stacks++;
+		return;
+	}
 	if (feed->options.take_stack(feed->options.take_context, feed->model, &stack, &want) == 1 && !s->more_bytes)
 		want_more(feed, s, want);
 }
@@ -238,6 +244,15 @@ static void collect_flows(struct feed_bpf *feed, struct model *model, struct eve
 	}
 }
 
+/* A watch of days sees a great many places of processes that come and go. */
+static void forget_stacks(struct feed_bpf *feed, struct model *model)
+{
+	if (model->site_count - feed->collected_sites < EARLY_SITES)
+		return;
+	feed->collected_sites = model->site_count;
+	watched_forget_stacks(feed, model);
+}
+
 /* The kernel side has less room for files, and much less for their paths, than flows may have ends: what is known of those is
  * taken while it is there. A flow that is known costs two calls, so it is not done at every turn. */
 static void collect_early(struct feed_bpf *feed, struct model *model)
@@ -245,11 +260,13 @@ static void collect_early(struct feed_bpf *feed, struct model *model)
 	uint32_t flows = __atomic_load_n(&feed->skeleton->bss->flow_count, __ATOMIC_ACQUIRE), more = flows - feed->collected_flows;
 	uint64_t now = monotonic_ns();
 
-	if (!more || (more < EARLY_FLOWS && now < feed->collected_ns + EARLY_NS))
+	if (model->site_count - feed->collected_sites < EARLY_SITES &&
+	    (!more || (more < EARLY_FLOWS && now < feed->collected_ns + EARLY_NS)))
 		return;
 	feed->collected_flows = flows;
 	feed->collected_ns = now;
 	collect_flows(feed, model, NULL);
+	forget_stacks(feed, model);
 }
 
 static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)

@@ -41,7 +41,7 @@ struct feed_bpf {
 	uint64_t until_ns;		/* then poll is to return, with bells still unanswered if there are many */
 	uint64_t begin_ns;
 	uint64_t collected_ns;		/* when flows were looked at before the end, and how many there were */
-	uint32_t collected_flows;
+	uint32_t collected_flows, collected_sites;
 	uint64_t dropped_stacks;	/* of who is not known here, or has become another program */
 };
 
@@ -61,6 +61,8 @@ void watched_ask(struct feed_bpf *feed);
 void watched_look(struct feed_bpf *feed);
 /* Who began since goes into the model; the ends of those that are in it as well. */
 void watched_into(struct feed_bpf *feed, struct model *model);
+/* Of those that have ended, the stacks that no flow names: nobody will ask for them any more. All flows were collected before. */
+void watched_forget_stacks(struct feed_bpf *feed, struct model *model);
 void watched_free(struct feed_bpf *feed);
 
 #endif

@@ -196,23 +196,11 @@ static int watch_one(struct feed_bpf *feed, const struct numbers *numbers, pid_t
 	tgid = result ? 0 : tgid_of(numbers, process.pid);
 	if (!tgid)
 		return feed_fail(error, EXIT_GONE, -ESRCH, "there is no process %d", (int)pid);
-	return feed_bpf_watch(feed, tgid, &process);
+	result = feed_bpf_watch(feed, tgid, &process);
+	return result == -ESRCH ? feed_fail(error, EXIT_GONE, result, "process %d has just ended", (int)pid) : result;
 }
 
-#define NAMED_MOST 1024
-
-static int watch_named(struct feed_bpf *feed, const struct numbers *numbers)
-{
-	pid_t pids[NAMED_MOST];
-	struct feed_error ignored;
-	int count = process_find(feed->options.target.name, pids, NAMED_MOST);
-
-	for (int i = 0; i < count; i++)
-		watch_one(feed, numbers, pids[i], &ignored);	/* one that has gone meanwhile is no error */
-	return count < 0 ? count : 0;
-}
-
-static int watch_targets(struct feed_bpf *feed, struct feed_error *error)
+static int watch_pids(struct feed_bpf *feed, struct feed_error *error)
 {
 	const struct feed_target *target = &feed->options.target;
 	struct numbers numbers = { 0 };
@@ -222,8 +210,25 @@ static int watch_targets(struct feed_bpf *feed, struct feed_error *error)
 		feed_fail(error, EXIT_RIGHTS, result, "the kernel does not list its tasks to BPF: %s", strerror(-result));
 	for (unsigned i = 0; !result && i < target->pid_count; i++)
 		result = watch_one(feed, &numbers, target->pids[i], error);
-	if (!result && target->name)
-		result = watch_named(feed, &numbers);
+	free(numbers.all);
+	return result;
+}
+
+/* When the kernel side is attached: who takes the name from then on tells it by a bell, so nobody comes unseen in between. */
+static int watch_named(struct feed_bpf *feed)
+{
+	struct numbers numbers = { 0 };
+	struct feed_error ignored;
+	int result = read_numbers(feed, &numbers), count = 0;
+	pid_t *pids = result ? NULL : calloc(numbers.count + 1, sizeof *pids);
+
+	if (pids)
+		count = process_find(feed->options.target.name, pids, (unsigned)numbers.count);
+	for (int i = 0; i < count; i++)
+		watch_one(feed, &numbers, pids[i], &ignored);	/* one that has gone meanwhile is no error */
+	if (!result)
+		result = !pids ? -ENOMEM : count < 0 ? count : 0;
+	free(pids);
 	free(numbers.all);
 	return result;
 }
@@ -283,9 +288,11 @@ int feed_bpf_load(struct feed_bpf *feed, struct feed_error *error)
 	result = doctor_bpf__load(feed->skeleton);
 	if (result)
 		return say_why(error, result);
-	result = watch_targets(feed, error);
+	result = watch_pids(feed, error);
 	if (result)
 		return result;
 	result = doctor_bpf__attach(feed->skeleton);
-	return result ? say_why(error, result) : 0;
+	if (result)
+		return say_why(error, result);
+	return feed->options.target.name ? watch_named(feed) : 0;
 }

@@ -18,6 +18,7 @@
 
 #define PIDFDS_MOST 512		/* of further processes the kernel side tells the end */
 #define WATCHED_MOST 65536	/* processes, with those that have ended */
+#define PIDS_MOST (1u << 22)	/* that the kernel gives */
 
 static uint64_t *mark_of(struct feed_bpf *feed, uint32_t tgid)
 {
@@ -262,4 +263,33 @@ void watched_into(struct feed_bpf *feed, struct model *model)
 		model->processes[w->place].exit_status = w->status;
 		w->told = true;
 	}
+}
+
+static void keep_named(const struct model *model, uint8_t *keep)
+{
+	for (uint32_t i = 0; i < model->flow_count; i++) {
+		const struct flow *flow = &model->flows[i];
+
+		if (flow->site_read < model->site_count)
+			keep[flow->site_read] = 1;
+		if (flow->site_write < model->site_count)
+			keep[flow->site_write] = 1;
+	}
+}
+
+void watched_forget_stacks(struct feed_bpf *feed, struct model *model)
+{
+	uint8_t *keep = calloc((size_t)model->site_count + 1, 1), *alive = calloc(PIDS_MOST, 1);
+
+	if (keep && alive) {
+		keep_named(model, keep);
+		for (uint32_t i = 0; i < feed->watched_count; i++)
+			if (!feed->watched[i].exited)
+				alive[feed->watched[i].pid & (PIDS_MOST - 1)] = 1;
+		for (uint32_t i = 0; i < model->site_count; i++)
+			if (!keep[i] && !alive[model->sites[i].pid & (PIDS_MOST - 1)])
+				model_drop_frames(&model->sites[i]);
+	}
+	free(keep);
+	free(alive);
 }

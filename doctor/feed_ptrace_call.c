@@ -30,7 +30,9 @@ static int pairing_user(void *to, uint32_t bytes, uint64_t from);
 static struct pairing_set *pairing_set(struct pairing *p, uint32_t number);
 static struct pairing_set *pairing_copies(struct pairing *p, uint32_t number);
 static uint64_t *pairing_forgotten(struct pairing *p, uint32_t number);
+static uint64_t *pairing_pushed(struct pairing *p, uint32_t number);
 static struct pairing_recent *pairing_recent(struct pairing *p);
+static struct pairing_near *pairing_near(struct pairing *p, uint32_t number);
 static struct event_flow *pairing_flow(struct pairing *p);
 static int pairing_filled(struct pairing *p);
 static int pairing_mapped(struct pairing *p);
@@ -40,8 +42,10 @@ static int pairing_mapped(struct pairing *p);
 #define SETS 4096		/* of four reads, as in the kernel: a call of vectors makes a thousand at once */
 #define COPY_SETS 2048
 #define FORGOTTEN 512
+#define PUSHED 512
 #define WRITTEN 4096		/* addresses that a burst sees written from, without a read */
 #define RECENTS 512
+#define NEARS 512
 #define WINDOW 65536		/* of the target's memory, fetched at once */
 #define WHOLE_USES 6		/* so many first uses of a site have every byte looked at, later one in eight */
 #define STACK_LEAST 512		/* a call of fewer bytes gets its stack only when a flow wants it */
@@ -54,8 +58,9 @@ struct written {
 struct traced_calls {
 	struct pairing p;	/* first: the tables are found by it */
 	struct pairing_set sets[SETS], copies[COPY_SETS];
-	uint64_t forgotten[FORGOTTEN];
+	uint64_t forgotten[FORGOTTEN], pushed[PUSHED];
 	struct pairing_recent recents[RECENTS];
+	struct pairing_near nears[NEARS];
 	struct written written[WRITTEN];
 	struct feed_ptrace *feed;
 	const struct traced_thread *thread;
@@ -108,9 +113,19 @@ static uint64_t *pairing_forgotten(struct pairing *p, uint32_t number)
 	return &calls_of(p)->forgotten[number % FORGOTTEN];
 }
 
+static uint64_t *pairing_pushed(struct pairing *p, uint32_t number)
+{
+	return &calls_of(p)->pushed[number % PUSHED];
+}
+
 static struct pairing_recent *pairing_recent(struct pairing *p)
 {
 	return &calls_of(p)->recents[p->tid % RECENTS];
+}
+
+static struct pairing_near *pairing_near(struct pairing *p, uint32_t number)
+{
+	return &calls_of(p)->nears[number % NEARS];
 }
 
 /* A flow must not be without its stacks: where one of its sites has none yet, its next use takes it. */
@@ -376,6 +391,8 @@ void traced_call(struct feed_ptrace *feed, const struct traced_thread *t, int64_
 		c->p.counts.uring_blind += result > 0 ? (uint64_t)result : 0;
 		return;
 	}
+	if (t->number == __NR_io_submit && result > 0)
+		c->p.counts.aio_requests += (uint64_t)result;
 	if (!kind || (result <= 0 && (kind & CALL_READS || result != -EAGAIN)))
 		return;
 	site = begin_call(c, t, result);
@@ -420,7 +437,9 @@ void traced_calls_forget(struct feed_ptrace *feed)
 	memset(c->sets, 0, sizeof c->sets);
 	memset(c->copies, 0, sizeof c->copies);
 	memset(c->forgotten, 0, sizeof c->forgotten);
+	memset(c->pushed, 0, sizeof c->pushed);
 	memset(c->recents, 0, sizeof c->recents);
+	memset(c->nears, 0, sizeof c->nears);
 	memset(c->written, 0, sizeof c->written);
 	c->window_bytes = 0;
 }

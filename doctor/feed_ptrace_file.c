@@ -258,7 +258,9 @@ static int facts_of_mapping(uint32_t tid, const struct mapping *m, struct statx 
 	char path[PATH_MAX + 64], exe[64];
 	struct statx own;
 
-	if (strchr(m->access, 'x') || !m->inode || m->path[0] != '/')
+	bool is_own = strchr(m->access, 'w') && strchr(m->access, 'p');	/* what the program stores there is not the file's */
+
+	if (strchr(m->access, 'x') || is_own || !m->inode || m->path[0] != '/')
 		return -ENOENT;
 	snprintf(exe, sizeof exe, "/proc/%" PRIu32 "/exe", tid);
 	snprintf(path, sizeof path, "/proc/%u/root%s", tid, m->path);

@@ -130,6 +130,7 @@ void traced_stack(struct feed_ptrace *feed, const struct traced_thread *t, struc
 	s->program = feed->processes[t->process].program;
 	s->stack.pid = feed->processes[t->process].pid;
 	s->stack.tid = t->tid;
+	s->stack.start_ticks = feed->processes[t->process].process.start_ticks;
 	s->stack.site = site->key.site;
 	set_registers(&s->stack, &registers);
 	copy_stack(s, site->wanted);

@@ -58,6 +58,10 @@ static bool pick(struct gate *gate, const char *word)
 		{ "cannot", BIT(VERDICT_CANNOT) },
 	};
 
+	if (!strcmp(word, "incomplete")) {
+		gate->incomplete = true;
+		return true;
+	}
 	if (!strcmp(word, "new")) {
 		gate->only_new = true;
 		return true;
@@ -160,9 +164,10 @@ int gate_parse(struct gate *gate, const char *text, char *ret_why, size_t size)
 {
 	struct words words = { .at = text, .why = ret_why, .size = size };
 	char word[WORD_MOST];
+	unsigned terms;
 
 	*gate = (struct gate){ .text = text, .least = CONFIDENCE_MEDIUM, .share = -1, .cpu_s = -1, .bytes = -1 };
-	for (;;) {
+	for (terms = 1;; terms++) {
 		int error = term(&words, gate);
 
 		if (error)
@@ -174,6 +179,8 @@ int gate_parse(struct gate *gate, const char *text, char *ret_why, size_t size)
 		if (strcmp(word, "and") != 0)
 			return bad(&words, "\"and\" is wanted before", word);
 	}
+	if (gate->incomplete && terms > 1)
+		return bad(&words, "incomplete stands alone; --fail-if may be given several times", "");
 	if (!gate->verdicts)
 		gate->verdicts = LOSSES;
 	return 0;
@@ -209,6 +216,10 @@ static bool is_true(const struct gate *gate, const struct model *model, const st
 	double all = all_bytes(model);
 
 	*ret = (struct gate_result){ .gate = gate, .finding = MODEL_NONE };
+	if (gate->incomplete) {
+		ret->known = known_of(model);
+		return ret->known != KNOWN_ENOUGH;
+	}
 	for (uint32_t i = 0; i < model->finding_count; i++) {
 		const struct finding *finding = &model->findings[i];
 

@@ -10,6 +10,7 @@
  *			share > NUMBER%		of all bytes that the kernel moved or could have moved, those picked are more
  *			bytes > SIZE		those picked are more: 10m
  *			cpu > NUMBERs		moving those picked by the kernel would save more
+ *	or alone	incomplete			what was seen does not suffice to say that nothing was lost
  *
  * with > or >=. An expression is true when something is picked and every limit is passed. Several expressions: one is enough.
  * A baseline is a text file of keys, one finding in a line, without line numbers and sizes, so that it stands edits of the
@@ -18,7 +19,7 @@
 #ifndef DOCTOR_GATE_H
 #define DOCTOR_GATE_H
 
-#include "model.h"
+#include "known.h"
 
 #include <stdio.h>
 
@@ -27,6 +28,7 @@ struct gate {
 	uint32_t verdicts;		/* bits of enum verdict that are picked */
 	enum confidence least;
 	bool only_new;
+	bool incomplete;		/* instead of all that */
 	/* Limits; negative: none. or_equal: >= instead of > */
 	double share, cpu_s;
 	int64_t bytes;
@@ -40,7 +42,8 @@ struct baseline {
 
 struct gate_result {
 	const struct gate *gate;	/* the one that is true */
-	uint32_t finding;		/* the largest that it picked: model.findings */
+	enum known known;		/* of `incomplete` what is not; else nothing of this, and: */
+	uint32_t finding;		/* the largest that it picked: model.findings; MODEL_NONE: none */
 	uint32_t count;			/* that it picked */
 	uint64_t bytes;
 	double share, cpu_s;		/* share: 0 to 1 */

@@ -162,47 +162,40 @@ static int finding_order(const void *x, const void *y)
 	return 0;
 }
 
-/* The flows point at their findings by the place of the first of them until the findings stand in order. */
-static void point(struct model *model, const struct merge_flow *flows, const uint32_t *first, uint32_t count)
+static void point(struct model *model)
 {
-	for (uint32_t f = 0; f < model->finding_count; f++) {
-		struct finding *finding = &model->findings[f];
-
-		for (uint32_t i = first[finding->flow]; i < count && i - first[finding->flow] < finding->flow_count; i++)
-			model->flows[flows[i].flow].finding = finding;
-	}
+	for (uint32_t f = 0; f < model->finding_count; f++)
+		for (uint32_t i = 0; i < model->findings[f].flow_count; i++)
+			model->flows[model->members[model->findings[f].first + i]].finding = &model->findings[f];
 }
 
 int merge_flows(struct model *model, struct merge_flow *flows, uint32_t count)
 {
 	struct finding *findings, *fewer;
-	uint32_t *first, n = 0;
+	uint32_t *members, n = 0;
 
 	model_drop_findings(model);
 	if (!count)
 		return 0;
 	findings = calloc(count, sizeof *findings);
-	first = calloc(model->flow_count, sizeof *first);
-	if (!findings || !first) {
+	members = calloc(count, sizeof *members);
+	if (!findings || !members) {
 		free(findings);
-		free(first);
+		free(members);
 		return -ENOMEM;
 	}
 	qsort_r(flows, count, sizeof *flows, flow_order, model);
-	for (uint32_t i = 0; i < count;) {
-		uint32_t end = i + 1;
-
-		while (end < count && !key_order(model, &flows[i], &flows[end]))
-			end++;
-		join(model, &flows[i], end - i, &findings[n++]);
-		first[flows[i].flow] = i;
-		i = end;
+	for (uint32_t i = 0, end; i < count; i = end) {
+		for (end = i; end < count && !key_order(model, &flows[i], &flows[end]); end++)
+			members[end] = flows[end].flow;
+		join(model, &flows[i], end - i, &findings[n]);
+		findings[n++].first = i;
 	}
 	qsort(findings, n, sizeof *findings, finding_order);
 	fewer = reallocarray(findings, n, sizeof *findings);
 	model->findings = fewer ? fewer : findings;
 	model->finding_count = n;
-	point(model, flows, first, count);
-	free(first);
+	model->members = members;
+	point(model);
 	return 0;
 }

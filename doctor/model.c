@@ -2,6 +2,7 @@
 /* The model in memory: tables that grow by doubling up to a bound, and what is freed with them. No system calls. */
 #include "model.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,12 +74,49 @@ struct frame *model_add_frame(struct site *site)
 	return place == MODEL_NONE ? NULL : &site->frames[place];
 }
 
+static int by_pid(const void *x, const void *y, void *arg)
+{
+	const struct process *processes = arg;
+	uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+
+	if (processes[a].pid != processes[b].pid)
+		return processes[a].pid < processes[b].pid ? -1 : 1;
+	return a < b ? -1 : a > b;
+}
+
+int model_index(struct model *model)
+{
+	uint32_t count = model->process_count, *places = reallocarray(model->by_pid, count + 1, sizeof *places);
+
+	if (!places)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++)
+		places[i] = i;
+	qsort_r(places, count, sizeof *places, by_pid, model->processes);
+	model->by_pid = places;
+	model->by_pid_count = count;
+	return 0;
+}
+
 const struct process *model_process(const struct model *model, uint32_t pid)
 {
-	for (uint32_t i = 0; i < model->process_count; i++)
+	bool indexed = model->by_pid_count == model->process_count;
+	uint32_t low = 0, high = indexed ? model->process_count : 0;
+
+	for (uint32_t i = 0; !indexed && i < model->process_count; i++)
 		if (model->processes[i].pid == pid)
 			return &model->processes[i];
-	return NULL;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (model->processes[model->by_pid[middle]].pid < pid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!indexed || low == model->process_count || model->processes[model->by_pid[low]].pid != pid)
+		return NULL;
+	return &model->processes[model->by_pid[low]];
 }
 
 const struct frame *model_frame(const struct model *model, uint32_t site, uint32_t frame)
@@ -93,13 +131,15 @@ void model_drop_findings(struct model *model)
 	for (uint32_t i = 0; i < model->finding_count; i++)
 		free(model->findings[i].why_text);
 	free(model->findings);
+	free(model->members);
 	model->findings = NULL;
+	model->members = NULL;
 	model->finding_count = 0;
 	for (uint32_t i = 0; i < model->flow_count; i++)
 		model->flows[i].finding = NULL;
 }
 
-static void site_free(struct site *site)
+void model_drop_frames(struct site *site)
 {
 	for (uint32_t i = 0; i < site->frame_count; i++) {
 		free(site->frames[i].module);
@@ -107,6 +147,8 @@ static void site_free(struct site *site)
 		free(site->frames[i].file);
 	}
 	free(site->frames);
+	site->frames = NULL;
+	site->frame_count = 0;
 }
 
 void model_free(struct model *model)
@@ -120,8 +162,9 @@ void model_free(struct model *model)
 	for (uint32_t i = 0; i < model->file_count; i++)
 		free(model->files[i].path);
 	for (uint32_t i = 0; i < model->site_count; i++)
-		site_free(&model->sites[i]);
+		model_drop_frames(&model->sites[i]);
 	free(model->processes);
+	free(model->by_pid);
 	free(model->files);
 	free(model->sites);
 	free(model->flows);

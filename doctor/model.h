@@ -127,7 +127,7 @@ struct finding {
 	enum confidence confidence;
 	uint8_t reason;			/* enum leat_reason: the library's words */
 	uint32_t flow;			/* the largest of them: names the ends */
-	uint32_t flow_count;
+	uint32_t flow_count, first;	/* so many, the largest first: in model.members from `first` on */
 	uint64_t bytes, reads, writes, again;
 	struct culprit culprit;
 	struct cost cost;
@@ -164,6 +164,7 @@ struct coverage {
 	uint64_t cut_vectors;		/* longer than are walked */
 	uint64_t io_uring_calls, io_uring_blind;	/* enters; requests with buffers we cannot read */
 	uint64_t calls_32_bit;
+	uint64_t aio_requests;	/* of native AIO (io_submit): where they move bytes, and when, is not seen */
 	uint64_t tls_records;		/* unpaired writes that begin as TLS does */
 	uint64_t no_stack;		/* sites without room for a stack */
 	uint64_t unnamed;		/* stacks whose program's files could not be read to their end */
@@ -194,6 +195,8 @@ struct model {
 	struct calibration *calibrations;
 	struct finding *findings;	/* largest loss first; kernel ones last */
 	uint32_t process_count, file_count, site_count, flow_count, finding_count, calibration_count;
+	uint32_t *members;		/* places of the flows, finding by finding; one for each flow that has a finding */
+	uint32_t *by_pid, by_pid_count;	/* places of the processes in the order of their numbers, as far as model_index knows them */
 	struct coverage coverage;
 };
 
@@ -215,7 +218,10 @@ uint32_t model_add_flow(struct model *model);
 uint32_t model_add_calibration(struct model *model);
 /* Room for one more frame at the site's end, or NULL. */
 struct frame *model_add_frame(struct site *site);
-const struct process *model_process(const struct model *model, uint32_t pid);	/* or NULL */
+void model_drop_frames(struct site *site);	/* all of them */
+const struct process *model_process(const struct model *model, uint32_t pid);	/* the first of that number, or NULL */
+/* Makes model_process quick until a process is added: flows are many, and so may processes be. 0, or -ENOMEM. */
+int model_index(struct model *model);
 /* The named frame, or NULL for MODEL_NONE and for places that are not there. */
 const struct frame *model_frame(const struct model *model, uint32_t site, uint32_t frame);
 void model_drop_findings(struct model *model);	/* and what the flows say of them */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "known.h"
 #include "out.h"
 #include "output.h"
 #include "record.h"
@@ -79,7 +80,7 @@ int outcome_status(const struct outcome *outcome, const struct model *model)
 	return has_loss(model) ? EXIT_FAILED : EXIT_OK;
 }
 
-static void say_gate(const struct model *model, const struct gate_result *result)
+static void say_finding(const struct model *model, const struct gate_result *result)
 {
 	const struct culprit *culprit = &model->findings[result->finding].culprit;
 	const struct frame *frame = model_frame(model, culprit->site, culprit->frame);
@@ -88,6 +89,22 @@ static void say_gate(const struct model *model, const struct gate_result *result
 
 	out_error("--fail-if '%s': %u finding%s, %s, %.1f %% of what the kernel could have moved; first by %.300s", result->gate->text,
 		  result->count, result->count == 1 ? "" : "s", out_size(result->bytes, bytes, sizeof bytes), result->share * 100, name);
+}
+
+/* Who is told that nothing holds must not take it for more than was seen. */
+static void say_gates(const struct outcome *outcome, const struct model *model, int status)
+{
+	const char *unknown = known_words(known_of(model));
+	struct gate_result result;
+
+	if (!fails(outcome, model, &result)) {
+		if (outcome->fail_if.count && status == EXIT_OK && unknown)
+			out_error("--fail-if: nothing holds, but %s; --fail-if incomplete would fail this", unknown);
+	} else if (result.finding == MODEL_NONE) {
+		out_error("--fail-if '%s': %s", result.gate->text, unknown ? unknown : "nothing is known");
+	} else {
+		say_finding(model, &result);
+	}
 }
 
 /* Takes the file: it is closed, for some file systems tell only then that they are full. */
@@ -109,13 +126,11 @@ static int write_file(FILE **file, const char *path, int (*write)(const struct m
 	return error ? EXIT_FAILED : 0;
 }
 
-int outcome_write(struct outcome *outcome, const struct model *model)
+int outcome_write(struct outcome *outcome, const struct model *model, int exit_status)
 {
-	struct gate_result result;
 	int status;
 
-	if (fails(outcome, model, &result))
-		say_gate(model, &result);
+	say_gates(outcome, model, exit_status);
 	status = write_file(&outcome->record_file, outcome->record, record_write, model);
 	return write_file(&outcome->baseline_file, outcome->save_baseline, baseline_write, model) || status ? EXIT_FAILED : 0;
 }

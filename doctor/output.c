@@ -26,10 +26,21 @@ static void set_options(struct output *output)
 		output->options.source_root = output->source_root;
 }
 
+/* One that was there before has the rights it had: nobody who is not to read what is written keeps them. */
+static bool takes_mode(int fd, mode_t mode)
+{
+	mode_t without = 0666 & ~mode;
+	struct stat facts;
+
+	if (fstat(fd, &facts))
+		return false;
+	return !S_ISREG(facts.st_mode) || !(facts.st_mode & without) || fchmod(fd, facts.st_mode & 07777 & ~without) == 0;
+}
+
 int output_file(const char *path, const char *option, mode_t mode, FILE **ret_file)
 {
 	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, mode) : -1;
-	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	FILE *file = fd >= 0 && takes_mode(fd, mode) ? fdopen(fd, "w") : NULL;
 
 	if (!path)
 		return 0;

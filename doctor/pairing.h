@@ -8,8 +8,10 @@
  *   1. the read that ended up at exactly that address: same buffer. What is left of it is noted anew behind the piece, for a
  *      partial write; the read itself stays noted, as a buffer may go to many peers;
  *   2. a recent read of this thread around that address: inside the buffer. If one begins further on within the write, what
- *      stands before it is the program's own (a header), and the piece begins there;
- *   3. a read whose first 16 bytes and a further sample are the same: copied;
+ *      stands before it is the program's own (a header), and the piece begins there. If there is neither, one of another thread,
+ *      if its bytes are there;
+ *   3. a read whose first 16 bytes and a further sample are the same: copied. What of the read is behind the piece is noted like a
+ *      read, where it was copied from: it may go in slices;
  *   4. a mapping of a file: mapped.
  * What is left is unpaired. Tables are arrays without locks: a lost race or an eviction loses a pair. Evictions are counted,
  * and the byte check rejects what a race has mixed up.
@@ -27,7 +29,9 @@
  *	struct pairing_set *pairing_set(struct pairing *, uint32_t)	by address: the set of that number, any is allowed
  *	struct pairing_set *pairing_copies(struct pairing *, uint32_t)	by content
  *	uint64_t *pairing_forgotten(struct pairing *, uint32_t)		by content: which two there was no room for any more
+ *	uint64_t *pairing_pushed(struct pairing *, uint32_t)	by address: which one was pushed out of its set, see pairing_put
  *	struct pairing_recent *pairing_recent(struct pairing *)		of this thread
+ *	struct pairing_near *pairing_near(struct pairing *, uint32_t)	of a neighbourhood of addresses
  *	struct event_flow *pairing_flow(struct pairing *)	of ->key; made from ->fresh when new. NULL: the table is full
  *	int pairing_filled(struct pairing *)	1: the program itself has put there what stands at ->at; 0: perhaps a read that nobody saw
  *	int pairing_mapped(struct pairing *)	the mapping at ->at: fills ->slot's inode, device, bytes (to its end); 0: there is one
@@ -37,9 +41,12 @@
 
 /* ---- Looking at bytes ------------------------------------------------------------------------------------------------------ */
 
+/* Spread over the buffer; but of any piece that may be a copy the first two stand in it. */
 static inline uint32_t pairing_sample_at(uint32_t k, uint32_t bytes)
 {
-	return bytes <= 8 ? 0 : (bytes - 8) / (PAIRING_SAMPLES - 1) * k;
+	uint32_t at = bytes <= 8 ? 0 : (bytes - 8) / (PAIRING_SAMPLES - 1) * k;
+
+	return k == 1 && at > PAIRING_COPY_LEAST - 8 ? PAIRING_COPY_LEAST - 8 : at;
 }
 
 /* Samples named by mask, of the read at origin. */
@@ -172,15 +179,24 @@ static inline uint32_t pairing_victim(struct pairing *p, struct pairing_set *set
 	return best;
 }
 
+/* Who is pushed out leaves a mark: half of a hash of its address, and how long it was. */
+static inline void pairing_push_out(struct pairing *p, const struct pairing_slot *old)
+{
+	uint64_t name = pairing_mix(old->base, old->tgid), *pushed = pairing_pushed(p, (uint32_t)name);
+
+	p->counts.lost_pairs++;
+	p->counts.lost_bytes += old->bytes;
+	if (pushed)
+		*pushed = name >> 32 << 32 | old->bytes;
+}
+
 static inline void pairing_put(struct pairing *p, struct pairing_set *set, const struct pairing_slot *slot)
 {
 	struct pairing_slot *old = &set->ways[pairing_victim(p, set, slot->base) & (PAIRING_WAYS - 1)];
 
 	/* Its own address, read into again without a write: the program used the bytes itself. Another one: perhaps not. */
-	if (old->bytes && !old->used && (old->tgid != slot->tgid || old->base != slot->base)) {
-		p->counts.lost_pairs++;
-		p->counts.lost_bytes += old->bytes;
-	}
+	if (old->bytes && !old->used && (old->tgid != slot->tgid || old->base != slot->base))
+		pairing_push_out(p, old);
 	*old = *slot;
 }
 
@@ -209,6 +225,25 @@ static inline void pairing_put_copy(struct pairing *p, const struct pairing_slot
 	if (old->bytes && !old->used && forgotten)
 		*forgotten = *forgotten << 32 | old->first >> 32;
 	*old = *slot;
+}
+
+/* One address once. */
+static inline void pairing_remember_near(struct pairing *p, uint64_t base, uint32_t bytes)
+{
+	struct pairing_near *near = pairing_near(p, pairing_near_number(p->tgid, base, bytes > 1u << PAIRING_NEAR_BITS ? 3 : 0));
+	uint32_t way;
+
+	if (!near)
+		return;
+	for (way = 0; way < PAIRING_NEAR; way++)
+		if (near->reads[way].base == base && near->reads[way].tgid == p->tgid)
+			break;
+	if (way == PAIRING_NEAR)
+		way = near->next++;
+	way &= PAIRING_NEAR - 1;
+	near->reads[way].base = base;
+	near->reads[way].bytes = bytes;
+	near->reads[way].tgid = p->tgid;
 }
 
 static inline void pairing_remember(struct pairing *p, uint64_t base, uint32_t bytes, uint32_t number)
@@ -262,7 +297,7 @@ PAIRING_FUNCTION int pairing_read(struct pairing *p, uint64_t at, uint32_t bytes
 	if (p->look)
 		pairing_take_samples(p, slot, (1u << PAIRING_SAMPLES) - 1);
 	else if (p->first && bytes >= PAIRING_COPY_LEAST)
-		pairing_take_samples(p, slot, 1 << 2);
+		pairing_take_samples(p, slot, PAIRING_COPY_SAMPLES);
 	if (p->whole) {
 		pairing_whole(p, at, bytes);
 		slot->whole = p->hash;
@@ -274,9 +309,12 @@ PAIRING_FUNCTION int pairing_read(struct pairing *p, uint64_t at, uint32_t bytes
 	}
 	pairing_put(p, set, slot);
 	pairing_remember(p, at, bytes, number);
+	if (bytes >= PAIRING_COPY_LEAST)
+		pairing_remember_near(p, at, bytes);
 	return 0;
 }
 
+#include "pairing_find.h"
 #include "pairing_write.h"
 
 #endif

@@ -6,9 +6,14 @@
 #include "event.h"
 
 #define PAIRING_SAMPLES 6
+#define PAIRING_COPY_SAMPLES (1 << 1 | 1 << 2)	/* that are taken to find copies by */
 #define PAIRING_WAYS 4
 #define PAIRING_RECENT 8
-#define PAIRING_PIECES 32		/* of one buffer */
+#define PAIRING_NEAR 16
+#define PAIRING_NEAR_BITS 16		/* of addresses in one neighbourhood; of longer reads: */
+#define PAIRING_FAR_BITS 22
+#define PAIRING_NEIGHBOURS 6		/* its own, and those before and behind, of both kinds */
+#define PAIRING_PIECES 1024		/* of one buffer: 1 MiB that came from a network in pieces of 1448 bytes has 725 */
 #define PAIRING_COPY_LEAST 512		/* below, equal beginnings are chance */
 #define PAIRING_MAPPED_LEAST 4096
 #define PAIRING_CHUNK 512		/* of the whole-buffer hash */
@@ -27,7 +32,7 @@ struct pairing_slot {
 	uint8_t copied, used, uring;
 	uint8_t counted;		/* the call stands in a flow's reads */
 	uint32_t stamp;
-	uint64_t head;			/* of a vector: its first buffer, which keeps `counted` for all; else 0 */
+	uint64_t head;			/* of a vector: its first buffer, which keeps `counted` for all; behind a slice: the read */
 	uint32_t samples[PAIRING_SAMPLES];
 	uint64_t whole;			/* 0: not looked at */
 	uint64_t first;			/* hash of the first 16 bytes; 0: not looked at */
@@ -44,6 +49,15 @@ struct pairing_recent {
 		uint64_t base;
 		uint32_t bytes, set;	/* number of its set */
 	} reads[PAIRING_RECENT];
+};
+
+/* Reads of any thread that begin in one neighbourhood. */
+struct pairing_near {
+	uint32_t next, zero;
+	struct {
+		uint64_t base;
+		uint32_t bytes, tgid;
+	} reads[PAIRING_NEAR];
 };
 
 /* One call, and the room to think about it. */
@@ -73,9 +87,13 @@ struct pairing {
 	uint64_t paired;
 	uint32_t how;
 	uint32_t set_number;
+	uint32_t step;			/* bytes of the piece before; 0: there was none */
 	struct pairing_slot slot;	/* the read it comes from */
-	struct pairing_slot by_address;	/* the one that seemed so while others are looked at */
+	struct pairing_slot by_address;	/* the one that seemed so while others are looked at; what is behind a slice */
+	uint64_t source, root;		/* of a copy that is found for the first time: where it was copied from, and read to; else 0 */
 	uint32_t forgotten;		/* it begins as a read does that had no room: lost, if nothing else is found for it */
+	uint64_t near_base, near_away;	/* the read of another thread that is nearest, and how far away */
+	uint64_t near_gap;		/* bytes until it begins, if it does within the piece; else 0 */
 	int32_t equal;			/* whether the piece is still what was read: pairing_compare */
 	struct event_flow_key key;
 	struct event_flow fresh;
@@ -98,6 +116,18 @@ static inline uint64_t pairing_mix(uint64_t a, uint64_t b)
 static inline uint32_t pairing_number(uint32_t tgid, uint64_t address)
 {
 	return (uint32_t)pairing_mix(address, tgid);
+}
+
+/* Number of the i-th of the neighbourhoods in which reads may begin whose bytes stand at an address; 0 and 3: of reads at it. */
+static inline uint32_t pairing_near_number(uint32_t tgid, uint64_t address, uint32_t i)
+{
+	uint64_t number = address >> (i < 3 ? PAIRING_NEAR_BITS : PAIRING_FAR_BITS);
+
+	if (i == 1 || i == 4)
+		number--;
+	if (i == 2 || i == 5)
+		number++;
+	return pairing_number(tgid, number * 2 + (i < 3));
 }
 
 /* The call's number, for all calls of Go are one instruction; that, and where in its stack the thread stands: the same for a call

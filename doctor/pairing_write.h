@@ -1,131 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The second half of pairing.h, which includes it: whence the bytes of a write come, and the flow they are charged to. */
+/* The last third of pairing.h, which includes it: a write is cut into pieces, and each charged to a flow. */
 #ifndef DOCTOR_PAIRING_WRITE_H
 #define DOCTOR_PAIRING_WRITE_H
-
-/* ---- Finding the read of a piece ------------------------------------------------------------------------------------------- */
-
-/* Rule 1: into p->slot; 0: there is none. */
-static inline int pairing_same(struct pairing *p, uint64_t at)
-{
-	struct pairing_set *set;
-
-	p->set_number = pairing_number(p->tgid, at);
-	set = pairing_set(p, p->set_number);
-	if (!set)
-		return 0;
-	for (uint32_t i = 0; i < PAIRING_WAYS; i++) {
-		struct pairing_slot *slot = &set->ways[i];
-
-		if (slot->base != at || slot->tgid != p->tgid || !slot->bytes)
-			continue;
-		p->slot = *slot;
-		if (!slot->used && !p->again) {
-			slot->used = 1;
-			p->slot.used = 0;
-		}
-		return 1;
-	}
-	return 0;
-}
-
-/* Rule 2: 1, and the slot cut to what lies at `at`; or 0, with *ret_gap the bytes until a recent read begins (0: none does). */
-static inline int pairing_inside(struct pairing *p, uint64_t at, uint64_t rest, uint64_t *ret_gap)
-{
-	struct pairing_recent *recent = pairing_recent(p);
-	uint64_t gap = 0;
-
-	if (!recent || recent->tid != p->tid || recent->tgid != p->tgid)
-		return 0;
-	for (uint32_t i = 1; i <= PAIRING_RECENT; i++) {
-		uint32_t n = (recent->next - i) & (PAIRING_RECENT - 1), bytes = recent->reads[n].bytes;
-		uint64_t base = recent->reads[n].base;
-		struct pairing_set *set;
-
-		if (base > at && base - at < rest && bytes && (!gap || base - at < gap))
-			gap = base - at;
-		if (base >= at || at - base >= bytes)
-			continue;
-		set = pairing_set(p, recent->reads[n].set);
-		if (!set)
-			return 0;
-		for (uint32_t w = 0; w < PAIRING_WAYS; w++) {
-			struct pairing_slot *slot = &set->ways[w];
-
-			if (slot->base != base || slot->tgid != p->tgid || at - base >= slot->bytes)
-				continue;
-			p->slot = *slot;
-			if (!slot->used && !p->again) {
-				slot->used = 1;
-				p->slot.used = 0;
-			}
-			p->slot.base = at;
-			p->slot.bytes -= (uint32_t)(at - base);
-			return 1;
-		}
-	}
-	*ret_gap = gap;
-	return 0;
-}
-
-/* Whether what is at the piece is what was read: 1 equal, -1 changed, 0 nothing of it was sampled. k: the first sample. */
-PAIRING_FUNCTION int pairing_compare(struct pairing *p, uint64_t bytes, uint32_t k)
-{
-	const struct pairing_slot *slot;
-	uint32_t seen = 0;
-	uint64_t word;
-
-	if (!p)
-		return 0;
-	slot = &p->slot;
-	for (; k < PAIRING_SAMPLES; k++) {
-		uint64_t from = slot->origin + pairing_sample_at(k, slot->origin_bytes);
-
-		if (!(slot->have & 1u << k) || from < p->at || from + sizeof word > p->at + bytes)
-			continue;
-		if (pairing_user(&word, sizeof word, from))
-			continue;
-		if (pairing_word(p, word) != slot->samples[k])
-			return -1;
-		seen++;
-	}
-	return seen > 0;
-}
-
-/* Rule 3: into p->slot, as if it had been read here. Sample 0 proves nothing more than the first 16 bytes do, and those are
- * "HTTP/1.1 200 OK" of many an answer. */
-PAIRING_FUNCTION int pairing_copied(struct pairing *p, uint64_t at, uint64_t rest)
-{
-	uint64_t first, *forgotten;
-	struct pairing_set *set;
-
-	if (!p)
-		return 0;
-	first = pairing_first(p, at);
-	if (!first)
-		return 0;
-	set = pairing_copies(p, (uint32_t)(first >> 8));
-	for (uint32_t i = 0; set && i < PAIRING_WAYS; i++) {
-		struct pairing_slot *slot = &set->ways[i];
-
-		if (slot->first != first || slot->tgid != p->tgid || !slot->bytes)
-			continue;
-		p->slot = *slot;
-		p->slot.base = p->slot.origin = at;
-		p->slot.copied = 1;
-		if (pairing_compare(p, rest < p->slot.bytes ? rest : p->slot.bytes, 1) < 1)
-			continue;
-		if (!slot->used && !p->again)
-			slot->used = 1;
-		p->how = HOW_COPIED;
-		p->equal = 1;
-		p->copies++;
-		return 1;
-	}
-	forgotten = pairing_forgotten(p, (uint32_t)(first >> 8));
-	p->forgotten = forgotten && !p->again && (*forgotten >> 32 == first >> 32 || (uint32_t)*forgotten == first >> 32);
-	return 0;
-}
 
 /* ---- Charging a flow ------------------------------------------------------------------------------------------------------- */
 
@@ -193,8 +69,8 @@ static inline struct event_flow *pairing_charge(struct pairing *p, uint64_t byte
 static inline void pairing_verify(struct pairing *p, struct event_flow *flow)
 {
 	const struct pairing_slot *slot = &p->slot;
-	/* A single sample is there to find copies by: whether bytes are constant it does not tell. */
-	int equal = slot->have & (slot->have - 1) ? p->equal : 0;
+	/* So few samples are there to find copies by: whether bytes are constant they do not tell. */
+	int equal = slot->have & ~PAIRING_COPY_SAMPLES ? p->equal : 0;
 
 	if (equal < 0)
 		PAIRING_ADD(&flow->changed, 1);
@@ -276,6 +152,42 @@ static inline void pairing_leave_rest(struct pairing *p, uint32_t bytes)
 	pairing_put(p, set, &p->slot);
 }
 
+/* Whether what was read to p->root is still there: no other read came. */
+static inline int pairing_root_stands(struct pairing *p)
+{
+	struct pairing_set *set = pairing_set(p, pairing_number(p->tgid, p->root));
+
+	for (uint32_t i = 0; set && i < PAIRING_WAYS; i++)
+		if (set->ways[i].base == p->root && set->ways[i].tgid == p->tgid && set->ways[i].bytes)
+			return set->ways[i].stamp == p->slot.stamp;
+	return 0;
+}
+
+/* A slice of so many bytes went, and more was read: where it was copied from the next one stands. If not, the rest is lost. */
+PAIRING_FUNCTION int pairing_after_slice(struct pairing *p, uint32_t bytes)
+{
+	struct pairing_slot *rest;
+
+	if (!p || p->slot.bytes - bytes < PAIRING_COPY_LEAST)
+		return 0;
+	rest = &p->by_address;
+	*rest = p->slot;
+	rest->base = rest->origin = p->source + bytes;
+	rest->bytes = rest->origin_bytes = p->slot.bytes - bytes;
+	rest->head = p->root;
+	rest->used = rest->have = rest->weak = 0;
+	rest->whole = 0;
+	rest->first = pairing_root_stands(p) ? pairing_first(p, rest->base) : 0;
+	if (!rest->first) {
+		p->counts.lost_pairs++;
+		p->counts.lost_bytes += rest->bytes;
+		return 0;
+	}
+	pairing_take_samples(p, rest, p->look ? (1u << PAIRING_SAMPLES) - 1 : PAIRING_COPY_SAMPLES);
+	pairing_put_copy(p, rest);
+	return 0;
+}
+
 /* ---- A write --------------------------------------------------------------------------------------------------------------- */
 
 /* Inlined whatever the compiler thinks: BPF allows eight frames, and below this one are two. */
@@ -310,12 +222,18 @@ static inline int pairing_find(struct pairing *p, uint64_t *ret_gap)
 {
 	p->equal = 0;
 	p->forgotten = 0;
+	p->near_gap = p->source = 0;
 	if (pairing_same(p, p->at)) {
 		p->how = HOW_SAME_BUFFER;
 	} else if (pairing_inside(p, p->at, p->rest, ret_gap)) {
 		p->how = HOW_INSIDE_BUFFER;
+	} else if (p->rest >= PAIRING_COPY_LEAST && !*ret_gap && pairing_nearby(p)) {
+		p->how = HOW_INSIDE_BUFFER;
 	} else if (p->rest >= PAIRING_COPY_LEAST && pairing_filled(p) && pairing_copied(p, p->at, p->rest)) {
 		return 1;
+	} else if (p->near_gap) {
+		*ret_gap = p->near_gap;
+		return 0;
 	} else if (p->rest >= PAIRING_MAPPED_LEAST && !*ret_gap && pairing_from_mapping(p)) {
 		p->how = HOW_MAPPED;
 		return 1;
@@ -331,36 +249,64 @@ static inline int pairing_find(struct pairing *p, uint64_t *ret_gap)
 	return p->equal >= 0 || !pairing_is_stale(p);
 }
 
-/* One piece of the write: 1 when there is no further one. */
-PAIRING_FUNCTION int pairing_next(struct pairing *p)
+/*
+ * How many of the `most` bytes to go over, for which there is no read: those of one that was pushed out, and counted as lost then,
+ * for the next one may be there. Where its mark is another's by now nobody knows: then as many as the piece before had, or that other one.
+ */
+static inline uint64_t pairing_hole(struct pairing *p, uint64_t most)
 {
+	uint64_t name = pairing_mix(p->at, p->tgid), bytes = p->step;
+	const uint64_t *pushed = pairing_pushed(p, (uint32_t)name);
+
+	if (!pushed || !*pushed || p->again)
+		return most;
+	if (*pushed >> 32 == name >> 32) {
+		bytes = p->step = (uint32_t)*pushed;
+		return bytes < p->rest ? bytes : p->rest;
+	}
+	if (!bytes)
+		bytes = (uint32_t)*pushed;
+	if (bytes > most)
+		bytes = most;
+	p->counts.lost_pairs++;
+	p->counts.lost_bytes += bytes;
+	return bytes;
+}
+
+/* Goes over bytes of the write; 1 when there are no further ones. */
+static inline int pairing_go_over(struct pairing *p, uint64_t bytes)
+{
+	p->at += bytes;
+	p->rest -= bytes;
+	p->asked -= bytes;
+	return !p->rest;
+}
+
+/* One piece of the write: 1 when there is no further one that could be paired; p->rest is 0 then. */
+static long pairing_next(uint32_t i, void *context)
+{
+	struct pairing *p = *(struct pairing **)context;
 	uint64_t gap = 0;
 	uint32_t bytes;
 
-	if (!p || !p->rest)
-		return 1;
 	if (!pairing_find(p, &gap)) {
-		if (p->forgotten) {
-			p->counts.lost_pairs++;
-			p->counts.lost_bytes += gap ? gap : p->rest;
-		}
-		if (!gap)
-			return 1;
-		p->at += gap;
-		p->rest -= gap;
-		p->asked -= gap;
-		return 0;
+		gap = gap ? gap : p->rest;
+		if (!p->forgotten)
+			return pairing_go_over(p, pairing_hole(p, gap));
+		p->counts.lost_pairs++;
+		p->counts.lost_bytes += gap;
+		return pairing_go_over(p, gap);
 	}
 	bytes = p->rest < p->slot.bytes ? (uint32_t)p->rest : p->slot.bytes;
 	pairing_pair(p, p->again ? 0 : bytes);
 	if (p->again)
-		return 1;
+		return pairing_go_over(p, p->rest);
+	if (bytes < p->slot.bytes && p->source && p->asked == p->rest)	/* of a partial write what follows is the same copy's */
+		pairing_after_slice(p, bytes);
 	if (bytes < p->slot.bytes && p->how != HOW_MAPPED)
 		pairing_leave_rest(p, bytes);
-	p->at += bytes;
-	p->rest -= bytes;
-	p->asked -= bytes;
-	return 0;
+	p->step = bytes;
+	return pairing_go_over(p, bytes);
 }
 
 /* One buffer of a write: `asked` bytes at `at`, of which `moved` went. With p->again none did, and nothing is charged but
@@ -374,14 +320,18 @@ PAIRING_FUNCTION int pairing_write(struct pairing *p, uint64_t at, uint64_t aske
 	paired = p->paired;
 	p->at = at;
 	p->asked = asked;
+	p->step = 0;
 	p->rest = p->again ? asked : moved;
 	if (!p->rest)
 		return 0;
-	for (uint32_t i = 0; i < PAIRING_PIECES; i++)
-		if (pairing_next(p))
-			break;
-	if (!p->again)
-		p->counts.unpaired_write_bytes += moved - (p->paired - paired);
+	PAIRING_LOOP(PAIRING_PIECES, pairing_next, &p);
+	if (p->again)
+		return 0;
+	p->counts.unpaired_write_bytes += moved - (p->paired - paired);
+	if (p->rest) {
+		p->counts.lost_pairs++;
+		p->counts.lost_bytes += p->rest;
+	}
 	return 0;
 }
 

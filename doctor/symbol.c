@@ -59,14 +59,7 @@ static int add_frames(struct symbol *symbol, const struct unwound_frame *from, s
 
 void symbol_drop_frames(struct site *site)
 {
-	for (uint32_t i = 0; i < site->frame_count; i++) {
-		free(site->frames[i].module);
-		free(site->frames[i].function);
-		free(site->frames[i].file);
-	}
-	free(site->frames);
-	site->frames = NULL;
-	site->frame_count = 0;
+	model_drop_frames(site);
 	site->truncated = site->different_file = false;
 }
 

@@ -353,6 +353,12 @@ static struct site *site_of(struct model *model, uint32_t pid, uint64_t id)
 	return &model->sites[place];
 }
 
+/* Has its number been taken over, by the process that was looked into? */
+static bool is_another(const struct known *known, uint64_t start_ticks)
+{
+	return start_ticks && known->facts.start_ticks && start_ticks != known->facts.start_ticks;
+}
+
 /* Nothing is said of the place but that there is one. */
 static int without_names(uint64_t *count, struct site *site)
 {
@@ -372,19 +378,30 @@ int symbols_take_stack(void *context, struct model *model, const struct feed_sta
 
 	if (error)
 		return error == -EAGAIN ? without_names(&symbols->unnamed, site) : error;
-	if (known->error == -ESRCH || known->error == -ENOEXEC)
+	if (known->error == -ESRCH || known->error == -ENOEXEC || is_another(known, stack->start_ticks))
 		return without_names(&symbols->ended, site);
 	if (done.result == 1 && ret_want)
 		*ret_want = done.done.want;
 	return done.result;
 }
 
-static bool has_site(const struct model *model, uint32_t pid)
+static int by_number(const void *x, const void *y)
 {
-	for (uint32_t i = 0; i < model->site_count; i++)
-		if (model->sites[i].pid == pid)
-			return true;
-	return false;
+	uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+
+	return a < b ? -1 : a > b;
+}
+
+/* The numbers of the processes that have sites, in order, some of them often; NULL: no memory. */
+static uint32_t *pids_of_sites(const struct model *model)
+{
+	uint32_t *pids = calloc((size_t)model->site_count + 1, sizeof *pids);
+
+	for (uint32_t i = 0; pids && i < model->site_count; i++)
+		pids[i] = model->sites[i].pid;
+	if (pids)
+		qsort(pids, model->site_count, sizeof *pids, by_number);
+	return pids;
 }
 
 /* NULL leaves what is there. */
@@ -415,8 +432,7 @@ static int describe(const struct known *known, struct process *process)
 {
 	const struct wire_process *facts = &known->facts;
 
-	if (!known->open || known->error == -ESRCH ||
-	    (process->start_ticks && facts->start_ticks && process->start_ticks != facts->start_ticks))
+	if (!known->open || known->error == -ESRCH || is_another(known, process->start_ticks))
 		return 0;
 	process->parent = facts->parent;
 	process->start_ticks = facts->start_ticks;
@@ -427,24 +443,36 @@ static int describe(const struct known *known, struct process *process)
 	       replace(&process->executable, known->source.executable) ? -ENOMEM : 0;
 }
 
+static bool is_known(const struct symbols *symbols, uint32_t pid)
+{
+	for (unsigned i = 0; i < symbols->count; i++)
+		if (symbols->known[i]->source.pid == pid)
+			return true;
+	return false;
+}
+
+static int describe_one(struct symbols *symbols, struct process *process)
+{
+	struct known *known = known_of(symbols, process->pid);
+	int error = !known ? -ENOMEM : known->open ? 0 : ask(symbols, known, NULL, NULL, NULL);
+
+	return error && error != -EAGAIN ? error : describe(known, process);
+}
+
 int symbols_describe(struct symbols *symbols, struct model *model)
 {
-	int error = 0;
+	uint32_t *pids = pids_of_sites(model);
+	int error = pids ? 0 : -ENOMEM;
 
 	for (uint32_t i = 0; i < model->process_count && !error; i++) {
 		struct process *process = &model->processes[i];
-		struct known *known;
 
-		if (!has_site(model, process->pid))
-			continue;
-		known = known_of(symbols, process->pid);
-		if (!known)
-			return -ENOMEM;
-		if (!known->open)
-			error = ask(symbols, known, NULL, NULL, NULL);
-		if (!error || error == -EAGAIN)
-			error = describe(known, process);
+		/* Of who has ended no more can be learned than was. */
+		if (bsearch(&process->pid, pids, model->site_count, sizeof *pids, by_number) &&
+		    (!process->exited || is_known(symbols, process->pid)))
+			error = describe_one(symbols, process);
 	}
+	free(pids);
 	model->coverage.unnamed = symbols->unnamed;
 	model->coverage.ended = symbols->ended;
 	return error;

@@ -20,6 +20,7 @@
 #define SAMPLES_CHANGED_ONE_IN 10
 #define COPIED_WHOLE_LEAST 2
 #define UNSEEN_WRITES 64	/* from so many on a flow is told of whose bytes nobody has compared */
+#define UNSEEN_WRITES_OF_READ 16	/* from so many on other bytes stand where something was read once */
 #define COPIED_ONE_IN 16	/* bytes that go to one end: less than that is chance, as a block that could not be packed */
 
 const char *verdict_name(enum verdict verdict)
@@ -93,11 +94,12 @@ static bool cannot(const struct file *from, const struct file *to, struct judgem
 	return true;
 }
 
-/* An address alone: buffers are used again. What was found by content has been compared when it was. */
+/* An address alone: buffers are used again, be it by what only reads and then writes what it makes. What was found by content has
+ * been compared when it was. */
 static bool unseen(const struct flow *flow)
 {
 	return flow->how != HOW_COPIED && flow->how != HOW_MAPPED && !sampled(flow) && !flow->whole_equal &&
-	       flow->writes < UNSEEN_WRITES;
+	       (flow->writes < UNSEEN_WRITES || flow->writes / UNSEEN_WRITES_OF_READ >= flow->reads);
 }
 
 static enum confidence how_sure(const struct flow *flow)
@@ -112,7 +114,8 @@ static enum confidence how_sure(const struct flow *flow)
 	 * file that is sent elsewhere. */
 	if (flow->how == HOW_COPIED)
 		return flow->whole_equal >= COPIED_WHOLE_LEAST ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM;
-	return flow->whole_equal ? CONFIDENCE_CERTAIN : CONFIDENCE_HIGH;
+	/* Samples miss a byte that is another: of what is written in pieces, or read by too much, no more than they is looked at. */
+	return flow->whole_equal ? CONFIDENCE_CERTAIN : CONFIDENCE_MEDIUM;
 }
 
 static enum leat_reason lost_by(enum culprit_side side)
@@ -236,7 +239,7 @@ int verdict_all(struct model *model)
 	uint64_t *copied = calloc(model->file_count ? model->file_count : 1, sizeof *copied);
 	int error = -ENOMEM;
 
-	if (!flows || !copied)
+	if (!flows || !copied || model_index(model))
 		goto out;
 	model_drop_findings(model);
 	for (uint32_t i = 0; i < model->flow_count; i++) {

@@ -7,7 +7,8 @@
 
 #include "../call.h"
 
-#define COPY_CREDIT 1024	/* calls, from a write on that makes one think of copies */
+#define COPY_CREDIT 1024	/* reads, from a write on that makes one think of copies */
+#define COPY_DOUBT 1024	/* writes that may come of so many reads before, which were not noted by their content */
 
 /* ---- Buffers --------------------------------------------------------------------------------------------------------------- */
 
@@ -169,10 +170,23 @@ static __always_inline uint64_t note_unpaired(struct scratch *s, uint64_t before
 	return bytes;
 }
 
+/* What nothing explains may be a copy of a read that was not noted by its content: then it is lost. The next ones are noted. */
+static __always_inline void doubt(struct pairing *p, uint64_t unpaired, uint64_t lost)
+{
+	copy_credit = COPY_CREDIT;
+	if (!copy_doubt)
+		return;
+	copy_doubt--;
+	if (unpaired > lost) {
+		p->counts.lost_pairs++;
+		p->counts.lost_bytes += unpaired - lost;
+	}
+}
+
 static __always_inline void write_call(struct scratch *s, uint32_t kind)
 {
 	struct pairing *p = &s->p;
-	uint64_t bytes = p->again ? 0 : s->result, unpaired = p->counts.unpaired_write_bytes;
+	uint64_t bytes = p->again ? 0 : s->result, unpaired = p->counts.unpaired_write_bytes, lost = p->counts.lost_bytes;
 
 	p->total = bytes;
 	p->charged = p->paired = p->copies = 0;
@@ -190,8 +204,9 @@ static __always_inline void write_call(struct scratch *s, uint32_t kind)
 	p->counts.write_bytes += bytes;
 	if (p->copies)
 		copy_credit = COPY_CREDIT;
-	if (note_unpaired(s, unpaired)) {
-		copy_credit = COPY_CREDIT;
+	unpaired = note_unpaired(s, unpaired);
+	if (unpaired) {
+		doubt(p, unpaired, p->counts.lost_bytes - lost);
 		if (!(kind & (CALL_VECTOR | CALL_MESSAGE | CALL_MANY)) && pairing_is_tls(s->arguments[1]))
 			p->counts.tls_records++;
 	}
@@ -228,11 +243,6 @@ static __always_inline void choose_looks(void *ctx, struct pt_regs *regs, struct
 	p->look = !(chance >> 28 & sampled_mask);
 	p->whole = !(chance >> 22);
 	p->now_ns = chance >> 28 ? 0 : bpf_ktime_get_ns();
-	p->first = 0;
-	if (copy_credit) {
-		copy_credit--;
-		p->first = 1;
-	}
 	if (*uses > LOOKED_AT) {
 		--*uses;
 		p->look = 1;
@@ -241,6 +251,20 @@ static __always_inline void choose_looks(void *ctx, struct pt_regs *regs, struct
 		p->look = p->whole = 1;
 		if (!want_stacks || ((kind & CALL_READS) && bytes < STACK_LEAST && *uses) || !take_site(ctx, regs, p))
 			++*uses;
+	}
+}
+
+/* Whether the read is noted by its content, so that a copy of it is found. */
+static __always_inline void choose_first(struct pairing *p, int64_t bytes)
+{
+	p->first = !sampled_mask;
+	if (p->first || bytes < PAIRING_COPY_LEAST)
+		return;
+	if (copy_credit) {
+		copy_credit--;
+		p->first = 1;
+	} else if (copy_doubt < COPY_DOUBT) {
+		copy_doubt++;
 	}
 }
 
@@ -300,10 +324,12 @@ static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 		return 0;
 	}
 	identify(task, s->arguments[0], kind & CALL_WRITES ? 1 : 0, &p->inode, &p->device);
-	if (kind & CALL_WRITES)
+	if (kind & CALL_WRITES) {
 		write_call(s, kind);
-	else if (!call_is_peek(nr, s->arguments))
+	} else if (!call_is_peek(nr, s->arguments)) {
+		choose_first(p, result);
 		read_call(s, kind);
+	}
 	return 0;
 }
 

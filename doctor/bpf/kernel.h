@@ -87,6 +87,7 @@ struct mm_struct {
 struct vm_area_struct {
 	unsigned long vm_end, vm_flags;
 	struct file *vm_file;
+	struct anon_vma *anon_vma;
 } KERNEL;
 
 struct ns_common {

@@ -16,7 +16,9 @@
 #define SETS 4096		/* of four reads: 2 MiB */
 #define COPY_SETS 2048
 #define FORGOTTEN 65536
+#define PUSHED 65536
 #define RECENTS 4096
+#define NEARS 2048		/* of sixteen reads: 540 KiB */
 #define SITES 8192
 #define KNOWN_PATHS 4096
 #define FILES 16384
@@ -49,13 +51,15 @@ static struct known_path {	/* static: user space has nothing to do with it */
 	uint32_t looks, zero;	/* at the stack, that are still to be taken */
 } known_paths[KNOWN_PATHS];
 uint64_t forgotten[FORGOTTEN];		/* by content: two halves of hashes, of reads that copies has no room for any more */
+uint64_t pushed[PUSHED];		/* by address: marks of reads that sets has no room for any more */
 uint64_t files_known[FILES_KNOWN][FILES_WAYS];	/* names of those whose facts were taken lately; user space clears all at times */
 uint32_t flow_count;
 uint32_t lost_bells;
 uint32_t snapshot_state[EVENT_SNAPSHOTS];	/* 0 free, 1 being written, 2 to be taken */
 uint64_t strangers[8192];		/* threads that are not watched, by the place of their registers: see is_stranger */
 uint32_t watch_epoch = 1;		/* another one as soon as somebody more is watched */
-uint32_t copy_credit = 4096;		/* calls for which copies are looked for; writes that nothing explains renew it */
+uint32_t copy_credit = 4096;		/* reads that are noted by their content; writes that nothing explains renew it */
+uint32_t copy_doubt;			/* writes that may be copies of reads that were not */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -77,6 +81,13 @@ struct {
 	__type(key, uint32_t);
 	__type(value, struct pairing_recent);
 } recents SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NEARS);
+	__type(key, uint32_t);
+	__type(value, struct pairing_near);
+} nears SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -270,11 +281,14 @@ static __always_inline void end_watch(uint32_t tgid)
 /*
  * Where a thread's registers stand at a system call, on its own kernel stack, is a name for it that costs nothing to get: a
  * call of a helper takes as long as an empty program does, on processors whose returns are guarded (20 ns here). The stack
- * may become another thread's; one of a watched process is only ever made by it, and that begins a new epoch.
+ * may become another thread's; one of a watched process is only ever made by it, and that begins a new epoch. Of that there are 30
+ * bits: 16 above all addresses, 14 where those of registers are the same in every stack.
  */
 static __always_inline uint64_t name_of_thread(const void *regs)
 {
-	return (uint64_t)((const char *)regs - (const char *)strangers) ^ (uint64_t)watch_epoch << 48;
+	uint32_t epoch = watch_epoch;
+
+	return (uint64_t)((const char *)regs - (const char *)strangers) ^ (uint64_t)epoch << 48 ^ (epoch >> 16 & 16383);
 }
 
 static __always_inline uint64_t *stranger_of(uint64_t name)

@@ -6,7 +6,9 @@
 #include "facts.h"
 #include "site.h"
 
+#define MAPPING_WRITES 2	/* VM_WRITE */
 #define MAPPING_EXECUTES 4	/* VM_EXEC */
+#define MAPPING_SHARED 8	/* VM_SHARED */
 #define MAGIC_TMPFS 0x01021994
 
 static inline int pairing_user(void *to, uint32_t bytes, uint64_t from)
@@ -33,11 +35,23 @@ static inline uint64_t *pairing_forgotten(struct pairing *p, uint32_t number)
 	return &forgotten[number & (FORGOTTEN - 1)];
 }
 
+static inline uint64_t *pairing_pushed(struct pairing *p, uint32_t number)
+{
+	return &pushed[number & (PUSHED - 1)];
+}
+
 static inline struct pairing_recent *pairing_recent(struct pairing *p)
 {
 	uint32_t key = p->tid & (RECENTS - 1);
 
 	return bpf_map_lookup_elem(&recents, &key);
+}
+
+static inline struct pairing_near *pairing_near(struct pairing *p, uint32_t number)
+{
+	uint32_t key = number & (NEARS - 1);
+
+	return bpf_map_lookup_elem(&nears, &key);
 }
 
 /* A flow must not be without its stacks, nor without a look at its bytes: where one of its sites has no stack yet, its next use
@@ -106,6 +120,9 @@ static long look_at_mapping(struct task_struct *task, struct vm_area_struct *vma
 	struct file *file = BPF_CORE_READ(vma, vm_file);	/* by a copy: a number, which functions may be passed */
 
 	if (!file || vma->vm_flags & MAPPING_EXECUTES)
+		return 0;
+	/* A private one holds what the program stored there, or did before it gave that up. */
+	if ((vma->vm_flags & (MAPPING_WRITES | MAPPING_SHARED)) == MAPPING_WRITES || BPF_CORE_READ(vma, anon_vma))
 		return 0;
 	mapping->file = (uint64_t)file;
 	mapping->end = vma->vm_end;

@@ -12,13 +12,17 @@
 /* enum io_uring_op, part of the interface to user space */
 enum {
 	RING_READV = 1, RING_WRITEV = 2, RING_READ_FIXED = 4, RING_WRITE_FIXED = 5, RING_SENDMSG = 9, RING_RECVMSG = 10,
-	RING_READ = 22, RING_WRITE = 23, RING_SEND = 26, RING_RECV = 27, RING_SEND_ZC = 47, RING_SENDMSG_ZC = 48,
+	RING_READ = 22, RING_WRITE = 23, RING_SEND = 26, RING_RECV = 27, RING_SPLICE = 30, RING_TEE = 33, RING_SEND_ZC = 47,
+	RING_SENDMSG_ZC = 48, RING_READ_MULTISHOT = 49, RING_RECV_ZC = 58, RING_READV_FIXED = 60, RING_WRITEV_FIXED = 61,
 	RING_OPCODES = 64,
 };
 #define RING_MORE 2			/* IORING_CQE_F_MORE: the request goes on */
 #define RING_CHOSEN_BUFFER (1u << 5)	/* REQ_F_BUFFER_SELECT */
+#define RING_SILENT (1u << 6)		/* REQ_F_CQE_SKIP: the lowest eight are those of the interface, IOSQE_CQE_SKIP_SUCCESS */
 
-enum { RING_SOCKET = 128 };	/* beside CALL_READS, CALL_WRITES, CALL_VECTOR, CALL_MESSAGE of call.h */
+/* Beside CALL_READS, CALL_WRITES, CALL_VECTOR, CALL_MESSAGE of call.h. RING_UNSEEN: it moves bytes, and from where to where does not
+ * stand in what is looked at. */
+enum { RING_SOCKET = 128, RING_UNSEEN = CALL_MOVES };
 
 static const uint8_t kinds_of_request[RING_OPCODES] = {
 	[RING_READV] = CALL_READS | CALL_VECTOR,
@@ -33,6 +37,12 @@ static const uint8_t kinds_of_request[RING_OPCODES] = {
 	[RING_RECV] = CALL_READS | RING_SOCKET,
 	[RING_SEND_ZC] = CALL_WRITES | RING_SOCKET,
 	[RING_SENDMSG_ZC] = CALL_WRITES | CALL_MESSAGE | RING_SOCKET,
+	[RING_SPLICE] = RING_UNSEEN,
+	[RING_TEE] = RING_UNSEEN,
+	[RING_READ_MULTISHOT] = RING_UNSEEN,
+	[RING_RECV_ZC] = RING_UNSEEN,
+	[RING_READV_FIXED] = RING_UNSEEN,
+	[RING_WRITEV_FIXED] = RING_UNSEEN,
 };
 
 /* ---- Submitting ------------------------------------------------------------------------------------------------------------ */
@@ -107,6 +117,10 @@ static __always_inline int submitted(void *ctx, struct io_kiocb *request)
 	s = scratch_of_this_cpu();
 	if (!s)
 		return 0;
+	if (request->flags & RING_SILENT)	/* nobody is told of its end */
+		s->p.counts.uring_blind++;
+	if (kind & RING_UNSEEN || request->flags & RING_SILENT)
+		return 0;
 	if (request->flags & RING_CHOSEN_BUFFER || !bpf_core_type_exists(struct io_rw) || !bpf_core_type_exists(struct io_sr_msg))
 		return 0;
 	/* By way of memory: a number, which functions may be passed. */
@@ -173,12 +187,13 @@ BOTH int pair_request(struct scratch *s, uint64_t file, uint64_t bytes)
 	struct ring_buffers b = { .s = s, .left = bytes };
 	struct inode *inode;
 	struct pairing *p;
-	uint64_t unpaired;
+	uint64_t unpaired, lost;
 
 	if (!s)
 		return 0;
 	p = &s->p;
 	unpaired = p->counts.unpaired_write_bytes;
+	lost = p->counts.lost_bytes;
 	b.writes = kinds_of_request[s->request.opcode & (RING_OPCODES - 1)] & CALL_WRITES;
 	inode = BPF_CORE_READ((struct file *)file, f_inode);
 	p->inode = BPF_CORE_READ(inode, i_ino);
@@ -200,7 +215,9 @@ BOTH int pair_request(struct scratch *s, uint64_t file, uint64_t bytes)
 	p->now_ns = p->look ? bpf_ktime_get_ns() : 0;
 	bpf_loop(RING_BUFFERS, each_ring_buffer, &b, 0);
 	if (b.writes) {
-		note_unpaired(s, unpaired);
+		unpaired = note_unpaired(s, unpaired);
+		if (unpaired)
+			doubt(p, unpaired, p->counts.lost_bytes - lost);
 		p->counts.writes++;
 		p->counts.write_bytes += bytes;
 	} else {

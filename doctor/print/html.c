@@ -54,7 +54,7 @@ static void tile(FILE *to, bool bad, const char *value, const char *what)
 static void tiles(FILE *to, const struct model *model)
 {
 	struct tally tally = words_tally(model);
-	bool complete = print_coverage_complete(model), costed = false;
+	bool complete = known_coverage(model), costed = false;
 	char text[WORDS_NUMBER * 2], lost[WORDS_NUMBER], all[WORDS_NUMBER];
 	double saved = 0;
 
@@ -214,6 +214,11 @@ static void coverage(FILE *to, const struct model *model)
 			fputs(".", to);
 		}
 		fputs("</p>\n", to);
+	}
+	if (advice_sourceless(model)) {
+		fprintf(to, "<p>%s written that came from no read that was seen: ", words_size(known_sourceless(model), number));
+		stranger(to, advice_sourceless(model));
+		fputs(".</p>\n", to);
 	}
 	fputs("<p class=\"soft\">leat-doctor(1) explains every word of this page.</p>\n", to);
 }

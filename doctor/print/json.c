@@ -183,9 +183,8 @@ static void finding(struct json *json, const struct model *model, const struct f
 	json_text(json, "mend", finding->mend);
 	json_integer(json, "flow_count", finding->flow_count);
 	json_open(json, "members", '[');
-	for (uint32_t i = 0; i < model->flow_count; i++)
-		if (model->flows[i].finding == finding)
-			member(json, model, &model->flows[i]);
+	for (uint32_t i = 0; i < finding->flow_count; i++)
+		member(json, model, &model->flows[model->members[finding->first + i]]);
 	json_close(json, ']');
 	json_close(json, '}');
 }
@@ -225,13 +224,14 @@ static void coverage(struct json *json, const struct model *model)
 	const struct coverage *c = &model->coverage;
 
 	json_open(json, "coverage", '{');
-	json_boolean(json, "complete", print_coverage_complete(model));
+	json_boolean(json, "complete", known_coverage(model));
 	json_integer(json, "reads", c->reads);
 	json_integer(json, "writes", c->writes);
 	json_integer(json, "read_bytes", c->read_bytes);
 	json_integer(json, "write_bytes", c->write_bytes);
 	json_integer(json, "unpaired_read_bytes", c->unpaired_read_bytes);
 	json_integer(json, "unpaired_write_bytes", c->unpaired_write_bytes);
+	json_text(json, "unpaired_why", advice_sourceless(model));
 	json_integer(json, "lost_pairs", c->lost_pairs);
 	json_integer(json, "lost_bytes", c->lost_bytes);
 	json_integer(json, "lost_flows", c->lost_flows);
@@ -240,11 +240,12 @@ static void coverage(struct json *json, const struct model *model)
 	json_integer(json, "io_uring_calls", c->io_uring_calls);
 	json_integer(json, "io_uring_blind", c->io_uring_blind);
 	json_integer(json, "calls_32_bit", c->calls_32_bit);
+	json_integer(json, "aio_requests", c->aio_requests);
 	json_integer(json, "tls_records", c->tls_records);
 	json_text(json, "tls_why", advice_tls(c));
 	json_text(json, "tls_mend", advice_tls_mend(model));
 	json_integer(json, "no_stack", c->no_stack);
-	json_integer(json, "unknown_ends", words_unknown_ends(model));
+	json_integer(json, "unknown_ends", known_unknown_ends(model));
 	json_integer(json, "unnamed", c->unnamed);
 	json_integer(json, "ended", c->ended);
 	json_integer(json, "sampled_1_in", c->sampled_1_in);
@@ -261,7 +262,7 @@ static void summary(struct json *json, const struct model *model, const struct p
 	json_integer(json, "flows", tally.flows);
 	json_integer(json, "lost_flows", tally.lost_flows);
 	json_integer(json, "lost_bytes", tally.lost_bytes);
-	json_boolean(json, "clean", !tally.lost_flows && tally.flows && print_coverage_complete(model));
+	json_boolean(json, "clean", tally.clean);
 	if (options->say_exit)
 		json_signed(json, "exit", options->exit_status);
 	else

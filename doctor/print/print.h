@@ -27,10 +27,6 @@ int print_folded(FILE *to, const struct model *model, const struct print_options
 int print_sarif(FILE *to, const struct model *model, const struct print_options *options);
 int print_prometheus(FILE *to, const struct model *model, const struct print_options *options);
 
-/* Whether all that moves bytes was seen. If not, no report says "clean". A sampled look at bytes does not count: pairs are
- * made of all calls then too. */
-bool print_coverage_complete(const struct model *model);
-
 /* The same, as what an exporter publishes: page is a struct print_page. */
 struct print_page {
 	const struct model *model;

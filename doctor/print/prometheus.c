@@ -40,9 +40,9 @@ static void seen(FILE *to, const struct coverage *c)
 	about(to, "bytes_total", "counter", "Bytes that these calls moved.");
 	fprintf(to, "leat_doctor_bytes_total{direction=\"read\"} %" PRIu64 "\n", c->read_bytes);
 	fprintf(to, "leat_doctor_bytes_total{direction=\"write\"} %" PRIu64 "\n", c->write_bytes);
-	about(to, "unpaired_bytes_total", "counter", "Bytes of these that were part of no flow.");
-	fprintf(to, "leat_doctor_unpaired_bytes_total{direction=\"read\"} %" PRIu64 "\n", c->unpaired_read_bytes);
-	fprintf(to, "leat_doctor_unpaired_bytes_total{direction=\"write\"} %" PRIu64 "\n", c->unpaired_write_bytes);
+	about(to, "unpaired_bytes", "gauge", "Bytes of these that are part of no flow; of what was read, not yet.");
+	fprintf(to, "leat_doctor_unpaired_bytes{direction=\"read\"} %" PRIu64 "\n", c->unpaired_read_bytes);
+	fprintf(to, "leat_doctor_unpaired_bytes{direction=\"write\"} %" PRIu64 "\n", c->unpaired_write_bytes);
 }
 
 static void unseen(FILE *to, const struct coverage *c)
@@ -50,7 +50,8 @@ static void unseen(FILE *to, const struct coverage *c)
 	const struct { const char *what; uint64_t count; } rows[] = {
 		{ "lost_pairs", c->lost_pairs }, { "lost_flows", c->lost_flows }, { "cut_vectors", c->cut_vectors },
 		{ "missed_calls", c->missed_calls },
-		{ "io_uring_blind", c->io_uring_blind }, { "calls_32_bit", c->calls_32_bit }, { "no_stack", c->no_stack },
+		{ "io_uring_blind", c->io_uring_blind }, { "calls_32_bit", c->calls_32_bit },
+		{ "aio_requests", c->aio_requests }, { "no_stack", c->no_stack },
 		{ "unnamed", c->unnamed }, { "ended", c->ended },
 	};
 
@@ -187,11 +188,11 @@ int print_prometheus(FILE *to, const struct model *model, const struct print_opt
 	fprintf(to, "leat_doctor_info{version=\"%s\",engine=\"%s\"} 1\n", leat_version(), words_engine(model->engine));
 	plain(to, "watched_seconds", "gauge", "Since the watch began.", words_seconds(model));
 	plain(to, "processes", "gauge", "Processes that are or were watched.", model->process_count);
-	plain(to, "coverage_complete", "gauge", "1: all that moves bytes was seen.", print_coverage_complete(model));
+	plain(to, "coverage_complete", "gauge", "1: all that moves bytes was seen.", known_coverage(model));
 	seen(to, &model->coverage);
 	unseen(to, &model->coverage);
 	plain(to, "unknown_ends", "gauge", "Flows with an end that could not be looked at; with any the coverage is not complete.",
-	      (double)words_unknown_ends(model));
+	      (double)known_unknown_ends(model));
 	by_verdict(to, model);
 	error = by_kind(to, model);
 	if (!error)

@@ -229,18 +229,24 @@ static void result(struct json *json, const struct model *model, const struct fi
 	json_close(json, '}');
 }
 
+static void notification(struct json *json, const char *text)
+{
+	json_open(json, NULL, '{');
+	json_text(json, "level", "warning");
+	message(json, "message", text);
+	json_close(json, '}');
+}
+
 static void invocation(struct json *json, const struct model *model)
 {
 	json_open(json, "invocations", '[');
 	json_open(json, NULL, '{');
 	json_boolean(json, "executionSuccessful", true);
 	json_open(json, "toolExecutionNotifications", '[');
-	if (!print_coverage_complete(model)) {
-		json_open(json, NULL, '{');
-		json_text(json, "level", "warning");
-		message(json, "message", "Not everything that moves bytes was seen; without a result there may be losses.");
-		json_close(json, '}');
-	}
+	if (!known_coverage(model))
+		notification(json, "Not everything that moves bytes was seen; without a result there may be losses.");
+	if (known_sourceless(model))
+		notification(json, "Much was written that came from no read that was seen; it may have been lost or made by the program.");
 	json_close(json, ']');
 	json_close(json, '}');
 	json_close(json, ']');

@@ -149,6 +149,18 @@ static void one(struct line *line, const struct model *model, const struct findi
 		reason(line, finding);
 }
 
+static void remark(struct line *line, const char *text)
+{
+	line_to(line, 1);
+	line_style(line, STYLE_SOFT);
+	line_own(line, line->how == ESCAPE_ASCII ? "-" : "·");
+	line_style(line, STYLE_PLAIN);
+	line->indent = 3;
+	line_to(line, 3);
+	line_words(line, text);
+	line_end(line);
+}
+
 /* Writes that are no flow, because what was read is encrypted before it is written. */
 static void tls(struct line *line, const struct model *model)
 {
@@ -160,17 +172,23 @@ static void tls(struct line *line, const struct model *model)
 		return;
 	snprintf(text, sizeof text, "%s record%s of TLS made in user space", words_number(coverage->tls_records, number),
 		 coverage->tls_records == 1 ? "" : "s");
-	line_to(line, 1);
-	line_style(line, STYLE_SOFT);
-	line_own(line, line->how == ESCAPE_ASCII ? "-" : "·");
-	line_style(line, STYLE_PLAIN);
-	line->indent = 3;
-	line_to(line, 3);
-	line_words(line, text);
-	line_end(line);
+	remark(line, text);
 	labelled(line, "why", why);
 	if (mend)
 		labelled(line, "mend", mend);
+}
+
+/* Neither a loss nor clean: nobody knows whether it was read before. */
+static void sourceless(struct line *line, const struct model *model)
+{
+	const char *why = advice_sourceless(model);
+	char text[LINE_TEXT], size[WORDS_NUMBER];
+
+	if (!why)
+		return;
+	snprintf(text, sizeof text, "%s written that came from no read that was seen", words_size(known_sourceless(model), size));
+	remark(line, text);
+	labelled(line, "why", why);
 }
 
 /* A report for eyes ends somewhere; what is left out is said. */
@@ -200,24 +218,27 @@ static void findings(struct line *line, const struct model *model)
 static void summary(struct line *line, const struct model *model, const struct print_options *options)
 {
 	struct tally tally = words_tally(model);
-	bool complete = print_coverage_complete(model);
 	char lost[WORDS_NUMBER], all[WORDS_NUMBER], text[LINE_TEXT];
-	const char *but = complete ? "." : ", but not everything was: see coverage.";
+	char but[LINE_TEXT] = ".";
 
 	words_number(tally.lost_flows, lost);
 	words_number(tally.flows, all);
+	if (tally.known == KNOWN_IN_PART)
+		snprintf(but, sizeof but, ", but not everything was: see coverage.");
+	else if (tally.known != KNOWN_ENOUGH && tally.known != KNOWN_NOTHING)
+		snprintf(but, sizeof but, ", but %s.", known_words(tally.known));
 	if (tally.lost_flows)
 		snprintf(text, sizeof text, "%s of %s flow%s lose%s zero copy.", lost, all, tally.flows == 1 ? "" : "s",
 			 tally.lost_flows == 1 ? "s" : "");
 	else if (!tally.flows)
 		snprintf(text, sizeof text, "No transfer from one descriptor to another was seen%s", but);
-	else if (complete)
+	else if (tally.clean)
 		snprintf(text, sizeof text, "Clean: %s flow%s, none loses zero copy.", all, tally.flows == 1 ? "" : "s");
 	else
 		snprintf(text, sizeof text, "No loss of zero copy was seen in %s flow%s%s", all, tally.flows == 1 ? "" : "s", but);
 	line->indent = 1;
 	line_to(line, 1);
-	line_style(line, tally.lost_flows ? STYLE_BAD : complete && tally.flows ? STYLE_GOOD : STYLE_STRONG);
+	line_style(line, tally.lost_flows ? STYLE_BAD : tally.clean ? STYLE_GOOD : STYLE_STRONG);
 	line_words(line, text);
 	line_style(line, STYLE_PLAIN);
 	if (options->say_exit) {
@@ -241,7 +262,8 @@ int print_text(FILE *to, const struct model *model, const struct print_options *
 	line_end(&line);
 	findings(&line, model);
 	tls(&line, model);
-	if (model->finding_count || model->coverage.tls_records)
+	sourceless(&line, model);
+	if (model->finding_count || model->coverage.tls_records || known_sourceless(model))
 		line_end(&line);
 	text_coverage(&line, model);
 	summary(&line, model, options);

@@ -30,8 +30,9 @@ static void losses(struct list *list, const struct model *model)
 		"calls missed, as the kernel was looking at others");
 	counted(list, c->cut_vectors, "vector too long to walk", "vectors too long to walk");
 	counted(list, c->calls_32_bit, "32-bit call not seen", "32-bit calls not seen");
+	counted(list, c->aio_requests, "request of native AIO not seen", "requests of native AIO not seen");
 	counted(list, c->no_stack, "place without a stack", "places without a stack");
-	counted(list, words_unknown_ends(model), "flow with an end that could not be looked at",
+	counted(list, known_unknown_ends(model), "flow with an end that could not be looked at",
 		"flows with an end that could not be looked at");
 	counted(list, c->unnamed, "place without names, as its program's files could not be read",
 		"places without names, as their programs' files could not be read");
@@ -66,7 +67,7 @@ void text_coverage(struct line *line, const struct model *model)
 	line_style(line, STYLE_SOFT);
 	line_words(line, "coverage:");
 	line_style(line, STYLE_PLAIN);
-	if (!print_coverage_complete(model)) {
+	if (!known_coverage(model)) {
 		line_style(line, STYLE_STRONG);
 		line_words(line, "not complete;");
 		line_style(line, STYLE_PLAIN);

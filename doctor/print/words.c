@@ -94,7 +94,6 @@ const char *words_call(uint16_t call)
 		{ 1000 + IORING_OP_SENDMSG, "io_uring_sendmsg" }, { 1000 + IORING_OP_RECVMSG, "io_uring_recvmsg" },
 		{ 1000 + IORING_OP_READ, "io_uring_read" }, { 1000 + IORING_OP_WRITE, "io_uring_write" },
 		{ 1000 + IORING_OP_SEND, "io_uring_send" }, { 1000 + IORING_OP_RECV, "io_uring_recv" },
-		{ 1000 + IORING_OP_SPLICE, "io_uring_splice" }, { 1000 + IORING_OP_TEE, "io_uring_tee" },
 	};
 
 	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
@@ -221,9 +220,8 @@ static void flow_calls(const struct flow *flow, enum culprit_side side, struct c
 void words_calls(const struct model *model, const struct finding *finding, enum culprit_side side, struct calls *ret_calls)
 {
 	memset(ret_calls, 0, sizeof *ret_calls);
-	for (uint32_t i = 0; i < model->flow_count; i++)
-		if (model->flows[i].finding == finding)
-			flow_calls(&model->flows[i], side, ret_calls);
+	for (uint32_t i = 0; i < finding->flow_count; i++)
+		flow_calls(&model->flows[model->members[finding->first + i]], side, ret_calls);
 }
 
 struct tally words_tally(const struct model *model)
@@ -241,39 +239,9 @@ struct tally words_tally(const struct model *model)
 			tally.lost_bytes += finding->bytes;
 		}
 	}
+	tally.known = known_of(model);
+	tally.clean = tally.flows && !tally.lost_flows && tally.known == KNOWN_ENOUGH;
 	return tally;
-}
-
-static bool is_unknown(const struct file *file, bool can)
-{
-	return !can && file->splice_unknown;
-}
-
-uint64_t words_unknown_ends(const struct model *model)
-{
-	uint64_t count = 0;
-
-	for (uint32_t i = 0; i < model->flow_count; i++) {
-		const struct flow *flow = &model->flows[i];
-		const struct file *from = words_file(model, flow->from), *to = words_file(model, flow->to);
-
-		count += flow->how < HOW_KERNEL_FROM && from && to &&
-			 (is_unknown(from, from->can_splice_from) || is_unknown(to, to->can_splice_to));
-	}
-	return count;
-}
-
-bool print_coverage_complete(const struct model *model)
-{
-	const struct coverage *c = &model->coverage;
-
-	for (uint32_t i = 0; i < model->process_count; i++)
-		if (model->processes[i].is_32_bit)
-			return false;
-	/* A burst of ptrace is a sample: what runs between two of them is not seen. */
-	return model->engine != ENGINE_PTRACE && !c->bursts && !c->lost_pairs && !c->lost_bytes && !c->lost_flows &&
-	       !c->missed_calls && !c->cut_vectors && !c->io_uring_blind && !c->calls_32_bit && !c->no_stack &&
-	       !words_unknown_ends(model);
 }
 
 void words_begin(void)

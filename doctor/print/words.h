@@ -3,7 +3,7 @@
 #ifndef DOCTOR_PRINT_WORDS_H
 #define DOCTOR_PRINT_WORDS_H
 
-#include "../model.h"
+#include "../known.h"
 
 #include <stdio.h>
 
@@ -49,11 +49,12 @@ struct calls { struct { const char *name; uint64_t count; } of[16]; unsigned cou
 void words_calls(const struct model *model, const struct finding *finding, enum culprit_side side, struct calls *ret_calls);
 
 /* What the summary counts. */
-struct tally { uint64_t flows, lost_flows, lost_bytes, kernel_flows; };
+struct tally {
+	uint64_t flows, lost_flows, lost_bytes, kernel_flows;
+	enum known known;
+	bool clean;			/* there are flows, none is lost, and nothing more need be known */
+};
 struct tally words_tally(const struct model *model);
-
-/* Flows with an end of which nobody could see whether the kernel can splice it. */
-uint64_t words_unknown_ends(const struct model *model);
 
 /* Flushes: 0, or -errno of what could not be written. errno was set to 0 by words_begin. */
 void words_begin(void);

@@ -84,7 +84,7 @@ if [ -f $cgroups/cgroup.procs ] && mkdir -p $cgroups/leat-test-$$/inner 2>/dev/n
 		! grep -q sink0 out || say "$engine saw a process of another cgroup"
 		expect 1 'sink1' "$LEAT" doctor --engine $engine --cgroup "./leat-test-$$/inner/../inner/" -d 1
 		echo "$patient" >$cgroups/cgroup.procs
-		expect 0 'No transfer from one' "$LEAT" doctor --engine $engine --cgroup $cgroups/leat-test-$$ -d 0.3
+		expect 4 'no process in that cgroup' "$LEAT" doctor --engine $engine --cgroup $cgroups/leat-test-$$ -d 0.3
 	done
 	rmdir $cgroups/leat-test-$$/inner $cgroups/leat-test-$$
 else
@@ -97,6 +97,18 @@ done
 
 # A command: its end ends the watch, its status is not ours.
 expect 1 'exited with 7' "$LEAT" doctor -- sh -c 'dd if=block of=copy bs=8k 2>/dev/null; exit 7'
+
+# What signals do to the command is what they did to who began the doctor.
+ignoring=(bash -c 'trap "" HUP PIPE USR1; exec "$@"' ignoring)
+tells=(grep SigIgn /proc/self/status)
+expect 0 "$(timeout 60 "${ignoring[@]}" "${tells[@]}")" "${ignoring[@]}" "$LEAT" doctor -- "${tells[@]}"
+# Nohup is heard by the doctor as well.
+(trap '' HUP; exec "$LEAT" doctor --engine bpf -p "$first" -d 2) >out 2>&1 &
+doctor=$!
+sleep 1
+kill -HUP $doctor
+wait $doctor
+grep -qE '([2-9]|[1-9][0-9])\.[0-9] s watched' out || { say "a hangup ended a doctor that was told to ignore it"; cat out; }
 
 # The end of the process ends the watch.
 (sleep 3; kill "$patient") &

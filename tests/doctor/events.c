@@ -9,7 +9,7 @@
  *	read AT BYTES FILE		from the file of this number; write AT BYTES FILE, to it
  *	write AT BYTES FILE moved N	the kernel took less; "again": it took none, and said so
  *	thread N, process N		who does it from now on
- *	look 0|1			whether bytes are looked at
+ *	look 0|1			whether bytes are looked at; sample: so much that copies are found
  *	unknown				reads from before are not known: no copy is certain
  *	mapped BYTES			so much of a file is mapped where a write is from; 0: nothing
  *	room N				for flows
@@ -148,6 +148,8 @@ static void do_setting(const struct line *line)
 		p.tgid = p.tid = (uint32_t)value;
 	else if (strcmp(what, "look") == 0)
 		p.look = p.first = p.whole = (uint8_t)value;
+	else if (strcmp(what, "sample") == 0)	/* as of most calls: for copies only */
+		p.look = p.whole = 0;
 	else if (strcmp(what, "unknown") == 0)
 		filled = 0;
 	else if (strcmp(what, "mapped") == 0)
@@ -161,7 +163,8 @@ static void do_setting(const struct line *line)
 static const struct command { const char *name; unsigned words; void (*run)(const struct line *line); } commands[] = {
 	{ "fill", 3, do_bytes }, { "zero", 3, do_bytes }, { "copy", 4, do_bytes }, { "xor", 4, do_bytes }, { "read", 4, do_bytes },
 	{ "write", 4, do_write }, { "flow", 2, expect_flow },
-	{ "thread", 2, do_setting }, { "process", 2, do_setting }, { "look", 2, do_setting }, { "unknown", 1, do_setting },
+	{ "thread", 2, do_setting }, { "process", 2, do_setting }, { "look", 2, do_setting },
+	{ "sample", 1, do_setting }, { "unknown", 1, do_setting },
 	{ "mapped", 2, do_setting }, { "room", 2, do_setting }, { "flows", 2, do_setting },
 };
 

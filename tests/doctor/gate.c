@@ -94,6 +94,29 @@ static void nothing_seen_fails_nothing(void)
 	CHECK(!fails("share >= 0%", NULL));
 }
 
+/* What nobody saw is no loss, and no health. */
+static void incomplete_is_asked_for(void)
+{
+	fresh();
+	CHECK(!fails("incomplete", NULL));
+	model.coverage.lost_pairs = 1;
+	CHECK(fails("incomplete", NULL));
+	CHECK_EQ(result.known, KNOWN_IN_PART);
+	CHECK_EQ(result.count, 0);
+	CHECK(!fails("copied", NULL));
+	model.coverage = (struct coverage){ .aio_requests = 1 };
+	CHECK(fails("incomplete", NULL));
+	model.coverage = (struct coverage){ .write_bytes = 120 << 20, .unpaired_write_bytes = 20 << 20 };
+	CHECK(fails("incomplete", NULL));
+	CHECK_EQ(result.known, KNOWN_NO_SOURCE);
+	model.coverage.unpaired_write_bytes = 2 << 20;
+	CHECK(!fails("incomplete", NULL));
+	model_free(&model);
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK(fails("incomplete", NULL));
+	CHECK_EQ(result.known, KNOWN_NOTHING);
+}
+
 static void one_of_several_is_enough(void)
 {
 	struct gate gates[2];
@@ -115,6 +138,7 @@ static void wrong_expressions_are_told(void)
 		"share 5%", "share > 5", "share < 5%", "share = 5%", "share >> 5%", "share > five%", "share > -5%", "share > 101%",
 		"share > 0x5%", "share > inf%", "share > nan%", "bytes > 5x", "bytes > 5 m", "bytes > 1e30", "bytes > -1", "cpu > 5",
 		"cpu > 5ms", "confidence > high", "confidence >= sure", "kernel", "bounce)", "not bounce",
+		"incomplete and bounce", "share > 5% and incomplete",
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "share > 00000000000000000000000000000000000000000000005%",
 	};
 
@@ -205,6 +229,32 @@ static void a_baseline_is_sorted_and_says_each_once(void)
 	free(text);
 }
 
+/* Templates of one module differ at their ends only. The longest name there is, of bytes that are written as three. */
+static void long_names_are_told_apart(void)
+{
+	static const size_t lengths[] = { 200, 2047 };
+	struct baseline baseline;
+	char name[2048], *text;
+
+	memset(name, '\x80', sizeof name);
+	for (unsigned i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+		char **function;
+
+		fresh();
+		function = &model.sites[0].frames[3].function;
+		free(*function);
+		*function = strndup(name, lengths[i]);
+		CHECK(*function);
+		text = written();
+		CHECK_EQ(taken(&baseline, text), 0);
+		CHECK(!fails("new", &baseline));
+		(*function)[lengths[i] - 1] = 'b';
+		CHECK(fails("new", &baseline));
+		baseline_free(&baseline);
+		free(text);
+	}
+}
+
 static void what_is_no_baseline_is_refused(void)
 {
 	static char longer[20000];
@@ -233,10 +283,12 @@ static const struct test tests[] = {
 	TEST(limits_are_limits),
 	TEST(doubtful_losses_fail_nothing_unasked),
 	TEST(nothing_seen_fails_nothing),
+	TEST(incomplete_is_asked_for),
 	TEST(one_of_several_is_enough),
 	TEST(wrong_expressions_are_told),
 	TEST(new_is_what_the_baseline_has_not),
 	TEST(a_baseline_is_sorted_and_says_each_once),
+	TEST(long_names_are_told_apart),
 	TEST(what_is_no_baseline_is_refused),
 };
 TEST_MAIN(tests)

@@ -1,65 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What becomes of processes while they are watched: they fork, run other programs, have hundreds of threads, live in other
- * roots, end; and what is too much of something: flows, buffers, sinks. Nothing of it may make bytes vanish unsaid.
+ * roots, end. Nothing of it may make bytes vanish unsaid.
  */
-#include "watching.h"
+#include "carrying.h"
 
+#include <linux/aio_abi.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
-
-#define PIECE 8192
-
-static uint8_t pattern[65536];
-
-static void fill_pattern(void)
-{
-	static unsigned seed = 23;
-
-	for (unsigned i = 0; i < sizeof pattern; i++)
-		pattern[i] = (uint8_t)((seed = seed * 1103515245 + 12345) >> 16);
-}
-
-static int source_file(const char *name, unsigned pieces)
-{
-	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
-
-	NEED(fd >= 0);
-	fill_pattern();
-	for (unsigned i = 0; i < pieces; i++) {
-		memcpy(pattern, &i, sizeof i);
-		NEED(write(fd, pattern, PIECE) == PIECE);
-	}
-	NEED(lseek(fd, 0, SEEK_SET) == 0);
-	return fd;
-}
-
-/* Reads all of it into buffer, and writes it to the sink. */
-static uint64_t carry(int from, int to, uint8_t *buffer)
-{
-	uint64_t done = 0;
-	ssize_t n;
-
-	while ((n = read(from, buffer, PIECE)) > 0) {
-		NEED(write(to, buffer, (size_t)n) == n);
-		done += (uint64_t)n;
-	}
-	NEED(n == 0);
-	return done;
-}
-
-static void note_did(int from, int to, uint64_t bytes)
-{
-	unsigned at = __atomic_fetch_add(&shared->count, 1, __ATOMIC_SEQ_CST);
-
-	shared->did[at].from = inode_of(from);
-	shared->did[at].to = inode_of(to);
-	shared->did[at].bytes = bytes;
-}
 
 static const struct process *process_called(const struct watching *w, const char *name)
 {
@@ -182,6 +134,62 @@ static void another_program(void)
 	unlink("exec-source");
 }
 
+/* Programs of a name begin one after the other, until there is no room to note more or somebody says that it is enough. */
+static void begin_of_a_name(void)
+{
+	for (unsigned i = 0; i < DID_MOST && !__atomic_load_n(&shared->drains, __ATOMIC_SEQ_CST); i++) {
+		pid_t child = fork();
+
+		if (!child) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			execl("./leat-named", "leat-named", NULL);
+		}
+		NEED(child > 0);
+		shared->did[i].bytes = (uint64_t)child;
+		__atomic_store_n(&shared->count, i + 1, __ATOMIC_SEQ_CST);
+		usleep(4000);
+	}
+	pause();
+}
+
+static bool has_process(const struct watching *w, uint64_t pid)
+{
+	for (uint32_t i = 0; i < w->model.process_count; i++)
+		if (w->model.processes[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* Of those that begin while the watch does none is missed. */
+static void named_while_it_begins(void)
+{
+	const struct feed_options options = { .target = { .name = "leat-named" } };
+	static const char stops[] = "#!/bin/sh\nkill -STOP $$\n";
+	struct watching w;
+	int fd = CHECK_CALL(open("leat-named", O_WRONLY | O_CREAT | O_CLOEXEC, 0700));
+
+	CHECK_EQ(write(fd, stops, sizeof stops - 1), sizeof stops - 1);
+	close(fd);
+	watching_prepare(&w, begin_of_a_name);
+	watching_go(&w);
+	for (unsigned i = 0; i < 5000 && !__atomic_load_n(&w.shared->count, __ATOMIC_SEQ_CST); i++)
+		usleep(1000);
+	watching_open(&w, &options);
+	usleep(100000);		/* some more begin */
+	__atomic_store_n(&w.shared->drains, 1, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(w.feed->ops->poll(w.feed, &w.model, 200), FEED_GOES_ON);
+	CHECK_EQ(w.feed->ops->collect(w.feed, &w.model), 0);
+	CHECK_CALL(kill(w.patient, SIGKILL));
+	CHECK_CALL(waitpid(w.patient, NULL, 0));
+	CHECK_CALL(waitpid(w.peers[0], NULL, 0));
+	unlink("leat-named");
+	printf("%u began\n", w.shared->count);
+	for (unsigned i = 0; i < w.shared->count; i++)
+		CHECK_SAY(has_process(&w, w.shared->did[i].bytes), "number %u of %u was missed", i, w.shared->count);
+	watching_end(&w);
+}
+
 #define THREADS 500
 #define CONNECTIONS 18
 
@@ -257,6 +265,38 @@ static void eighteen_connections(void)
 	watching_end(&w);
 }
 
+static void reads_by_aio(void)
+{
+	static uint8_t buffer[PIECE];
+	int from = source_file("aio", 5);
+	aio_context_t context = 0;
+
+	NEED(syscall(SYS_io_setup, 1, &context) == 0);
+	for (int i = 0; i < 5; i++) {
+		struct iocb request = { .aio_fildes = (uint32_t)from, .aio_lio_opcode = IOCB_CMD_PREAD, .aio_buf = (uintptr_t)buffer,
+					.aio_nbytes = PIECE, .aio_offset = (int64_t)i * PIECE };
+		struct iocb *requests = &request;
+		struct io_event event;
+
+		NEED(syscall(SYS_io_submit, context, 1, &requests) == 1);
+		NEED(syscall(SYS_io_getevents, context, 1, 1, &event, NULL) == 1 && event.res == PIECE);
+	}
+	NEED(syscall(SYS_io_submit, context, 0, NULL) == 0);
+}
+
+static void requests_of_aio(void)
+{
+	struct watching w;
+	aio_context_t context = 0;
+
+	if (syscall(SYS_io_setup, 1, &context))
+		test_skip("this kernel has no AIO");
+	syscall(SYS_io_destroy, context);
+	watch(&w, reads_by_aio, false, 20);
+	CHECK_EQ(w.model.coverage.aio_requests, 5);
+	watching_end(&w);
+}
+
 #ifdef __x86_64__
 static void calls_the_old_way(void)
 {
@@ -328,178 +368,12 @@ static void paths(void)
 	rmdir("other");
 }
 
-/* ---- Too much -------------------------------------------------------------------------------------------------------------- */
-
-#define SINKS 10000
-
-/* Each into a file of its own, that is not there any more. */
-static void many_sinks(void)
-{
-	static uint8_t buffer[PIECE];
-	int from = source_file("many", 1);
-	uint64_t done = 0;
-
-	for (unsigned i = 0; i < SINKS; i++) {
-		int to = (int)syscall(SYS_memfd_create, "sink", MFD_CLOEXEC);
-
-		NEED(to >= 0 && pread(from, buffer, 1000, 0) == 1000 && write(to, buffer, 1000) == 1000);
-		done += 1000;
-		close(to);
-	}
-	note_did(from, from, done);
-	unlink("many");
-}
-
-static void ten_thousand_flows(void)
-{
-	struct watching w;
-	struct rusage before, after;
-	struct flow sum;
-
-	getrusage(RUSAGE_SELF, &before);
-	watch(&w, many_sinks, false, 60);
-	getrusage(RUSAGE_SELF, &after);
-	CHECK_EQ(sum_flows(&w, w.shared->did[0].from, 0, &sum), SINKS);
-	CHECK_EQ(sum.bytes, w.shared->did[0].bytes);
-	CHECK_EQ(w.model.coverage.lost_flows, 0);
-	printf("%ld KiB before, %ld KiB at most\n", before.ru_maxrss, after.ru_maxrss);
-	if (!getenv("SANITIZER"))	/* whose shadows take more */
-		CHECK(after.ru_maxrss < 64 * 1024);
-	watching_end(&w);
-}
-
-/* What has no room of its own is summed up by kinds: nothing is lost but names. With no room for that either, it is counted. */
-static void a_full_table(void)
-{
-	struct watching w;
-
-	for (uint32_t room = 1; room <= 1000; room += 999) {
-		const struct feed_options options = { .most_flows = room };
-		uint64_t bytes = 0, truth;
-		unsigned unnamed = 0;
-
-		watching_prepare(&w, many_sinks);
-		watching_open(&w, &options);
-		watching_run(&w, 60);
-		for (uint32_t i = 0; i < w.model.flow_count; i++) {
-			const struct file *from = &w.model.files[w.model.flows[i].from], *to = &w.model.files[w.model.flows[i].to];
-
-			bytes += w.model.flows[i].bytes;
-			unnamed += !from->inode && !from->path && from->kind == FILE_REGULAR && to->kind == FILE_REGULAR &&
-				   to->can_splice_to;
-		}
-		truth = w.shared->did[0].bytes;
-		CHECK(w.model.flow_count <= room);
-		CHECK(bytes <= truth);
-		CHECK(bytes + w.model.coverage.lost_bytes >= truth);
-		if (room > 1) {
-			CHECK_EQ(bytes, truth);
-			CHECK_EQ(unnamed, 1);
-			CHECK_EQ(w.model.coverage.lost_flows, 0);
-		}
-		watching_end(&w);
-	}
-}
-
-#define VECTORS 1024
-
-static void long_vectors(void)
-{
-	static uint8_t buffer[VECTORS * 16];
-	static struct iovec iov[VECTORS];
-	int from = source_file("vectors", 20), to = open("/dev/null", O_WRONLY);
-	uint64_t done = 0;
-	ssize_t n;
-
-	for (unsigned i = 0; i < VECTORS; i++)	/* backwards: no two buffers follow each other */
-		iov[i] = (struct iovec){ buffer + (VECTORS - 1 - i) * 16, 16 };
-	while ((n = readv(from, iov, VECTORS)) > 0) {
-		NEED(writev(to, iov, VECTORS) == VECTORS * 16);
-		done += (uint64_t)n;
-		NEED(n == VECTORS * 16);
-	}
-	note_did(from, to, done);
-	unlink("vectors");
-}
-
-static void thousand_buffers(void)
-{
-	struct watching w;
-	struct flow sum;
-
-	watch(&w, long_vectors, false, 30);
-	CHECK(sum_flows(&w, w.shared->did[0].from, w.shared->did[0].to, &sum) > 0);
-	CHECK_EQ(w.model.coverage.cut_vectors, 0);
-	CHECK(sum.bytes <= w.shared->did[0].bytes);
-	CHECK(sum.bytes + w.model.coverage.lost_bytes >= w.shared->did[0].bytes);
-	printf("%llu of %llu bytes, %llu lost\n", (unsigned long long)sum.bytes, (unsigned long long)w.shared->did[0].bytes,
-	       (unsigned long long)w.model.coverage.lost_bytes);
-	watching_end(&w);
-}
-
-/* ---- Stacks ---------------------------------------------------------------------------------------------------------------- */
-
-struct taken {
-	unsigned calls, with_more;
-	uint64_t want, more_at;
-	size_t bytes;
-};
-
-/* As if every stack ended too early. */
-static int wants_more(void *context, struct model *model, const struct feed_stack *stack, uint64_t *ret_want)
-{
-	struct taken *taken = context;
-
-	CHECK(stack->ip && stack->sp && stack->register_count && stack->ip_count);
-	CHECK_EQ(stack->bytes_at, stack->sp);
-	taken->calls++;
-	if (stack->more) {
-		taken->with_more++;
-		CHECK(stack->more_count > 0);
-		CHECK_EQ(stack->more_at - stack->sp, 40000);
-		return 0;
-	}
-	taken->bytes = stack->byte_count;
-	*ret_want = stack->sp + 40000;
-	return 1;
-}
-
-static void deep_stack(void)
-{
-	volatile uint8_t room[100000];	/* two pages of three are never touched: they are not there */
-	static uint8_t buffer[PIECE];
-	int from = source_file("deep", 40), to = open("/dev/null", O_WRONLY);
-
-	for (unsigned i = 0; i < sizeof room; i += 3 * 4096)
-		room[i] = 1;
-	for (int i = 0; i < 40; i++) {
-		NEED(read(from, buffer, PIECE) == PIECE);
-		NEED(write(to, buffer, PIECE) == PIECE);
-		usleep(10000);
-	}
-	unlink("deep");
-}
-
-static void a_second_snapshot(void)
-{
-	struct taken taken = { 0 };
-	const struct feed_options options = { .take_stack = wants_more, .take_context = &taken };
-	struct watching w;
-
-	watching_prepare(&w, deep_stack);
-	watching_open(&w, &options);
-	watching_run(&w, 30);
-	CHECK(taken.bytes > 16384 && taken.bytes <= 32768);
-	CHECK(taken.with_more >= 2);
-	CHECK_EQ(w.model.coverage.no_stack, 0);
-	watching_end(&w);
-}
-
 static const struct test tests[] = {
 	TEST(children_are_followed), TEST(another_program), TEST(many_threads), TEST(eighteen_connections),
+	TEST(requests_of_aio),
 #ifdef __x86_64__
 	TEST(calls_of_32_bit),
 #endif
-	TEST(paths), TEST(ten_thousand_flows), TEST(a_full_table), TEST(thousand_buffers), TEST(a_second_snapshot),
+	TEST(paths), TEST(named_while_it_begins),
 };
 TEST_MAIN(tests)

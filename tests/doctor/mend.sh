@@ -3,7 +3,8 @@
 # mend.sh [NAME...]: every remedy that doctor prints, tried. Each patient of mend/patients moves a file between two ends, before and
 # after the remedy, and strace adds up what its calls moved: before it must carry the bytes through user space, after it the
 # kernel must have moved them (a header or the first piece may still go by itself). Patients whose language or program is not
-# here are skipped by name. NAME is a pattern of the shell. Programs and flags that are elsewhere: CC, GO, NGINX, HAPROXY, UV_FLAGS.
+# here are skipped by name; nginx and libuv's header may be those that ward/run has fetched into LEAT_BUILD. NAME is a pattern of the
+# shell. Programs and flags that are elsewhere: CC, GO, NGINX, HAPROXY, UV_FLAGS.
 # mend.sh --doctor [NAME...]: instead, leat doctor (LEAT) watches each patient before its remedy, and must print that remedy, of which
 # mend/remedies has the first words. What takes less than a moment may be over before its stacks are looked at, so that a patient
 # moves more, is held up on its way, and has three tries.
@@ -12,7 +13,13 @@ source=$(cd "$(dirname "$0")/mend" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/leat-mend.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 bytes=$((16 << 20))
-failed=0 passed=0 skipped=0 doctor=
+failed=0 passed=0 skipped=0 uv=-luv doctor=
+fetched=${LEAT_BUILD:-/nowhere}/ward/packages/usr
+command -v nginx >/dev/null || [ ! -x "$fetched/sbin/nginx" ] || : "${NGINX:=$fetched/sbin/nginx}"
+if [ ! -e /usr/include/uv.h ] && [ -e "$fetched/include/uv.h" ]; then
+	: "${UV_FLAGS:=-I$fetched/include}"
+	uv=-l:libuv.so.1	# the library itself is there wherever node is
+fi
 [ "${1-}" != --doctor ] || { doctor=${LEAT:?names the program leat} bytes=$((128 << 20)); export MEND_PAUSE_MS=400; shift; }
 
 command -v strace >/dev/null || { echo 'SKIP: strace is not installed'; exit 77; }
@@ -28,7 +35,7 @@ build_uv() {
 	# shellcheck disable=SC2086 # flags are words
 	echo '#include <uv.h>' | "${CC:-cc}" ${UV_FLAGS:-} -E - >/dev/null 2>&1 || { missing='libuv1-dev is not installed'; return 1; }
 	# shellcheck disable=SC2086
-	"${CC:-cc}" -O2 -D_GNU_SOURCE -I"$source/c" ${UV_FLAGS:-} "$source/c/$1" -o "$2" ${UV_FLAGS:-} -luv && command=("$2")
+	"${CC:-cc}" -O2 -D_GNU_SOURCE -I"$source/c" ${UV_FLAGS:-} "$source/c/$1" -o "$2" ${UV_FLAGS:-} "$uv" && command=("$2")
 }
 
 build_tls() {

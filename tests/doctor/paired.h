@@ -20,7 +20,9 @@ static int pairing_user(void *to, uint32_t bytes, uint64_t from);
 static struct pairing_set *pairing_set(struct pairing *p, uint32_t number);
 static struct pairing_set *pairing_copies(struct pairing *p, uint32_t number);
 static uint64_t *pairing_forgotten(struct pairing *p, uint32_t number);
+static uint64_t *pairing_pushed(struct pairing *p, uint32_t number);
 static struct pairing_recent *pairing_recent(struct pairing *p);
+static struct pairing_near *pairing_near(struct pairing *p, uint32_t number);
 static struct event_flow *pairing_flow(struct pairing *p);
 static int pairing_filled(struct pairing *p);
 static int pairing_mapped(struct pairing *p);
@@ -34,8 +36,9 @@ static int pairing_mapped(struct pairing *p);
 #define FORGOTTEN 16384
 
 static struct pairing_set sets[SETS], copies[SETS];
-static uint64_t forgotten[FORGOTTEN];
+static uint64_t forgotten[FORGOTTEN], pushed[FORGOTTEN];
 static struct pairing_recent recents[16];
+static struct pairing_near nears[64];
 static struct { struct event_flow_key key; struct event_flow flow; } flows[FLOWS];
 static unsigned flow_count, flow_room;
 static uint64_t mapped_bytes;
@@ -63,9 +66,19 @@ static uint64_t *pairing_forgotten(struct pairing *call, uint32_t number)
 	return &forgotten[number % FORGOTTEN];
 }
 
+static uint64_t *pairing_pushed(struct pairing *call, uint32_t number)
+{
+	return &pushed[number % FORGOTTEN];
+}
+
 static struct pairing_recent *pairing_recent(struct pairing *call)
 {
 	return &recents[call->tid % 16];
+}
+
+static struct pairing_near *pairing_near(struct pairing *call, uint32_t number)
+{
+	return &nears[number % 64];
 }
 
 static struct event_flow *pairing_flow(struct pairing *call)
@@ -112,7 +125,9 @@ static inline void begin(void)
 	memset(sets, 0, sizeof sets);
 	memset(copies, 0, sizeof copies);
 	memset(forgotten, 0, sizeof forgotten);
+	memset(pushed, 0, sizeof pushed);
 	memset(recents, 0, sizeof recents);
+	memset(nears, 0, sizeof nears);
 	memset(&p, 0, sizeof p);
 	flow_count = 0;
 	flow_room = FLOWS;

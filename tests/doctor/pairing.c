@@ -121,6 +121,53 @@ static void evictions_are_counted(void)
 	CHECK(lost > 0);
 }
 
+/* As segments of a network fill a buffer that is written at once. Where in memory, so that none is pushed out of the table. */
+static void many_reads_one_write(void)
+{
+	enum { READS = 100, BYTES = 1448 };
+	unsigned at = 0;
+
+	do {
+		begin();
+		p.look = p.first = p.whole = 0;
+		for (unsigned i = 0; i < READS; i++)
+			reads(memory + at + (size_t)i * BYTES, BYTES, 1);
+		at += 16;
+	} while (p.counts.lost_pairs && at < MEMORY - READS * BYTES);
+	writes(memory + at - 16, READS * BYTES, 2);
+	CHECK_EQ(flow_of(HOW_SAME_BUFFER)->bytes, READS * BYTES);
+	CHECK_EQ(flows[0].flow.reads, READS);
+	CHECK_EQ(flows[0].flow.writes, 1);
+	CHECK_EQ(p.counts.unpaired_write_bytes, 0);
+}
+
+/* Those behind one that was pushed out are found all the same: what is lost is lost exactly. Wherever in memory: at some places
+ * it is the first one's mark that another has taken. */
+static void behind_a_read_that_was_pushed_out(void)
+{
+	enum { READS = 700, BYTES = 1448, PLACES = 1024 };
+	unsigned first_taken = 0;
+
+	for (unsigned at = 0; at < PLACES * 16; at += 16) {
+		uint64_t lost, mark, name;
+
+		begin();
+		p.look = p.first = p.whole = 0;
+		for (unsigned i = 0; i < READS; i++)
+			reads(memory + at + (size_t)i * BYTES, BYTES, 1);
+		lost = p.counts.lost_bytes;
+		CHECK(lost > 0);
+		name = pairing_mix((uintptr_t)memory + at, p.tgid);
+		mark = *pairing_pushed(&p, (uint32_t)name);
+		first_taken += mark && mark >> 32 != name >> 32;
+		writes(memory + at, READS * BYTES, 2);
+		CHECK_EQ(flow_of(HOW_SAME_BUFFER)->bytes, READS * BYTES - lost);
+		CHECK_EQ(p.counts.unpaired_write_bytes, lost);
+		CHECK(p.counts.lost_bytes >= lost);
+	}
+	CHECK(first_taken > 0);
+}
+
 static void tiny(void)
 {
 	begin();
@@ -140,7 +187,7 @@ static const struct test tests[] = {
 	TEST(ring_buffer),
 	TEST(one_byte_changed),
 	TEST(vectors_count_as_one_read),
-	TEST(evictions_are_counted),
+	TEST(evictions_are_counted), TEST(many_reads_one_write), TEST(behind_a_read_that_was_pushed_out),
 	TEST(tiny),
 };
 TEST_MAIN(tests)

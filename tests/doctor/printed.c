@@ -190,8 +190,9 @@ static void incomplete(struct model *model)
 	watched(model);
 	tcp_peer(model, kernel_flow(model, 1 << 20, 1), 9);
 	*c = (struct coverage){ .lost_pairs = 3, .lost_bytes = 98304, .lost_flows = 1, .missed_calls = 4, .cut_vectors = 2,
-				.io_uring_calls = 1000, .io_uring_blind = 17, .calls_32_bit = 5, .tls_records = 8, .no_stack = 1,
-				.sampled_1_in = 16, .unpaired_write_bytes = 5 << 20, .bursts = 3, .bursts_seen = 2 };
+				.io_uring_calls = 1000, .io_uring_blind = 17, .calls_32_bit = 5, .aio_requests = 6,
+				.tls_records = 8, .no_stack = 1, .sampled_1_in = 16, .unpaired_write_bytes = 5 << 20,
+				.bursts = 3, .bursts_seen = 2 };
 	model->engine = ENGINE_PTRACE;
 	flow = made_flow(model, FILE_REGULAR, FILE_PIPE, NULL, NULL);
 	file_of(model, flow, false)->can_splice_from = false;
@@ -205,6 +206,34 @@ static void clean(struct model *model)
 	watched(model);
 	tcp_peer(model, kernel_flow(model, 1 << 20, 1), 9);
 	CHECK_EQ(verdict_all(model), 0);
+}
+
+/* Nothing lost, and one flow of which nobody has looked at a byte. */
+static void unjudged(struct model *model)
+{
+	struct flow *flow;
+
+	clean(model);
+	flow = made_flow(model, FILE_REGULAR, FILE_PIPE, MADE_C_READ, MADE_C_WRITE);
+	flow->reads = flow->writes = 3;
+	flow->bytes = 3 * 32768;
+	flow->samples_equal = flow->whole_equal = 0;
+	CHECK_EQ(verdict_all(model), 0);
+}
+
+/* Nothing lost, and 31 MiB from nowhere beside one by sendfile. */
+static void sourceless(struct model *model)
+{
+	clean(model);
+	model->coverage.write_bytes = model->coverage.unpaired_write_bytes = 31 << 20;
+}
+
+/* What a program writes by the way: one in twenty, and less than a MiB of little. */
+static void by_the_way(struct model *model)
+{
+	clean(model);
+	model->coverage.write_bytes = 19 << 20;
+	model->coverage.unpaired_write_bytes = 1 << 20;
 }
 
 static void nothing(struct model *model)
@@ -269,8 +298,9 @@ static void many(struct model *model)
 
 static const struct { const char *name; void (*make)(struct model *); } models[] = {
 	{ "picture", picture }, { "hostile", hostile }, { "verdicts", verdicts }, { "threads", threads },
-	{ "incomplete", incomplete }, { "clean", clean }, { "nothing", nothing }, { "many", many },
-	{ "broken", broken },
+	{ "incomplete", incomplete }, { "clean", clean }, { "unjudged", unjudged },
+	{ "sourceless", sourceless }, { "by-the-way", by_the_way }, { "nothing", nothing },
+	{ "many", many }, { "broken", broken },
 };
 
 static const struct {

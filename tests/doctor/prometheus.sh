@@ -15,7 +15,7 @@ for tool in prometheus promtool; do
 	command -v $tool >/dev/null || { echo "SKIP: $tool is neither installed (Debian: prometheus) nor fetched by make ward"; exit 77; }
 done
 
-for model in picture hostile verdicts threads incomplete clean nothing many; do
+for model in picture hostile verdicts threads incomplete clean unjudged sourceless nothing many; do
 	"$printed" metrics $model | promtool check metrics >said 2>&1 || fail "promtool about $model: $(head -c 500 said)"
 	[ ! -s said ] || fail "promtool about $model: $(head -c 500 said)"
 done

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +30,23 @@ static void facts_as(int fd, bool sink, struct event_file *ret)
 	CHECK(file);
 	*ret = file->facts;
 	traced_files_free(&feed);
+}
+
+static int mapping_at(const void *at)
+{
+	struct feed_ptrace feed = { .burst = 1 };
+	struct traced_process process = { .pid = (uint32_t)getpid(), .pidfd = -1 };
+	struct traced_thread thread = { .tid = (uint32_t)getpid() };
+	uint64_t inode, bytes;
+	uint32_t device;
+	int result;
+
+	feed.processes = &process;
+	feed.process_count = 1;
+	table_init(&feed.files, sizeof(struct traced_file), sizeof(struct event_file_key), 16);
+	result = traced_mapping(&feed, &thread, (uintptr_t)at, &inode, &device, &bytes);
+	traced_files_free(&feed);
+	return result;
 }
 
 static void facts_of(int fd, struct event_file *ret)
@@ -221,7 +239,28 @@ static void unix_sockets(void)
 	unlink("a socket");
 }
 
+static void private_mappings(void)
+{
+	static const struct { int protection, flags, result; } ways[] = {
+		{ PROT_READ, MAP_SHARED, 0 }, { PROT_READ, MAP_PRIVATE, 0 }, { PROT_READ | PROT_WRITE, MAP_SHARED, 0 },
+		{ PROT_READ | PROT_WRITE, MAP_PRIVATE, -ENOENT },
+	};
+	int fd = CHECK_CALL(open("mapped", O_RDWR | O_CREAT | O_TRUNC, 0600));
+
+	CHECK_CALL(ftruncate(fd, 65536));
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		void *map = mmap(NULL, 65536, ways[i].protection, ways[i].flags, fd, 0);
+
+		CHECK(map != MAP_FAILED);
+		CHECK_EQ(mapping_at(map), ways[i].result);
+		munmap(map, 65536);
+	}
+	close(fd);
+	unlink("mapped");
+}
+
 static const struct test tests[] = {
 	TEST(as_sendfile_says), TEST(as_splice_says), TEST(flags_of_a_descriptor), TEST(internet_sockets), TEST(unix_sockets),
+	TEST(private_mappings),
 };
 TEST_MAIN(tests)

@@ -6,8 +6,10 @@
 #include "bursts.h"
 
 #include <dirent.h>
+#include <linux/aio_abi.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define NOBODY 65534
 
@@ -434,9 +436,43 @@ static void exec_without_any_right(void)
 	as_nobody(another_program_of_ones_own);
 }
 
+/* ---- What is not seen ------------------------------------------------------------------------------------------------------ */
+
+static void reads_by_aio(void)
+{
+	static uint8_t buffer[PIECE];
+	aio_context_t context = 0;
+
+	MUST(syscall(SYS_io_setup, 1, &context) == 0);
+	for (int i = 0; i < 50; i++) {
+		struct iocb request = { .aio_fildes = (uint32_t)sources[0], .aio_lio_opcode = IOCB_CMD_PREAD,
+					.aio_buf = (uintptr_t)buffer, .aio_nbytes = PIECE };
+		struct iocb *requests = &request;
+		struct io_event event;
+
+		MUST(syscall(SYS_io_submit, context, 1, &requests) == 1);
+		MUST(syscall(SYS_io_getevents, context, 1, 1, &event, NULL) == 1 && event.res == PIECE);
+	}
+	carry(sources[0], sinks[0]);
+}
+
+static void requests_of_aio_are_counted(void)
+{
+	aio_context_t context = 0;
+	struct patient p;
+
+	if (syscall(SYS_io_setup, 1, &context))
+		test_skip("this kernel has no AIO");
+	syscall(SYS_io_destroy, context);
+	patient_run(&p, reads_by_aio, 1, false);
+	CHECK_EQ(p.model.coverage.aio_requests, 50);
+	patient_end(&p);
+}
+
 static const struct test tests[] = {
 	TEST(interrupted), TEST(terminated), TEST(killed), TEST(closed_at_once), TEST(no_signal_dies_with_the_doctor),
 	TEST(without_any_right), TEST(another_user), TEST(not_dumpable), TEST(traced_by_another), TEST(not_there), TEST(a_zombie),
 	TEST(a_thread_of_the_kernel), TEST(ends_between_bursts), TEST(set_user_id_programs), TEST(exec_without_any_right),
+	TEST(requests_of_aio_are_counted),
 };
 TEST_MAIN(tests)

@@ -57,6 +57,9 @@ is 'a replay that is recorded again' 1 doctor --replay one --record again
 is 'a replay of that' 1 doctor --replay again
 cmp first out || { echo 'FAIL the two reports differ'; failed=1; }
 [ "$(stat -c %a again)" = 600 ] || { echo 'FAIL a recording is not for its owner alone'; failed=1; }
+chmod 664 again
+is 'a recording over one' 1 doctor --replay one --record again
+[ "$(stat -c %a again)" = 600 ] || { echo 'FAIL a recording over one that all may read is not for its owner alone'; failed=1; }
 
 is 'a limit that is passed' 1 doctor --replay one --fail-if 'share > 5%'
 says 'a limit that is passed' "--fail-if 'share > 5%': 1 finding, 30 MiB, 30.0 %"
@@ -69,6 +72,20 @@ is 'a limit that is not' 0 doctor --replay one --fail-if 'share > 50%'
 is 'one of two' 1 doctor --replay one --fail-if 'share > 50%' --fail-if bounce
 is 'CPU' 1 doctor --replay one --fail-if 'cpu > 0.008s'
 is 'less CPU' 0 doctor --replay one --fail-if 'cpu > 0.1s'
+
+! grep -q 'holds' err || { echo 'FAIL all was seen, and the gate doubts'; failed=1; }
+is 'all was seen' 0 doctor --replay one --fail-if incomplete
+sed 's/^coverage /&aio_requests=3 /' one >blind
+is 'a gate that cannot know' 0 doctor --replay blind --fail-if 'share > 50%'
+says 'a gate that cannot know' "--fail-if: nothing holds, but not everything was seen"
+is 'a gate that wants to know' 1 doctor --replay blind --fail-if 'share > 50%' --fail-if incomplete
+says 'a gate that wants to know' "--fail-if 'incomplete': not everything was seen"
+is 'a gate that holds' 1 doctor --replay blind --fail-if bounce
+! grep -q 'nothing holds' err || { echo 'FAIL a gate that holds says it does not'; failed=1; }
+printf 'leat-recording 1\nprocess pid=1 name=a\nend 2\n' >nothing
+is 'a gate of nothing' 0 doctor --replay nothing --fail-if bounce
+says 'a gate of nothing' 'nothing holds, but no transfer was seen'
+is 'nothing is not enough' 1 doctor --replay nothing --fail-if incomplete
 
 is 'a baseline is saved' 1 doctor --replay one --save-baseline known
 is 'what it has is not new' 0 doctor --replay one --fail-if new --baseline known
@@ -102,6 +119,30 @@ done
 in_one_kib() { (ulimit -f 1; exec "$LEAT" doctor "$@"); }
 is 'a limit of sizes' 1 in_one_kib --replay one --html page --fail-if 'share > 50%'
 says 'a limit of sizes' 'page could not be written: File too large'
+# As many processes as there is room for, each with a flow: to find the one's process must not mean to look at all of them.
+awk 'BEGIN {
+	n = 65536
+	print "leat-recording 1"
+	for (i = 1; i <= n; i++) print "process pid=" i " name=p" i
+	print "file kind=regular from=1 to=1\nfile kind=tcp from=1 to=1"
+	for (i = 1; i <= n; i++) print "flow pid=" i " from=0 to=1 reads=9 writes=9 bytes=294912 samples_equal=9"
+	print "end " 2 * n + 3
+}' >many
+is 'many processes' 1 doctor --replay many --sarif many.sarif
+says 'many processes' '65,536 of 65,536 flows lose'
+# Ctrl-C ends a replay at once: there is no watch that it could end.
+mkfifo never
+sleep 100 >never & writer=$!
+"$LEAT" doctor --replay never >out 2>err & doctor=$!
+for _ in $(seq 500); do
+	[ "$(readlink "/proc/$doctor/fd/"* 2>/dev/null | grep -c '/never$')" = 0 ] || break
+	sleep 0.01
+done
+kill -TERM $doctor
+status=0
+wait $doctor || status=$?
+[ $status = 143 ] || { echo "FAIL a replay that is told to end: status $status"; cat out err; failed=1; }
+kill $writer
 is 'a recording in no directory' 2 doctor --replay one --record nowhere/x
 # Colours are for terminals alone, and not for all.
 coloured() { TERM=xterm "$@" script -qec "'$LEAT' doctor --replay one" /dev/null </dev/null | grep -c $'\033\\[31m'; }

@@ -253,5 +253,87 @@ static void what_is_blind_is_counted(void)
 	watching_end(&w);
 }
 
-static const struct test tests[] = { TEST(paired_as_calls_are), TEST(what_is_blind_is_counted) };
+/* From a file to a pipe: where a splice takes from does not stand where it could be seen. */
+static void splices(void)
+{
+	struct ring r;
+	int from = open_end(false, true), to[2];
+
+	ring_open(&r);
+	NEED(pipe(to) == 0);
+	for (unsigned i = 0; i < 10; i++) {
+		unsigned at = *r.sq_tail & *r.sq_mask;
+		struct io_uring_sqe *sqe = &r.sqes[at];
+
+		memset(sqe, 0, sizeof *sqe);
+		sqe->opcode = IORING_OP_SPLICE;
+		sqe->fd = to[1];
+		sqe->off = (uint64_t)-1;
+		sqe->splice_fd_in = from;
+		sqe->splice_off_in = i * 4096;
+		sqe->len = 4096;
+		r.sq_array[at] = at;
+		__atomic_store_n(r.sq_tail, *r.sq_tail + 1, __ATOMIC_RELEASE);
+		NEED(syscall(SYS_io_uring_enter, r.fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) == 1);
+		NEED(r.cqes[*r.cq_head & *r.cq_mask].res == 4096);
+		__atomic_store_n(r.cq_head, *r.cq_head + 1, __ATOMIC_RELEASE);
+	}
+}
+
+static void what_a_ring_splices_is_counted(void)
+{
+	struct watching w;
+
+	skip_without_rings();
+	watch(&w, splices, false, 30);
+	CHECK_EQ(w.model.coverage.io_uring_blind, 10);
+	CHECK_EQ(w.model.flow_count, 0);
+	watching_end(&w);
+}
+
+/* Reads that are to be told of only if they fail, and the writes linked to them: of a read that went well nobody hears. */
+static void silent_reads(void)
+{
+	struct ring r;
+	int from = open_end(false, true), to = open_end(true, false);
+
+	ring_open(&r);
+	for (unsigned i = 0; i < 10; i++) {
+		unsigned tail = *r.sq_tail;
+
+		for (unsigned k = 0; k < 2; k++) {
+			unsigned at = (tail + k) & *r.sq_mask;
+			struct io_uring_sqe *sqe = &r.sqes[at];
+
+			memset(sqe, 0, sizeof *sqe);
+			sqe->opcode = k ? IORING_OP_SEND : IORING_OP_READ;
+			sqe->fd = k ? to : from;
+			sqe->addr = (uint64_t)(uintptr_t)buffer;
+			sqe->len = PIECE;
+			sqe->off = k ? 0 : i * (uint64_t)PIECE;
+			sqe->flags = k ? 0 : IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+			r.sq_array[at] = at;
+		}
+		__atomic_store_n(r.sq_tail, tail + 2, __ATOMIC_RELEASE);
+		NEED(syscall(SYS_io_uring_enter, r.fd, 2, 1, IORING_ENTER_GETEVENTS, NULL, 0) == 2);
+		NEED(__atomic_load_n(r.cq_tail, __ATOMIC_ACQUIRE) - *r.cq_head == 1);
+		NEED(r.cqes[*r.cq_head & *r.cq_mask].res == PIECE);
+		__atomic_store_n(r.cq_head, *r.cq_head + 1, __ATOMIC_RELEASE);
+	}
+}
+
+static void what_a_ring_does_not_tell_is_counted(void)
+{
+	struct watching w;
+
+	skip_without_rings();
+	watch(&w, silent_reads, false, 30);
+	CHECK_EQ(w.model.coverage.io_uring_blind, 10);
+	watching_end(&w);
+}
+
+static const struct test tests[] = {
+	TEST(paired_as_calls_are), TEST(what_is_blind_is_counted), TEST(what_a_ring_splices_is_counted),
+	TEST(what_a_ring_does_not_tell_is_counted),
+};
 TEST_MAIN(tests)

@@ -298,5 +298,48 @@ static void copies_are_found_sampled(void)
 	watching_end(&w);
 }
 
-static const struct test tests[] = { TEST(kernel_routes), TEST(what_sendfile_says), TEST(copies_are_found_sampled) };
+/* ---- Mapped files ---------------------------------------------------------------------------------------------------------- */
+
+static const struct { int protection, flags; bool stores, seals, is_the_file; } mappings[] = {
+	{ PROT_READ, MAP_SHARED, false, false, true },
+	{ PROT_READ, MAP_PRIVATE, false, false, true },
+	{ PROT_READ | PROT_WRITE, MAP_SHARED, true, false, true },
+	{ PROT_READ | PROT_WRITE, MAP_PRIVATE, true, false, false },
+	{ PROT_READ | PROT_WRITE, MAP_PRIVATE, true, true, false },	/* nobody may write any more, but somebody has */
+};
+#define MAPPINGS (sizeof mappings / sizeof *mappings)
+
+static void by_mappings(void)
+{
+	for (unsigned i = 0; i < MAPPINGS; i++) {
+		int from = temporary(), to = temporary();	/* never closed: each has an inode of its own */
+		uint8_t *map = mmap(NULL, sizeof pattern, mappings[i].protection, mappings[i].flags, from, 0);
+
+		NEED(map != MAP_FAILED && write(from, pattern, sizeof pattern) == sizeof pattern);
+		for (unsigned at = 0; mappings[i].stores && at < sizeof pattern; at++)
+			map[at] ^= 0x5a;
+		NEED(!mappings[i].seals || mprotect(map, sizeof pattern, PROT_READ) == 0);
+		for (unsigned at = 0; at < sizeof pattern; at += 8192)
+			NEED(write(to, map + at, 8192) == 8192);
+		shared->did[i] = (struct did){ .from = inode_of(from), .to = inode_of(to), .bytes = sizeof pattern };
+	}
+}
+
+/* What a private mapping holds is its file's only as long as nothing was stored there. */
+static void mappings_that_are_their_file(void)
+{
+	struct watching w;
+
+	watch(&w, by_mappings, false, 20);
+	for (unsigned i = 0; i < MAPPINGS; i++) {
+		struct flow sum;
+
+		CHECK_EQ(sum_flows(&w, w.shared->did[i].from, w.shared->did[i].to, &sum), mappings[i].is_the_file);
+		CHECK_EQ(sum.bytes, mappings[i].is_the_file ? w.shared->did[i].bytes : 0);
+	}
+	watching_end(&w);
+}
+
+static const struct test tests[] = { TEST(kernel_routes), TEST(what_sendfile_says), TEST(copies_are_found_sampled),
+				      TEST(mappings_that_are_their_file) };
 TEST_MAIN(tests)

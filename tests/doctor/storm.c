@@ -174,5 +174,58 @@ static void facts_in_time(void)
 	watching_end(&w);
 }
 
-static const struct test tests[] = { TEST(lost_bells), TEST(facts_in_time) };
+/* ---- Stacks ---------------------------------------------------------------------------------------------------------------- */
+
+#define PROGRAMS 2500		/* each with two places at least, no two of them the same */
+#define PLACES_WITH_FRAMES 4500
+
+static void many_programs(void)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	NEED(close(a_file("summed")) == 0 && null >= 0);
+	for (unsigned i = 0; i < PROGRAMS; i++) {
+		pid_t child = fork();
+
+		if (!child) {
+			dup2(null, STDOUT_FILENO);
+			execlp("cksum", "cksum", "summed", NULL);
+			_exit(1);
+		}
+		NEED(child > 0 && waitpid(child, NULL, 0) == child);
+	}
+	unlink("summed");
+}
+
+static int one_frame(void *context, struct model *model, const struct feed_stack *stack, uint64_t *ret_want)
+{
+	for (uint32_t i = model->site_count; i-- > 0;) {
+		struct site *site = &model->sites[i];
+
+		if (site->id == stack->site && site->pid == stack->pid && !site->frame_count)
+			CHECK(model_add_frame(site));
+	}
+	return 0;
+}
+
+/* Of programs that have ended and carried nothing no stack is kept: a watch may last for days. */
+static void stacks_of_who_has_ended(void)
+{
+	const struct feed_options options = { .take_stack = one_frame };
+	unsigned with_frames = 0;
+	struct watching w;
+
+	watching_prepare(&w, many_programs);
+	watching_open(&w, &options);
+	watching_run(&w, 120);
+	for (uint32_t i = 0; i < w.model.site_count; i++)
+		with_frames += w.model.sites[i].frame_count > 0;
+	printf("%u places, %u of them with frames\n", w.model.site_count, with_frames);
+	if (w.model.site_count <= PLACES_WITH_FRAMES)	/* as where all programs stand at one address, or there is no cksum */
+		test_skip("%u programs have left no more than %u places here", PROGRAMS, w.model.site_count);
+	CHECK(with_frames < PLACES_WITH_FRAMES);
+	watching_end(&w);
+}
+
+static const struct test tests[] = { TEST(lost_bells), TEST(facts_in_time), TEST(stacks_of_who_has_ended) };
 TEST_MAIN(tests)

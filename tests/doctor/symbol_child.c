@@ -184,6 +184,25 @@ static void a_hang(void)
 	a_file_ends_it("hang_the_reader");
 }
 
+/* Who has its number by now has nothing to do with its stack. */
+static void taken_over(void)
+{
+	struct symbols *symbols;
+	struct model model = { 0 };
+
+	CHECK_EQ(symbols_open(&symbols), 0);
+	patient("newcomer");
+	snapshot.stack.start_ticks = 1;
+	check_bare(taken(symbols, &model, 1));
+	CHECK_EQ(model.coverage.ended, 1);
+	snapshot.stack.start_ticks = 0;
+	check_named(taken(symbols, &model, 2), "newcomer");
+	CHECK_EQ(model.coverage.ended, 1);
+	model_free(&model);
+	symbols_close(symbols);
+	snapshot_end(&snapshot);
+}
+
 /* Of who has ended nothing is known, and that is said. */
 static void too_late(void)
 {
@@ -330,7 +349,7 @@ static void files(void)
 }
 
 static const struct test tests[] = {
-	TEST(has_no_rights), TEST(a_crash), TEST(a_hang), TEST(meanwhile), TEST(too_late), TEST(killed), TEST(files),
+	TEST(has_no_rights), TEST(a_crash), TEST(a_hang), TEST(meanwhile), TEST(too_late), TEST(taken_over), TEST(killed), TEST(files),
 };
 
 /* A keeper that is begun anew is this program. */

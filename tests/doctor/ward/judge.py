@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 LOSSES = {'bounce', 'copied', 'mmap-write'}
-GAPS = 'calls_32_bit', 'io_uring_blind', 'unknown_ends'
+GAPS = 'calls_32_bit', 'aio_requests', 'io_uring_blind', 'unknown_ends'
 CONFIDENCE = ['none', 'low', 'medium', 'high', 'certain']
 
 

@@ -127,6 +127,28 @@ static uint64_t copy_ring(struct ward *ward)
 	return tail;
 }
 
+/* Sixty-four reads behind each other fill what one write sends. */
+static uint64_t copy_gather(struct ward *ward)
+{
+	size_t room = sizeof first * 8, have = 0;
+	uint8_t *buffer = malloc(room);
+	uint64_t moved = 0;
+	ssize_t n;
+
+	MUST(buffer);
+	do {
+		n = fetch_block(ward->from, buffer + have, room / 64);	/* CULPRIT: gather */
+		have += (size_t)n;
+		if (n && have < room)
+			continue;
+		send_all(ward->to, buffer, have);
+		moved += have;
+		have = 0;
+	} while (n > 0);
+	free(buffer);
+	return moved;
+}
+
 static uint64_t copy_split(struct ward *ward)
 {
 	uint64_t moved = 0;
@@ -343,7 +365,8 @@ int main(int argc, char **argv)
 		{ "late", copy_late }, { "ring", copy_ring }, { "split", copy_split }, { "fan", copy_fan },
 		{ "chunks", copy_chunks }, { "inside", copy_inside }, { "mmap", copy_mmap }, { "stdio", copy_stdio },
 		{ "vectors", copy_vectors }, { "recv", copy_messages }, { "nonblock", copy_nonblock },
-		{ "wrapped", copy_wrapped }, { "many", copy_many_vectors }, { "files", copy_files }, { NULL, NULL },
+		{ "wrapped", copy_wrapped }, { "many", copy_many_vectors }, { "files", copy_files },
+		{ "gather", copy_gather }, { NULL, NULL },
 	};
 
 	return ward_main(argc, argv, modes);

@@ -2,6 +2,10 @@
 /* What looks like a bounce and is none: the bytes that go out are not those that came in. */
 #include "ward.h"
 
+#include <linux/aio_abi.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
 #define PIECE 65536
 
 static uint8_t first[PIECE], second[PIECE];
@@ -148,12 +152,61 @@ static uint64_t decoy_apart(struct ward *ward)
 	return moved;
 }
 
+/* The file is read over and over for its own sake, so that hardly anybody looks at the last read; what is sent then stands in the
+ * same buffer, and has its length. */
+static uint64_t decoy_later(struct ward *ward)
+{
+	for (unsigned i = 0; i < 5003; i++)
+		MUST(pread(ward->from, first, PIECE, (off_t)(i % 64) * PIECE) > 0);
+	for (uint64_t done = 0; done < 4 * ward->bytes; done += PIECE) {
+		fill(first, PIECE);
+		send_all(ward->to, first, PIECE);
+	}
+	return 4 * ward->bytes;
+}
+
+/* No decoy: what native AIO reads nobody sees, so it must not be called clean. */
+static uint64_t unseen_aio(struct ward *ward)
+{
+	aio_context_t context = 0;
+	uint64_t moved = 0;
+
+	MUST(!syscall(SYS_io_setup, 1, &context));
+	for (;;) {
+		struct iocb request = { .aio_fildes = (uint32_t)ward->from, .aio_lio_opcode = IOCB_CMD_PREAD,
+					.aio_buf = (uintptr_t)first, .aio_nbytes = PIECE, .aio_offset = (int64_t)moved };
+		struct iocb *requests = &request;
+		struct io_event event;
+
+		MUST(syscall(SYS_io_submit, context, 1, &requests) == 1);
+		MUST(syscall(SYS_io_getevents, context, 1, 1, &event, NULL) == 1 && event.res >= 0);
+		if (!event.res)
+			return moved;
+		send_all(ward->to, first, (size_t)event.res);
+		moved += (uint64_t)event.res;
+	}
+}
+
+/* A private mapping: what is stored there is the program's, and not the file's. */
+static uint64_t decoy_private(struct ward *ward)
+{
+	uint8_t *map = mmap(NULL, ward->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, ward->from, 0);
+
+	MUST(map != MAP_FAILED);
+	for (uint64_t i = 0; i < ward->bytes; i++)
+		map[i] ^= 0x5a;
+	for (uint64_t done = 0; done < ward->bytes; done += PIECE)
+		send_all(ward->to, map + done, ward->bytes - done < PIECE ? ward->bytes - done : PIECE);
+	return ward->bytes;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct ward_mode modes[] = {
 		{ "xor", decoy_xor }, { "first", decoy_first }, { "middle", decoy_middle }, { "last", decoy_last },
 		{ "transform", decoy_transform }, { "reused", decoy_reused }, { "answers", decoy_answers },
-		{ "apart", decoy_apart }, { NULL, NULL },
+		{ "apart", decoy_apart }, { "later", decoy_later },
+		{ "aio", unseen_aio }, { "private", decoy_private }, { NULL, NULL },
 	};
 
 	return ward_main(argc, argv, modes);
