@@ -19,7 +19,7 @@ help:
 	@echo 'make test       install what is missing (apt), build, run all tests; the last line counts them'
 	@echo 'make ward       doctor on all its patients, by either engine, before and after each remedy; apt fetches servers and releases'
 	@echo 'make overhead   what it costs to be watched by doctor, and what it costs doctor; beside strace and bpftrace'
-	@echo 'make figures    leat cp beside GNU cp, on ext4, XFS and btrfs in loop images (root); writes the table of README.md'
+	@echo 'make figures    leat cp beside GNU cp, leat proxy beside HAProxy (root); writes the tables of README.md'
 	@echo 'make gates      what ci/gates/ checks besides the tests'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
 	@echo 'make asan       the tests under address and undefined sanitizers; also: make tsan, make valgrind'
@@ -69,6 +69,7 @@ figures:
 	@$(MAKE) --no-print-directory configured
 	@ninja -C $(BUILD) --quiet cli/leat
 	@LEAT_BUILD=$(abspath $(BUILD)) tests/figures/cp --readme
+	@LEAT_BUILD=$(abspath $(BUILD)) tests/figures/proxy --readme
 
 gates:
 	@ci/install-deps.sh gates

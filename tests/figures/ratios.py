@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""How a ratio of one run is judged (DESIGN.md section 8), for the programs that print figures."""
+"""How a ratio of one run is judged (DESIGN.md section 8), and written into the README, for the programs that print figures."""
 
+import os
+import platform
 import random
+import re
 import statistics
 
 ROUNDS_TO_JUDGE = 21
+README = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'README.md')
 
 
 def interval(values):
@@ -26,3 +30,15 @@ def judged(at_most, ratios, control):
 def shown(ratios):
     low, high = interval(ratios)
     return f'{statistics.median(ratios):5.3f} (95 % in {low:.3f}-{high:.3f})'
+
+
+def write_readme(mark, head, table, rounds, more):
+    """The table, and how it was measured, between the two comments of that mark. more: the sentences behind it."""
+    with open(README, encoding='utf-8') as page:
+        text = page.read()
+    lines = ['| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|']
+    lines += ['| ' + ' | '.join(row) + ' |' for row in table]
+    lines += ['', f'Medians of {rounds} interleaved rounds on {os.cpu_count()} CPUs, Linux {platform.release().split("-", maxsplit=1)[0]}.', *more, '']
+    text = re.sub(f'(?<=<!-- {mark}:begin -->\n).*?(?=<!-- {mark}:end -->)', lambda _: '\n'.join(lines), text, flags=re.DOTALL)
+    with open(README, 'w', encoding='utf-8') as page:
+        page.write(text)
