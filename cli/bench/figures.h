@@ -26,6 +26,7 @@ struct figure {
 	enum figure_when when;
 };
 #define ROUNDS_TO_JUDGE 21
+#define FIGURES_CALLS_APART 5	/* for each GiB, raw and wrapped */
 enum judgement { TOO_FEW_ROUNDS, MISSED, HOLDS, OTHERS_BUSY };
 struct verdict {
 	const struct figure *figure;
