@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define LOOK_UP_MS 50	/* between looks at flag and clock while a name is asked for */
+
 /* Waits for one event: 0, -ETIMEDOUT, -EINTR. */
 static int wait_for(int fd, short events, int timeout_ms)
 {
@@ -105,19 +107,54 @@ static int lacks_family(int error)
 	return error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL;
 }
 
+/*
+ * Asks for the addresses of a name, which a silent server can draw out for long, in a thread of the C library: so a signal and a
+ * timeout are heeded. A question that goes on without us keeps what it is made of until the program ends. 0, -ETIMEDOUT, -EINTR, or
+ * -EHOSTUNREACH, which has been said.
+ */
+static int look_up(const struct addr *addr, const struct addrinfo *hints, int timeout_ms, struct addrinfo **ret_all)
+{
+	static struct addr asked;
+	static struct addrinfo hints_asked;
+	static struct gaicb question;
+	const struct gaicb *waited[] = { &question };
+	int r;
+
+	asked = *addr;
+	hints_asked = *hints;
+	question = (struct gaicb){
+		.ar_name = *asked.host ? asked.host : NULL, .ar_service = asked.port, .ar_request = &hints_asked,
+	};
+	r = getaddrinfo_a(GAI_NOWAIT, (struct gaicb *[]){ &question }, 1, NULL);
+	for (int ms = 0; !r && (r = gai_error(&question)) == EAI_INPROGRESS; ms += LOOK_UP_MS) {
+		if (stop_flag || (timeout_ms >= 0 && ms >= timeout_ms))
+			return stop_flag ? -EINTR : -ETIMEDOUT;
+		/* What it returns when the time is over differs between versions of glibc; the question knows whether it is answered. */
+		gai_suspend(waited, 1, &(struct timespec){ .tv_nsec = LOOK_UP_MS * 1000000L });
+		r = 0;
+	}
+	*ret_all = question.ar_result;
+	if (!r)
+		return 0;
+	out_error("%s: %s", addr->text, gai_strerror(r));
+	return -EHOSTUNREACH;
+}
+
 /* Every address of the name in turn; the last one's error counts. Where it listens, the first that can be listened at. */
 static int at_addresses(const struct addr *addr, int family, int timeout_ms)
 {
-	int listens = addr->kind == ADDR_TCP_LISTEN, fd = -EADDRNOTAVAIL, r;
+	int listens = addr->kind == ADDR_TCP_LISTEN, fd;
 	struct addrinfo hints = {
 		.ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = listens ? AI_PASSIVE : AI_ADDRCONFIG,
-	}, *all;
+	}, *all = NULL;
 
-	r = getaddrinfo(*addr->host ? addr->host : NULL, addr->port, &hints, &all);
-	if (r) {
-		out_error("%s: %s", addr->text, r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
-		return -EHOSTUNREACH;
+	fd = look_up(addr, &hints, timeout_ms, &all);
+	if (fd < 0) {
+		if (fd == -ETIMEDOUT)
+			out_error("%s: cannot find its address: %s", addr->text, strerror(ETIMEDOUT));
+		return fd;
 	}
+	fd = -EADDRNOTAVAIL;
 	for (const struct addrinfo *one = all; one && fd < 0 && fd != -EINTR && !(listens && fd == -ETIMEDOUT); one = one->ai_next)
 		fd = socket_at(one->ai_addr, one->ai_addrlen, listens, timeout_ms);
 	freeaddrinfo(all);

@@ -287,5 +287,35 @@ nobody_there() {
 	[ ! -e never ] || fail 'a destination was made'
 }
 
+# A name whose server says nothing: without a limit the C library asks for 10 s, and twice that for two families.
+a_name_that_nobody_tells() {
+	[ "$(id -u)" = 0 ] || { misses 'only root has an /etc/resolv.conf of its own'; return; }
+	command -v python3 >/dev/null || { misses 'python3 is not installed'; return; }
+	echo 'nameserver 127.0.0.1' >resolv.conf
+	echo 'hosts: dns' >nsswitch.conf
+	# shellcheck disable=SC2016 # expanded in there
+	unshare -mn sh -c '
+		for f in resolv.conf nsswitch.conf; do mount --bind $f /etc/$f || exit 99; done
+		ip link set lo up || exit 99
+		exec python3 - "$@"' sh "$LEAT" <<'END_OF_SILENCE' || fail "ended with $?"
+import socket, subprocess, sys, time
+silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+silent.bind(("127.0.0.1", 53))
+began = time.monotonic()
+timed = subprocess.run([sys.argv[1], "cp", "--timeout", "1", "a", "tcp://nobody.example:80"], stderr=subprocess.PIPE, text=True, timeout=60)
+assert silent.recv(512, socket.MSG_DONTWAIT), "nobody was asked"
+assert timed.returncode == 7 and "cannot find its address" in timed.stderr and time.monotonic() - began < 8, timed
+began = time.monotonic()
+copy = subprocess.Popen(["env", "--default-signal=INT", sys.argv[1], "cp", "tcp://nobody.example:80", "never"])
+silent.settimeout(20)
+silent.recv(512)
+time.sleep(0.2)
+copy.send_signal(2)
+assert copy.wait(60) == 130 and time.monotonic() - began < 8, (copy.returncode, time.monotonic() - began)
+END_OF_SILENCE
+	[ ! -e never ] || fail 'a destination was made'
+}
+
 parts streams a_stream_by_its_name a_terminal a_narrow_terminal reports_beside_the_bytes fifos tcp a_lost_sender the_last_bytes a_listener_takes_who_stays \
-	descriptors_that_are_not_open unix_sockets nobody_there
+	descriptors_that_are_not_open unix_sockets nobody_there \
+	a_name_that_nobody_tells
