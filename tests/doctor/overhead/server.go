@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // What overhead/run measures: "serve FILE" says its port, sends the file to whoever connects through a reader that only counts,
-// and says what that cost; "receive PORT" takes it without copying.
+// and says what that cost; "receive PORT" takes it without copying, and sleeps while there is nothing; "spin PORT" never sleeps.
 package main
 
 import (
@@ -56,7 +56,7 @@ func serve(path string) {
 	}
 }
 
-func receive(port string) {
+func receive(port string, spins bool) {
 	conn, err := net.Dial("tcp", "127.0.0.1:"+port)
 	must(err)
 	raw, err := conn.(*net.TCPConn).SyscallConn()
@@ -65,6 +65,9 @@ func receive(port string) {
 	must(raw.Read(func(fd uintptr) bool {
 		for {
 			n, _, err := syscall.Recvfrom(int(fd), one, syscall.MSG_TRUNC)
+			if err == syscall.EAGAIN && spins {
+				continue
+			}
 			if err == syscall.EAGAIN {
 				return false
 			}
@@ -77,12 +80,12 @@ func receive(port string) {
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: server serve FILE | receive PORT")
+		fmt.Fprintln(os.Stderr, "usage: server serve FILE | receive PORT | spin PORT")
 		os.Exit(2)
 	}
 	if os.Args[1] == "serve" {
 		serve(os.Args[2])
 	} else {
-		receive(os.Args[2])
+		receive(os.Args[2], os.Args[1] == "spin")
 	}
 }
