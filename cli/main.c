@@ -12,7 +12,7 @@
 static const struct cmd cmds[] = {
 	{ "cp", cp_main, "copy from and to anything, by the best route the kernel has; a file appears whole or not at all" },
 	{ "proxy", proxy_main, "pass connections on, by splice where it pays" },
-	{ "bench", bench_main, "show, counted by the kernel, that a wrapped source costs what a bare one costs" },
+	{ "bench", bench_main, "show, counted from outside, that a wrapped source costs what a bare one costs" },
 	{ "doctor", doctor_main, "watch any running program, find where it lost zero copy, and name the line" },
 };
 

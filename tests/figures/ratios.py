@@ -32,6 +32,11 @@ def shown(ratios):
     return f'{statistics.median(ratios):5.3f} (95 % in {low:.3f}-{high:.3f})'
 
 
+def in_table(ratios, control):
+    """As it stands in a table: the A/A control is the baseline of the same rounds over itself."""
+    return f'{shown(ratios)}; A/A {"-".join(f"{end:.3f}" for end in interval(control))}'.replace('95 % in ', '')
+
+
 def write_readme(mark, head, table, rounds, more):
     """The table, and how it was measured, between the two comments of that mark. more: the sentences behind it."""
     with open(README, encoding='utf-8') as page:
