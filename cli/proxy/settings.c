@@ -68,7 +68,7 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		{ "log-json", OPT_FLAG, &s->log_json, NULL, "as JSON" },
 		{ "metrics", OPT_TEXT, &s->metrics, "ADDRESS", "serve /metrics for Prometheus, and /health" },
 		{ "config", OPT_TEXT, &s->config, "FILE", "these words without dashes, one on a line; # begins a comment" },
-		{ "check", OPT_FLAG, &s->check, NULL, "only say whether all of this can be" },
+		{ "check", OPT_FLAG, &s->check, NULL, "only say whether all of this can be, and which names have no address yet" },
 		{ "", OPT_WORDS, &s->words },
 		{ 0 },
 	};
