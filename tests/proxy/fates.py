@@ -75,5 +75,56 @@ def a_reset_towards_a_unix_side():
         lab.equal(proxy.lines()[-1]['error'], 'Connection reset by peer', 'the error in the log')
 
 
+def who_leaves_while_it_connects():
+    """An upstream has not answered yet: who has reset his connection meanwhile takes no place of --connections, and has his line."""
+    server, held = deaf()
+    with lab.Proxy(server, options=['--connections', '5', '--connect', '600']) as proxy:
+        for sent in b'', b'something that nobody will read':
+            proxy.lines(5 if sent else 0)
+            for _ in range(5):
+                client = proxy.connect()
+                client.sendall(sent)
+                lab.reset(client)
+        lines = proxy.lines(10)
+        lab.equal({line['refused'] for line in lines}, {'it left before an upstream had answered'}, 'the log')
+        idle = lab.settled(proxy.descriptors)
+        client = proxy.connect()
+        lab.eventually(lambda: proxy.descriptors() == idle + 2, 'the next one is taken')
+        lab.equal(len(proxy.all_lines()) - proxy.before, 10, 'lines of the log')
+    for one in held:
+        one.close()
+
+
+def who_has_ended_while_it_connects():
+    """That is no leaving: what he has sent arrives, and his end behind it; from a Unix socket as well, though that is closed. One
+    that is closed and has sent nothing has left."""
+    path = lab.new_path()
+    with lab.listener(path, backlog=0) as server, lab.Proxy(server, options=['--connect', '600'], listen=f'unix:{lab.new_path()}') as proxy:
+        first = lab.socket.socket(lab.socket.AF_UNIX)
+        first.connect(path)			# the queue is full
+        for closes in True, False:
+            client = proxy.connect()
+            client.sendall(b'all of it')
+            client.shutdown(lab.socket.SHUT_WR)
+            if closes:
+                client.close()
+            lab.time.sleep(0.3)
+            lab.equal(len(proxy.all_lines()), proxy.before, 'it was ended')
+            lab.accept(server).close()
+            with lab.accept(server) as peer:
+                lab.equal(lab.read_all(peer), b'all of it', 'what came')
+                if not closes:
+                    peer.sendall(b'answer')
+            if not closes:
+                lab.equal(lab.read_all(client), b'answer', 'what came back')
+            proxy.lines()
+            proxy.forget()
+            first = lab.socket.socket(lab.socket.AF_UNIX)
+            first.connect(path)
+        proxy.connect().close()
+        lab.equal(proxy.lines()[0]['refused'], 'it left before an upstream had answered', 'the log of who closed and had sent nothing')
+
+
 if __name__ == '__main__':
-    sys.exit(lab.parts(those_that_were_not_relayed_yet, bytes_for_who_has_gone, a_reset_towards_a_unix_side))
+    sys.exit(lab.parts(those_that_were_not_relayed_yet, bytes_for_who_has_gone, a_reset_towards_a_unix_side, who_leaves_while_it_connects,
+                       who_has_ended_while_it_connects))
