@@ -64,8 +64,11 @@ static void put_line(const struct conn_rules *rules, const struct log_line *line
 
 static void write_log(const struct conn_rules *rules, const struct conn *conn, const struct leat_report *reports, const char *refused)
 {
+	const struct board_upstream *up = conn->dial.last >= 0 ? &rules->board->upstreams[conn->dial.last] : NULL;
+	struct board_address at;
 	const struct log_line line = {
-		.from = &conn->from, .upstream = conn->dial.upstream >= 0 ? rules->board->upstreams[conn->dial.upstream].name : NULL,
+		.from = &conn->from, .upstream = up ? up->name : NULL,
+		.address = up && board_find(up, conn->dial.last_address, &at) ? &at : NULL,
 		.connect_ns = conn->connected_ns ? conn->connected_ns - conn->begin_ns : 0, .took_ns = rules->now_ns - conn->begin_ns,
 		.reports = reports, .error = reports ? conn->relay.error : 0, .unread = conn->relay.unread, .refused = refused,
 	};
@@ -369,7 +372,7 @@ static struct conn *conn_new(struct conn_rules *rules, int client, const struct 
 		conn->older->newer = &conn->older;
 	rules->all = conn;
 	conn->fds[CLIENT] = client;
-	conn->fds[UPSTREAM] = conn->dial.upstream = -1;
+	conn->fds[UPSTREAM] = conn->dial.upstream = conn->dial.last = -1;
 	conn->from = *from;
 	header_unmap(&conn->from.any);
 	conn->kind = kind;

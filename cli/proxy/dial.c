@@ -62,8 +62,11 @@ static uint32_t next_address(struct dial *dial, struct conn_rules *rules, struct
 static int choose(struct dial *dial, struct conn_rules *rules, struct board_address *to)
 {
 	for (;;) {
-		if (dial->upstream >= 0 && next_address(dial, rules, to))
+		if (dial->upstream >= 0 && next_address(dial, rules, to)) {
+			dial->last = dial->upstream;
+			dial->last_address = dial->address;
 			return 0;
+		}
 		if (dial->upstream >= 0)
 			leave(dial, rules);
 		if (dial->tries > rules->settings->retries)

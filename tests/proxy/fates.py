@@ -125,6 +125,24 @@ def who_has_ended_while_it_connects():
         lab.equal(proxy.lines()[0]['refused'], 'it left before an upstream had answered', 'the log of who closed and had sent nothing')
 
 
+def the_upstream_that_was_tried_last():
+    """It is in the log also of a connection that was refused, with the address that was tried; of a name by JSON and by text."""
+    port = lab.free_port()
+    for options, upstream, address in ([], f'127.0.0.1:{port}', f'127.0.0.1:{port}'), (['--retries', '0'], f'localhost:{port}', None):
+        with lab.Proxy(upstream, options=options) as proxy:
+            lab.holds(lab.is_reset(proxy.connect()), 'a clean end')
+            line = proxy.lines()[-1]
+            lab.equal((line['upstream'], line['refused']), (upstream, 'Connection refused'), 'the log')
+            lab.holds(line['address'] == address or (not address and line['address'] in (f'127.0.0.1:{port}', f'[::1]:{port}')), line)
+    front = lab.free_port()
+    with lab.Service(args=['--workers', '1', '--log', 'text', f'127.0.0.1:{front}', f'localhost:{port}']):
+        lab.holds(lab.is_reset(lab.socket.create_connection(('127.0.0.1', front))), 'a clean end')
+        lab.eventually(lambda: os.path.getsize('text'), 'a line')
+        with open('text', encoding='ascii') as text:
+            line = text.read()
+        lab.holds(lab.re.fullmatch(rf'\S+Z 127\.0\.0\.1:\d+ localhost:{port}=(127\.0\.0\.1|\[::1\]):{port} \d+\.\d{{3}} s Connection refused\n', line), line)
+
+
 if __name__ == '__main__':
     sys.exit(lab.parts(those_that_were_not_relayed_yet, bytes_for_who_has_gone, a_reset_towards_a_unix_side, who_leaves_while_it_connects,
-                       who_has_ended_while_it_connects))
+                       who_has_ended_while_it_connects, the_upstream_that_was_tried_last))
