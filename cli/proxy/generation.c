@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -34,7 +35,7 @@ static int fill_upstream(const struct board *board, struct board_upstream *up, c
 		return -EINVAL;
 	snprintf(up->name, sizeof up->name, "%s", word);
 	for (const struct board_upstream *other = board->upstreams; other < up; other++) {
-		if (strcmp(other->name, up->name) == 0 && strcmp(other->sni, up->sni) == 0) {
+		if (strcmp(other->name, up->name) == 0 && strcasecmp(other->sni, up->sni) == 0) {
 			out_error("the upstream %s is there twice", word);
 			return -EINVAL;
 		}
