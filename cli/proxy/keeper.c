@@ -87,6 +87,7 @@ static void *serve(void *arg)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	exporter_publish_at_scrape(generation->exporter, metrics_write, generation->board);
 	exporter_publish(generation->exporter, metrics_write, generation->board);
+	exporter_ready_at_request(generation->exporter, metrics_lacks, generation->board);
 	while (!__atomic_load_n(&server->stop, __ATOMIC_RELAXED) && exporter_serve(generation->exporter, INT_MAX, &server->stop) == 0)
 		;
 	exporter_finish(generation->exporter);

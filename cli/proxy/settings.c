@@ -67,7 +67,7 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		{ "no-sandbox", OPT_FLAG, &s->no_sandbox, NULL, "neither Landlock nor seccomp" },
 		{ "log", OPT_TEXT, &s->log, "FILE", "a line for each connection; - is standard output" },
 		{ "log-json", OPT_FLAG, &s->log_json, NULL, "as JSON" },
-		{ "metrics", OPT_TEXT, &s->metrics, "ADDRESS", "serve /metrics for Prometheus, and /health" },
+		{ "metrics", OPT_TEXT, &s->metrics, "ADDRESS", "serve /metrics for Prometheus, /health and /ready" },
 		{ "config", OPT_TEXT, &s->config, "FILE", "these words without dashes, one on a line; # begins a comment" },
 		{ "check", OPT_FLAG, &s->check, NULL, "only say whether all of this can be, and which names have no address yet" },
 		{ "", OPT_WORDS, &s->words },
