@@ -23,7 +23,7 @@ help:
 	@echo 'make gates      what ci/gates/ checks besides the tests'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
 	@echo 'make asan       the tests under address and undefined sanitizers; also: make tsan, make valgrind'
-	@echo 'make soak       the property test with fresh seeds for SOAK=600 seconds, libFuzzer on each parser for 30, leat proxy for 60'
+	@echo 'make soak       the property test with fresh seeds for SOAK=600 seconds, libFuzzer on each parser for 30, leat proxy twice for 60'
 	@echo 'make vm         kernel facts and tests on other kernels, under qemu'
 	@echo 'make clean      remove $(BUILD)/'
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The exporter's sockets. All of them are non-blocking and in one poll. A client has one request, EXPORTER_REQUEST bytes for
- * it, and CLIENT_NS for everything; when all places are taken the oldest client goes, so a new one is always let in.
+ * it, and CLIENT_NS for everything; when all places are taken the oldest that has not asked goes, so a new one is always let in.
  */
 #include "exporter.h"
 #include "http.h"
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define CLIENTS 16
+#define BACKLOG 128			/* a burst that it has no room for would be told so by silence, and ask again a second later */
 #define CLIENT_NS (5 * 1000000000ull)
 #define PAUSE_NS 100000000ull		/* without descriptors or memory accept fails at once, again and again */
 #define DRAIN_BYTES (64u << 10)		/* read and dropped behind an answer: closing with bytes unread would reset it */
@@ -47,6 +48,8 @@ struct exporter {
 	const char *unready;
 	int (*make)(FILE *to, void *arg);	/* at each scrape; or NULL */
 	void *arg;
+	const char *(*lacks)(const void *arg);	/* of /ready; or NULL: there is none */
+	const void *lacks_arg;
 	struct page *page;
 	struct client clients[CLIENTS];
 };
@@ -95,6 +98,12 @@ void exporter_publish_at_scrape(struct exporter *exporter, int (*make)(FILE *to,
 	exporter->arg = arg;
 }
 
+void exporter_ready_at_request(struct exporter *exporter, const char *(*lacks)(const void *arg), const void *arg)
+{
+	exporter->lacks = lacks;
+	exporter->lacks_arg = arg;
+}
+
 void exporter_unready(struct exporter *exporter, const char *why)
 {
 	__atomic_store_n(&exporter->unready, why, __ATOMIC_RELEASE);
@@ -110,18 +119,22 @@ static void client_end(struct client *client)
 	client->state = CLIENT_FREE;
 }
 
+/* Whether the first of two gives its place rather than the other: who gets an answer is the last to do so, and else the oldest first. */
+static bool gives_way(const struct client *client, const struct client *to)
+{
+	bool gets = client->state == CLIENT_GETS, other_gets = to->state == CLIENT_GETS;
+
+	return gets != other_gets ? other_gets : client->since_ns < to->since_ns;
+}
+
 static void client_begin(struct exporter *exporter, int fd, uint64_t now)
 {
 	struct client *client = &exporter->clients[0];
 
-	for (unsigned i = 0; i < CLIENTS; i++) {
+	for (unsigned i = 0; i < CLIENTS && client->state != CLIENT_FREE; i++) {
 		struct client *other = &exporter->clients[i];
 
-		if (other->state == CLIENT_FREE) {
-			client = other;
-			break;
-		}
-		if (other->since_ns < client->since_ns)
+		if (other->state == CLIENT_FREE || gives_way(other, client))
 			client = other;
 	}
 	if (client->state != CLIENT_FREE)
@@ -136,7 +149,10 @@ static enum http_what look_at(const struct exporter *exporter, struct client *cl
 {
 	const char *why = __atomic_load_n(&exporter->unready, __ATOMIC_ACQUIRE);
 	const struct page *page = exporter->page;
-	const struct http_state state = { why ? why : page ? NULL : "nothing was measured yet\n", page, page ? page->length : 0 };
+	const struct http_state state = {
+		.unready = why ? why : page ? NULL : "nothing was measured yet\n", .page = page, .page_bytes = page ? page->length : 0,
+		.has_ready = exporter->lacks, .lacks = exporter->lacks ? exporter->lacks(exporter->lacks_arg) : NULL,
+	};
 
 	return http_answer(client->request, client->got, &state, &client->answer);
 }
@@ -344,7 +360,7 @@ static int listen_at(struct exporter *exporter, const union address *address, so
 	if (exporter->fd < 0)
 		return -errno;
 	setsockopt(exporter->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (bind(exporter->fd, &address->any, length) || listen(exporter->fd, CLIENTS))
+	if (bind(exporter->fd, &address->any, length) || listen(exporter->fd, BACKLOG))
 		return -errno;
 	length = sizeof bound;
 	if (getsockname(exporter->fd, &bound.any, &length))

@@ -69,6 +69,12 @@ static enum http_what page(struct http_answer *ret, const struct http_state *sta
 	return HTTP_PAGE;
 }
 
+/* why_not: NULL: yes. */
+static enum http_what yes_or_no(struct http_answer *ret, const char *why_not)
+{
+	return why_not ? answer(ret, "503 Service Unavailable", TEXT, why_not) : answer(ret, "200 OK", TEXT, "ok\n");
+}
+
 static enum http_what answer_target(const struct request *request, const struct http_state *state, struct http_answer *ret)
 {
 	const char *query = memchr(request->target, '?', request->target_length);
@@ -77,10 +83,13 @@ static enum http_what answer_target(const struct request *request, const struct 
 	if (is(request->target, length, "/metrics"))
 		return page(ret, state);
 	if (is(request->target, length, "/health"))
-		return state->unready ? answer(ret, "503 Service Unavailable", TEXT, state->unready) : answer(ret, "200 OK", TEXT, "ok\n");
+		return yes_or_no(ret, state->unready);
+	if (state->has_ready && is(request->target, length, "/ready"))
+		return yes_or_no(ret, state->unready ? state->unready : state->lacks);
 	if (is(request->target, length, "/"))
 		return answer(ret, "200 OK", "text/html; charset=utf-8", INDEX);
-	return answer(ret, "404 Not Found", TEXT, "there is /metrics and /health\n");
+	return answer(ret, "404 Not Found", TEXT,
+		      state->has_ready ? "there is /metrics, /health and /ready\n" : "there is /metrics and /health\n");
 }
 
 enum http_what http_answer(const char *request, size_t length, const struct http_state *state, struct http_answer *ret_answer)

@@ -21,6 +21,8 @@ struct http_state {
 	const char *unready;	/* why /health says no; NULL: it says ok */
 	bool page;		/* there is one, of so many bytes */
 	size_t page_bytes;
+	bool has_ready;		/* there is /ready, which says no when /health does, and else */
+	const char *lacks;	/* for want of this; or NULL */
 };
 
 enum http_what http_answer(const char *request, size_t length, const struct http_state *state, struct http_answer *ret_answer);

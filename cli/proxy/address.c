@@ -2,6 +2,7 @@
 #include "address.h"
 #include "../out.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -71,6 +72,25 @@ const char *address_why(int error)
 	return error == EAI_SYSTEM ? strerror(errno) : error ? gai_strerror(error) : "no address of a stream socket";
 }
 
+/* A name as clients ask for it, *.DOMAIN, or *. */
+static int is_asked_for(const char *name, size_t length)
+{
+	size_t label = 0;
+
+	if (length == 1 && *name == '*')
+		return 1;
+	if (length > 2 && !strncmp(name, "*.", 2)) {
+		name += 2;
+		length -= 2;
+	}
+	for (size_t i = 0; i < length; i++) {
+		if (name[i] == '.' ? !label : !isalnum((unsigned char)name[i]) && name[i] != '-' && name[i] != '_')
+			return 0;
+		label = name[i] == '.' ? 0 : label + 1;
+	}
+	return label > 0;
+}
+
 const char *address_upstream(const struct settings *settings, unsigned number)
 {
 	const char *word, *equals;
@@ -79,8 +99,8 @@ const char *address_upstream(const struct settings *settings, unsigned number)
 		return settings->upstream.items[number];
 	word = settings->sni.items[number - settings->upstream.count];
 	equals = strchr(word, '=');
-	if (equals && equals > word && equals[1])
+	if (equals && equals[1] && is_asked_for(word, (size_t)(equals - word)))
 		return equals + 1;
-	out_error("--sni takes NAME=ADDRESS, not `%s`", word);
+	out_error("--sni takes NAME=ADDRESS, where NAME is a host's, *.DOMAIN or *, not `%s`", word);
 	return NULL;
 }

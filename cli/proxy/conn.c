@@ -19,6 +19,8 @@
 #define LATER_NS (LEAT_SECOND / 20)	/* until a queue that was full is tried again, or a socket that was not to be had */
 #define PAUSE_NS (LEAT_SECOND / 10)	/* longer: who has been let in comes before who has not */
 
+static const char has_left[] = "it left before an upstream had answered";
+
 enum state { GREETING, CONNECTING, RELAYING, OVER };
 
 struct conn {
@@ -62,8 +64,11 @@ static void put_line(const struct conn_rules *rules, const struct log_line *line
 
 static void write_log(const struct conn_rules *rules, const struct conn *conn, const struct leat_report *reports, const char *refused)
 {
+	const struct board_upstream *up = conn->dial.last >= 0 ? &rules->board->upstreams[conn->dial.last] : NULL;
+	struct board_address at;
 	const struct log_line line = {
-		.from = &conn->from, .upstream = conn->dial.upstream >= 0 ? rules->board->upstreams[conn->dial.upstream].name : NULL,
+		.from = &conn->from, .upstream = up ? up->name : NULL,
+		.address = up && board_find(up, conn->dial.last_address, &at) ? &at : NULL,
 		.connect_ns = conn->connected_ns ? conn->connected_ns - conn->begin_ns : 0, .took_ns = rules->now_ns - conn->begin_ns,
 		.reports = reports, .error = reports ? conn->relay.error : 0, .unread = conn->relay.unread, .refused = refused,
 	};
@@ -191,6 +196,33 @@ static enum dial_state dial(struct conn_rules *rules, struct conn *conn, int err
 	return state;
 }
 
+/*
+ * Whether nobody is there for whom to connect: not by a mere end, as who has said all may still be answered. A Unix socket that was
+ * closed says no more than that; what it had sent is to be passed on.
+ */
+static int client_has_left(const struct conn *conn)
+{
+	int error = 0;
+	socklen_t size = sizeof error;
+	char byte;
+
+	if (!(conn->seen[CLIENT] & (EPOLLERR | EPOLLHUP)))
+		return 0;
+	getsockopt(conn->fds[CLIENT], SOL_SOCKET, SO_ERROR, &error, &size);
+	return error || recv(conn->fds[CLIENT], &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+/* While the upstream is waited for, the client is watched as it will be when it is relayed: what is seen now does not come again. */
+static void watch_client(struct conn_rules *rules, struct conn *conn)
+{
+	int r = conn->watched[CLIENT] ? 0 : watch(rules, conn, CLIENT, EVENTS);
+
+	if (r < 0)
+		refuse(rules, conn, leat_strerror(r));
+	else if (client_has_left(conn))
+		refuse(rules, conn, has_left);
+}
+
 /* error: as dial_next takes it. */
 static void connect_next(struct conn_rules *rules, struct conn *conn, int error)
 {
@@ -214,6 +246,7 @@ static void connect_next(struct conn_rules *rules, struct conn *conn, int error)
 	if (state != DIAL_LATER || error != -EAGAIN)	/* the time of a try goes on when it is made again */
 		conn->until_ns = rules->now_ns + rules->settings->connect_s * LEAT_SECOND;
 	set_timer(rules, conn, state == DIAL_LATER ? rules->now_ns + LATER_NS : conn->until_ns);
+	watch_client(rules, conn);
 }
 
 static void connect_ready(struct conn_rules *rules, struct conn *conn, unsigned events)
@@ -339,7 +372,7 @@ static struct conn *conn_new(struct conn_rules *rules, int client, const struct 
 		conn->older->newer = &conn->older;
 	rules->all = conn;
 	conn->fds[CLIENT] = client;
-	conn->fds[UPSTREAM] = conn->dial.upstream = -1;
+	conn->fds[UPSTREAM] = conn->dial.upstream = conn->dial.last = -1;
 	conn->from = *from;
 	header_unmap(&conn->from.any);
 	conn->kind = kind;
@@ -392,6 +425,8 @@ void conn_ready(struct conn_rules *rules, struct conn *conn, int side, unsigned 
 		greet_on(rules, conn);
 	else if (conn->state == CONNECTING && side == UPSTREAM)
 		connect_ready(rules, conn, events);
+	else if (conn->state == CONNECTING && client_has_left(conn))
+		refuse(rules, conn, has_left);
 	else if (conn->state == RELAYING)
 		go(rules, conn, relay_ways(&conn->relay, side, events));
 }

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* What is short here says nothing of an upstream, and would be short for the next one too. */
-static int is_ours(int error)
+/* It would be short for the next upstream too. */
+int dial_is_ours(int error)
 {
 	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM || error == -EADDRNOTAVAIL;
 }
@@ -15,7 +15,7 @@ static int is_ours(int error)
 /* It may be there again in a moment: who waits for it has not failed. */
 static int is_short(int error)
 {
-	return is_ours(error) && error != -EADDRNOTAVAIL;
+	return dial_is_ours(error) && error != -EADDRNOTAVAIL;
 }
 
 static int begin(struct dial *dial, const struct conn_rules *rules, const struct board_address *to, int *ret_fd)
@@ -40,7 +40,7 @@ static int begin(struct dial *dial, const struct conn_rules *rules, const struct
 static void failed(struct dial *dial, struct conn_rules *rules, int error)
 {
 	dial->error = error;
-	if (dial->upstream >= 0 && !is_ours(error))
+	if (dial->upstream >= 0 && !dial_is_ours(error))
 		balance_met(rules->board, &rules->balance, dial->upstream, dial->address, error, rules->now_ns);
 }
 
@@ -62,8 +62,11 @@ static uint32_t next_address(struct dial *dial, struct conn_rules *rules, struct
 static int choose(struct dial *dial, struct conn_rules *rules, struct board_address *to)
 {
 	for (;;) {
-		if (dial->upstream >= 0 && next_address(dial, rules, to))
+		if (dial->upstream >= 0 && next_address(dial, rules, to)) {
+			dial->last = dial->upstream;
+			dial->last_address = dial->address;
 			return 0;
+		}
 		if (dial->upstream >= 0)
 			leave(dial, rules);
 		if (dial->tries > rules->settings->retries)

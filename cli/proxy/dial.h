@@ -17,6 +17,8 @@ struct dial {
 	uint64_t tried;			/* upstreams, as bits */
 	uint32_t tried_addresses;	/* of the upstream, as balance_address wants them */
 	uint32_t address;		/* its number, of the one that is tried, or was reached */
+	int last;			/* upstream that a socket was wanted to, also when it is left; -1: none yet */
+	uint32_t last_address;		/* of it */
 };
 
 enum dial_state { DIAL_GOES /* epoll will tell */, DIAL_THERE /* it is connected */, DIAL_LATER /* no socket: its queue is full, or
@@ -28,6 +30,8 @@ enum dial_state { DIAL_GOES /* epoll will tell */, DIAL_THERE /* it is connected
  * after DIAL_LATER; or 0.
  */
 enum dial_state dial_next(struct dial *dial, struct conn_rules *rules, int error, int *ret_fd);
+/* Whether an error of socket or connect says what is short here, and nothing of an upstream. */
+int dial_is_ours(int error);
 /* It is connected. */
 void dial_reached(const struct dial *dial, struct conn_rules *rules);
 /* The connection to the upstream is over, or is not tried any more. */

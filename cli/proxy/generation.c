@@ -3,6 +3,7 @@
 #include "../cmd.h"
 #include "../out.h"
 #include "address.h"
+#include "names.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -22,7 +24,7 @@ static unsigned known_addresses(const struct generation *before, const char *nam
 	return 0;
 }
 
-/* A name that has no address now may have one later: the keeper goes on asking. */
+/* What is asked for names comes when all are there. */
 static int fill_upstream(const struct board *board, struct board_upstream *up, const char *word, const struct generation *before)
 {
 	struct board_address found[BOARD_ADDRESSES];
@@ -33,18 +35,20 @@ static int fill_upstream(const struct board *board, struct board_upstream *up, c
 		return -EINVAL;
 	snprintf(up->name, sizeof up->name, "%s", word);
 	for (const struct board_upstream *other = board->upstreams; other < up; other++) {
-		if (strcmp(other->name, up->name) == 0 && strcmp(other->sni, up->sni) == 0) {
+		if (strcmp(other->name, up->name) == 0 && strcasecmp(other->sni, up->sni) == 0) {
 			out_error("the upstream %s is there twice", word);
 			return -EINVAL;
 		}
 	}
 	count = (int)known_addresses(before, word, found);
+	if (!count && address_is_name(&addr))
+		return 0;
 	if (!count)
 		count = address_resolve(&addr, 0, found, BOARD_ADDRESSES);
 	if (count > 0)
 		board_write(up, found, (unsigned)count);
 	else
-		out_error("%s: it has no address yet: %s", word, address_why(count));
+		out_error("%s: it has no address: %s", word, address_why(count));
 	return 0;
 }
 
@@ -133,8 +137,12 @@ static int open_all(struct generation *generation, struct generation *before, st
 		r = log_open(&generation->log, generation->settings.log);
 	if (!r)
 		r = open_exporter(generation, before);
-	/* The last, as it marks what is kept. */
-	return r ? r : listen_open(&generation->listeners, before ? &before->listeners : NULL, &generation->settings);
+	/* The last that may fail, as it marks what is kept. */
+	if (!r)
+		r = listen_open(&generation->listeners, before ? &before->listeners : NULL, &generation->settings);
+	if (!r)
+		names_begin(generation);	/* who comes meanwhile waits in a queue */
+	return r;
 }
 
 int generation_open(struct generation **ret_generation, struct generation *before, struct settings *settings, struct board_counts *counts)

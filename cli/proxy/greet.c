@@ -55,7 +55,7 @@ int greet(const struct settings *settings, int client, struct greeting *greeting
 	}
 }
 
-/* "NAME=ADDRESS": whether NAME, or *.DOMAIN with one more label or several before it, stands for this name. */
+/* "NAME=ADDRESS": whether NAME, or *.DOMAIN with one more label or several in place of the star, or * alone, stands for this name. */
 static int fits(const char *entry, const char *name)
 {
 	size_t length = strcspn(entry, "="), given = strlen(name);

@@ -19,7 +19,7 @@ struct greeting {
 
 /* 1: all has been said; 0: more must come; -1: it is refused, and *ret_why says why. */
 int greet(const struct settings *settings, int client, struct greeting *greeting, const char **ret_why);
-/* The group of upstreams for a name: the first of *.DOMAIN and NAME that fits, or the default. defaults: so many stand first. */
+/* The group of upstreams for a name: the first of NAME, *.DOMAIN and * that fits, or the default. defaults: so many stand first. */
 void greet_group(const struct settings *settings, const char *name, unsigned defaults, unsigned *ret_first, unsigned *ret_count);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "health.h"
+#include "dial.h"
 #include "header.h"
 
 #include <errno.h>
@@ -38,12 +39,18 @@ static void over(struct checks *checks, unsigned i, const struct settings *setti
 	checks->open--;
 }
 
-/* Of an address for which no socket is to be had nothing is known. */
+/* Short in here, or a Unix socket with no room in its queue, which who comes waits for. */
+static int says_nothing(int error)
+{
+	return error == EAGAIN || dial_is_ours(-error);
+}
+
+/* Of an address that could not be asked nothing is known. */
 static void begin(struct checks *checks, const struct board_address *to, uint8_t upstream, uint32_t number,
 		  const struct settings *settings)
 {
 	struct pollfd *at = &checks->fds[checks->count];
-	int r;
+	int error;
 
 	at->fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (at->fd < 0)
@@ -51,10 +58,14 @@ static void begin(struct checks *checks, const struct board_address *to, uint8_t
 	at->events = POLLOUT;
 	checks->upstream[checks->count] = upstream;
 	checks->address[checks->count] = number;
+	error = connect(at->fd, &to->any, to->length) < 0 ? errno : 0;
+	if (says_nothing(error)) {
+		close(at->fd);
+		return;
+	}
 	checks->open++;
-	r = connect(at->fd, &to->any, to->length);
-	if (r == 0 || errno != EINPROGRESS)
-		over(checks, checks->count, settings, r == 0);
+	if (error != EINPROGRESS)
+		over(checks, checks->count, settings, !error);
 	checks->count++;
 }
 

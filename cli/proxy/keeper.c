@@ -5,8 +5,8 @@
 #include "../out.h"
 #include "health.h"
 #include "metrics.h"
+#include "names.h"
 #include "sandbox.h"
-#include "address.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -16,18 +16,12 @@
 #include <unistd.h>
 
 #define WAKE SIGURG
-
-static int is_name(const struct board_upstream *up, struct addr *ret_addr)
-{
-	return address_parse(up->name, 0, ret_addr) == 0 && address_is_name(ret_addr);
-}
+#define SOON_S 5		/* as long as the C library waits for an answer */
 
 static int has_names(const struct generation *generation)
 {
-	struct addr addr;
-
 	for (unsigned i = 0; i < generation->board->count; i++)
-		if (is_name(&generation->board->upstreams[i], &addr))
+		if (names_is_one(&generation->board->upstreams[i]))
 			return 1;
 	return 0;
 }
@@ -44,27 +38,19 @@ static void pause_for(uint64_t seconds)
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 }
 
-/* What had addresses keeps them while nobody answers. */
+struct name {
+	const struct generation *generation;
+	struct board_upstream *up;
+};
+
+/* Who has no address at all is asked for soon again. */
 static void *resolve(void *arg)
 {
-	struct generation *generation = arg;
+	const struct name *name = arg;
+	uint64_t again_s = name->generation->settings.resolve_s;
 
-	for (;; pause_for(generation->settings.resolve_s)) {
-		for (unsigned i = 0; i < generation->board->count; i++) {
-			struct board_upstream *up = &generation->board->upstreams[i];
-			struct board_address found[BOARD_ADDRESSES];
-			struct addr addr;
-			int count;
-
-			if (!is_name(up, &addr))
-				continue;
-			count = address_resolve(&addr, 0, found, BOARD_ADDRESSES);
-			if (count > 0)
-				board_write(up, found, (unsigned)count);
-			else
-				BOARD_ADD(up->unresolved, 1);
-		}
-	}
+	for (;; pause_for(board_addresses(name->up) || again_s < SOON_S ? again_s : SOON_S))
+		names_refresh(name->up);
 	return NULL;
 }
 
@@ -101,6 +87,7 @@ static void *serve(void *arg)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	exporter_publish_at_scrape(generation->exporter, metrics_write, generation->board);
 	exporter_publish(generation->exporter, metrics_write, generation->board);
+	exporter_ready_at_request(generation->exporter, metrics_lacks, generation->board);
 	while (!__atomic_load_n(&server->stop, __ATOMIC_RELAXED) && exporter_serve(generation->exporter, INT_MAX, &server->stop) == 0)
 		;
 	exporter_finish(generation->exporter);
@@ -130,12 +117,26 @@ static int begin(pthread_t *thread, void *(*what)(void *arg), void *arg)
 	return r;
 }
 
+/* Each has a thread: one that nobody tells holds up no other. */
+static int begin_names(struct generation *generation)
+{
+	static struct name names[BOARD_UPSTREAMS];
+	pthread_t thread;
+
+	for (unsigned i = 0; i < generation->board->count; i++) {
+		names[i] = (struct name){ generation, &generation->board->upstreams[i] };
+		if (names_is_one(names[i].up) && begin(&thread, resolve, &names[i]))
+			return -1;
+	}
+	return 0;
+}
+
 static int begin_all(struct generation *generation, struct server *server)
 {
 	const struct settings *settings = &generation->settings;
 	pthread_t thread;
 
-	if (has_names(generation) && begin(&thread, resolve, generation))
+	if (begin_names(generation))
 		return -1;
 	if (settings->health_s && begin(&thread, check, generation))
 		return -1;

@@ -80,11 +80,13 @@ static const char *trouble_of(const struct log_line *line)
 static void write_json(FILE *to, const char *when, const char *from, const struct log_line *line)
 {
 	struct json json = { .to = to, .flat = true };
+	char at[BOARD_TEXT];
 
 	json_open(&json, NULL, '{');
 	json_text(&json, "time", when);
 	json_text(&json, "client", from);
 	json_text(&json, "upstream", line->upstream);
+	json_text(&json, "address", line->address ? board_text(line->address, at) : NULL);
 	json_number(&json, "connect_seconds", (double)line->connect_ns / 1e9);
 	json_number(&json, "seconds", (double)line->took_ns / 1e9);
 	if (line->reports) {
@@ -108,10 +110,16 @@ static void way_text(FILE *to, const char *arrow, const struct leat_report *repo
 
 static void write_text(FILE *to, const char *when, const char *from, const struct log_line *line)
 {
+	char at[BOARD_TEXT];
+
 	fprintf(to, "%s ", when);
 	escape(to, ESCAPE_TERMINAL, from);
 	fputc(' ', to);
 	escape(to, ESCAPE_TERMINAL, line->upstream ? line->upstream : "-");
+	if (line->upstream && line->address && strcmp(board_text(line->address, at), line->upstream) != 0) {
+		fputc('=', to);
+		escape(to, ESCAPE_TERMINAL, at);
+	}
 	fprintf(to, " %.3f s", (double)line->took_ns / 1e9);
 	if (line->reports) {
 		way_text(to, ">", &line->reports[CLIENT]);

@@ -10,7 +10,8 @@
 
 struct log_line {
 	const struct board_address *from;	/* the client, or who a PROXY header says it is */
-	const char *upstream;			/* NULL: none was reached */
+	const char *upstream;			/* that was reached, or tried last; NULL: none was */
+	const struct board_address *address;	/* of it; NULL: it has it no longer */
 	uint64_t connect_ns, took_ns;
 	const struct leat_report *reports;	/* of both ways; NULL: nothing went */
 	int error;				/* that ended it, or 0 */

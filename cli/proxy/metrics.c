@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <strings.h>
 
 static void family(FILE *to, const char *name, const char *type, const char *help)
 {
@@ -128,6 +129,22 @@ static void write_upstreams(FILE *to, const struct board *board)
 			fprintf(to, "\"} %" PRIu64 "\n", rows[i].get(up));
 		}
 	}
+}
+
+const char *metrics_lacks(const void *board)
+{
+	const struct board *of = board;
+	uint64_t now_ns = leat_now_ns();
+
+	for (unsigned i = 0, next; i < of->count; i = next) {
+		unsigned up = 0;
+
+		for (next = i; next < of->count && strcasecmp(of->upstreams[next].sni, of->upstreams[i].sni) == 0; next++)
+			up += board_up(&of->upstreams[next], 1, now_ns);
+		if (!up)
+			return i ? "no upstream of a name of --sni is up\n" : "no upstream is up\n";
+	}
+	return NULL;
 }
 
 int metrics_write(FILE *to, void *board)

@@ -7,5 +7,7 @@
 
 /* board is a struct board. 0 or -errno. */
 int metrics_write(FILE *to, void *board);
+/* Of a group of upstreams none of which is up, a line that says so; or NULL. */
+const char *metrics_lacks(const void *board);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define FILE_MOST (1 << 20)
 
@@ -28,7 +29,7 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		{ "listen", OPT_LIST, &s->listen, "ADDRESS", "take connections there; may be given several times" },
 		{ "upstream", OPT_LIST, &s->upstream, "ADDRESS", "pass them on there; several share them" },
 		{ "sni", OPT_LIST, &s->sni, "NAME=ADDRESS",
-		  "TLS connections that ask for NAME, or *.DOMAIN, go there instead; TLS is not ended here" },
+		  "TLS connections that ask for NAME, *.DOMAIN or any (*) go there instead; TLS is not ended here" },
 		{ "balance", OPT_CHOICE, &s->balance, "HOW",
 		  "round-robin (default) or least connections", 0, 0, "round-robin|least" },
 		{ "retries", OPT_NUMBER, &s->retries, "N",
@@ -66,9 +67,9 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		{ "no-sandbox", OPT_FLAG, &s->no_sandbox, NULL, "neither Landlock nor seccomp" },
 		{ "log", OPT_TEXT, &s->log, "FILE", "a line for each connection; - is standard output" },
 		{ "log-json", OPT_FLAG, &s->log_json, NULL, "as JSON" },
-		{ "metrics", OPT_TEXT, &s->metrics, "ADDRESS", "serve /metrics for Prometheus, and /health" },
+		{ "metrics", OPT_TEXT, &s->metrics, "ADDRESS", "serve /metrics for Prometheus, /health and /ready" },
 		{ "config", OPT_TEXT, &s->config, "FILE", "these words without dashes, one on a line; # begins a comment" },
-		{ "check", OPT_FLAG, &s->check, NULL, "only say whether all of this can be" },
+		{ "check", OPT_FLAG, &s->check, NULL, "only say whether all of this can be, and which names have no address yet" },
 		{ "", OPT_WORDS, &s->words },
 		{ 0 },
 	};
@@ -217,6 +218,31 @@ static enum opt_result parse_all(struct settings *s, int argc, char **argv, char
 	return result == OPT_GO_ON ? take_words(s) : result;
 }
 
+/* < 0: what the first of two entries of --sni stands for is more exact; > 0: the second; 0: it is the same name. */
+static int by_name(const char *one, const char *other)
+{
+	size_t length = strcspn(one, "="), others = strcspn(other, "=");
+
+	if ((*one == '*') != (*other == '*'))
+		return *one == '*' ? 1 : -1;
+	if (length != others)
+		return length > others ? -1 : 1;
+	return strncasecmp(one, other, length);
+}
+
+/* So the first that fits a name is the most exact one, and those of the same name stand together, as they were given. */
+static void sort_names(struct opt_list *sni)
+{
+	for (unsigned i = 1; i < sni->count; i++) {
+		const char *word = sni->items[i];
+		unsigned at = i;
+
+		for (; at && by_name(word, sni->items[at - 1]) < 0; at--)
+			sni->items[at] = sni->items[at - 1];
+		sni->items[at] = word;
+	}
+}
+
 enum opt_result settings_parse(struct settings *s, int argc, char **argv)
 {
 	char **copy = malloc(((size_t)argc + 1) * sizeof *argv);
@@ -229,7 +255,9 @@ enum opt_result settings_parse(struct settings *s, int argc, char **argv)
 		out_error("it takes an address to LISTEN at and an UPSTREAM; `leat proxy --help` says more");
 		result = OPT_WRONG;
 	}
-	if (result != OPT_GO_ON)
+	if (result == OPT_GO_ON)
+		sort_names(&s->sni);
+	else
 		settings_free(s);
 	return result;
 }

@@ -15,7 +15,7 @@ enum { HEADER_NONE, HEADER_V1, HEADER_V2 };
 
 struct settings {
 	struct opt_words words;		/* LISTEN UPSTREAM... */
-	struct opt_list listen, upstream, sni;
+	struct opt_list listen, upstream, sni;	/* of sni the most exact names first, and those of one name together */
 	const char *config, *log, *metrics, *user;
 	uint64_t workers, rate, total_rate;
 	uint64_t idle_s, connect_s, half_open_s, total_s, drain_s;

@@ -217,6 +217,41 @@ def names_in_turn():
         server.close()
 
 
+def the_most_exact_name():
+    """Wherever it stands: a name comes before a domain, a longer domain before a shorter one, and any name last. Those of one name
+    share its connections, though others stand between them."""
+    servers = [lab.listener() for _ in range(6)]
+    words = ['*', '*.example', 'one.example', '*.two.example', 'ONE.example']
+    options = [word for name, server in zip(words, servers[1:]) for word in ('--sni', f'{name}={lab.word(server)}')]
+    with lab.Proxy(servers[0], options=options) as proxy:
+        for name, wanted in (('else.test', {1}), ('example', {1}), ('x.example', {2}), ('one.example', {3, 5}), ('a.two.example', {4}), ('two.example', {2}),
+                             (None, {0})):
+            went = set()
+            for _ in range(len(wanted)):
+                with proxy.connect() as client:
+                    client.sendall(hello(name))
+                    client.shutdown(socket.SHUT_WR)
+                    with accept_one(servers) as peer:
+                        lab.read_all(peer)
+                    went.add(proxy.lines()[-1]['upstream'])
+                    proxy.forget()
+            lab.equal(went, {lab.word(servers[at]) for at in wanted}, f'where {name} went')
+    for server in servers:
+        server.close()
+
+
+def names_that_are_none():
+    """What no client can ask for, or what would stand for more than it says, is refused in one sentence."""
+    for name in ('*bank.com', 'a.*.com', '**', '*.', '*.*', 'a*', '.com', 'a..b', 'a.', 'a b', 'a/b', 'b\u00fccher.example', ''):
+        done = lab.subprocess.run([lab.LEAT, 'proxy', '--check', '127.0.0.1:0', '127.0.0.1:1', f'--sni={name}=127.0.0.1:2'], capture_output=True, text=True,
+                                  check=False)
+        lab.equal((done.returncode, done.stdout, done.stderr.count('\n'), '--sni' in done.stderr), (2, '', 1, True), f'{name}: {done.stderr}')
+    for name in '*', '*.a', '*.a-b.example', 'a', 'A.b_c.example', 'xn--bcher-kva.example':
+        done = lab.subprocess.run([lab.LEAT, 'proxy', '--check', '127.0.0.1:0', '127.0.0.1:1', f'--sni={name}=127.0.0.1:2'], capture_output=True, text=True,
+                                  check=False)
+        lab.equal((done.returncode, done.stderr), (0, ''), name)
+
+
 def accept_one(servers):
     ready = select.select(servers, [], [], 20 * lab.SLOW)[0]
     lab.holds(ready, 'no upstream got the connection')
@@ -255,4 +290,4 @@ def a_large_hello():
 
 if __name__ == '__main__':
     sys.exit(lab.parts(headers_out, a_check_says_that_it_is_one, headers_in, headers_of_mixed_families, bad_headers,
-                       a_header_that_does_not_come, names_choose, names_in_turn, bad_hellos, a_large_hello))
+                       a_header_that_does_not_come, names_choose, names_in_turn, the_most_exact_name, names_that_are_none, bad_hellos, a_large_hello))
