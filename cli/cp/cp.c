@@ -6,6 +6,7 @@
 #include "keep.h"
 #include "stop.h"
 #include "tree.h"
+#include "written.h"
 
 #include <fcntl.h>
 #include <search.h>
@@ -205,6 +206,11 @@ int cp_main(int argc, char **argv)
 		leat_bucket_init(&bucket, s.rate, s.rate / 10 + 1);
 		s.bucket = &bucket;
 	}
+	s.written = written_new();
+	if (!s.written) {
+		out_error("no memory");
+		return EXIT_FAILED;
+	}
 	show_init(&show, &s, said_to(&s, &to));
 	for (unsigned i = 0; i + 1 < s.words.count && worst < STATUS_STOPPED; i++) {
 		enum status status = one(&s, &show, s.words.items[i], &into);
@@ -212,6 +218,7 @@ int cp_main(int argc, char **argv)
 		worst = status > worst ? status : worst;
 	}
 	tdestroy(into.made, free);
+	written_free(s.written);
 	show_end(&show, (int)worst);
 	return (int)worst;
 }

@@ -126,12 +126,13 @@ static int find(struct dest *dest, int at, const char *path, const struct dest_o
 	return failed(dest, "its symbolic links", ELOOP);
 }
 
-/* Whether what is there may be replaced by a file beside it. */
-static int may_replace(struct dest *dest)
+/* Whether what is there may be replaced by a file beside it. In a tree a file of several names is made anew, name by name, from one
+ * that has as many: the links are those of an earlier copy of it, as far as can be told. */
+static int may_replace(struct dest *dest, const struct stat *source, const struct dest_options *options)
 {
 	struct statx x;
 
-	if (dest->was.st_nlink > 1)
+	if (dest->was.st_nlink > 1 && !(options->in_tree && source && dest->was.st_nlink <= source->st_nlink))
 		return in_place_only(dest, "it has other names (hard links)");
 	if (statx(dest->dir, dest->name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &x) == 0 &&
 	    x.stx_attributes & x.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)
@@ -339,7 +340,7 @@ int dest_open(struct dest *dest, int at, const char *path, const char *shown, co
 		return open_itself(dest, DEST_DIRECT, options);
 	if (dest->magic || (options->in_place && (dest->exists || !dest->taken)))
 		return open_itself(dest, DEST_IN_PLACE, options);
-	r = dest->exists ? may_replace(dest) : 0;
+	r = dest->exists ? may_replace(dest, source, options) : 0;
 	if (r < 0)
 		return r;
 	return options->resume ? open_part(dest) : open_new(dest, options);

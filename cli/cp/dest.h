@@ -48,7 +48,7 @@ struct dest_options {
 
 /*
  * Opens what shall become path, relative to the directory at (AT_FDCWD), and is called shown. source: of the file that is
- * read, so as not to be written to, or NULL. 0, or -errno or DEST_IN_PLACE_ONLY after a sentence on stderr.
+ * read, so as not to be written to, and to have as many names; or NULL. 0, or -errno or DEST_IN_PLACE_ONLY after a sentence on stderr.
  */
 int dest_open(struct dest *dest, int at, const char *path, const char *shown, const struct stat *source,
 	      const struct dest_options *options);

@@ -8,6 +8,7 @@
 #include "end.h"
 #include "keep.h"
 #include "stop.h"
+#include "written.h"
 
 #include <leat.h>
 
@@ -110,6 +111,22 @@ static enum status open_source(struct job *job)
 	return STATUS_OK;
 }
 
+/* Written to as it is by one name, it is not written again from another source by a second one. */
+static enum status claim(struct job *job)
+{
+	const struct dest *dest = &job->dest;
+	const char *other = NULL;
+
+	if (dest->way == DEST_IN_PLACE && dest->exists && (dest->was.st_nlink > 1 || !job->to_addr->in_tree))
+		other = written_claim(job->settings->written, &dest->was, &job->source_is, job->from_addr->text);
+	if (!other)
+		return STATUS_OK;
+	out_error("%s: it is the file that %s was just written to, by another name (%s); remove this name, and copy again",
+		  job->to_addr->text, other, dest->was.st_nlink > 1 ? "hard link" : "symbolic link");
+	job->why = "it is what another source was just written to, by another name";
+	return STATUS_REFUSED;
+}
+
 static enum status open_dest(struct job *job)
 {
 	const struct settings *settings = job->settings;
@@ -137,7 +154,7 @@ static enum status open_dest(struct job *job)
 		return no_use(job, job->to_addr->text, "it is no file, so --resume, --in-place and --preserve mean nothing");
 	if (job->dest.way == DEST_DIRECT && settings->verify && !S_ISBLK(job->dest.was.st_mode))
 		return no_use(job, job->to_addr->text, "it cannot be read back, so --verify means nothing");
-	return STATUS_OK;
+	return claim(job);
 }
 
 /* What is there of the destination before anything is moved. */
