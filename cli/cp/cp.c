@@ -42,7 +42,8 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		  "stalls and the route", 0, 0, "always|auto|never" },
 		{ "hash", OPT_CHOICE, &s->hash, "NAME", "print the hash of what was copied: xxh3 or sha256; costs a copy through "
 		  "user space", 0, 0, "xxh3|sha256" },
-		{ "tee", OPT_TEXT, &s->tee, "FILE", "write the same bytes there, too" },
+		{ "tee", OPT_TEXT, &s->tee, "FILE", "write the same bytes there, too; costs a copy through user "
+		  "space" },
 		{ "verify", OPT_FLAG, &s->verify, NULL, "read back and compare" },
 		{ "resume", OPT_FLAG, &s->resume, NULL, "go on where an interrupted run with --resume stood, if what is there is right" },
 		{ "preserve", OPT_TEXT, &s->preserve_words, "WHAT", "mode, times, owner, xattr, with commas between; or all" },

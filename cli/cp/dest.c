@@ -446,13 +446,18 @@ static int flush_directory(const struct dest *dest)
 	return r;
 }
 
+int dest_flush(const struct dest *dest, const struct dest_options *options)
+{
+	if (options->sync && fsync(dest->fd) < 0 && (dest->way != DEST_DIRECT || errno != EINVAL))	/* a pipe has no disk */
+		return failed(dest, "cannot flush it", errno);
+	return 0;
+}
+
 int dest_commit(struct dest *dest, const struct dest_options *options)
 {
-	int r = 0;
+	int r = dest_flush(dest, options);
 
-	if (options->sync && fsync(dest->fd) < 0 && (dest->way != DEST_DIRECT || errno != EINVAL))	/* a pipe has no disk */
-		r = failed(dest, "cannot flush it", errno);
-	else if (dest->way == DEST_TEMPORARY || dest->way == DEST_IN_PLACE)
+	if (!r && (dest->way == DEST_TEMPORARY || dest->way == DEST_IN_PLACE))
 		r = ask_server(dest);
 	if (!r && dest->way == DEST_WITHOUT_NAME)
 		r = link_up(dest);
