@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "dest.h"
 #include "../out.h"
+#include "bars.h"
 #include "part.h"
 #include "stop.h"
 
@@ -140,6 +141,33 @@ static int may_replace(struct dest *dest, const struct stat *source, const struc
 	if (dest->was.st_uid != geteuid() && geteuid() != 0)
 		return in_place_only(dest, "it belongs to somebody else");
 	return 0;
+}
+
+/* Before the first byte, what giving the name would say after the last one. */
+static int may_change(const struct dest *dest)
+{
+	struct bar bar = bar_of(dest->dir, dest->name);
+
+	if (!bar.word)
+		return 0;
+	out_error("%s: it is %s; `chattr -%c` lets it be replaced", dest->shown, bar.word, bar.letter);
+	return -EPERM;
+}
+
+/* In an append-only directory what is new gets its name at once, or by a rename not at all. */
+static int may_name(const struct dest *dest, const struct dest_options *options)
+{
+	struct bar bar = bar_of(dest->dir, "");
+	char why[100];
+
+	if (!bar.word || (bar.letter == 'a' && !dest->taken && !options->resume))
+		return 0;
+	snprintf(why, sizeof why, "its directory is %s (`chattr -%c` on it lifts that)", bar.word, bar.letter);
+	if (dest->exists)
+		return in_place_only(dest, why);
+	out_error("%s: its directory is %s; `chattr -%c` on it lets one be %s", dest->shown, bar.word, bar.letter,
+		  bar.letter == 'i' ? "made" : "renamed there");
+	return -EPERM;
 }
 
 static int busy(const struct dest *dest)
@@ -338,9 +366,14 @@ int dest_open(struct dest *dest, int at, const char *path, const char *shown, co
 		return open_own(dest, own);
 	if (dest->exists && (!S_ISREG(dest->was.st_mode) || is_generated(dest)))
 		return open_itself(dest, DEST_DIRECT, options);
+	r = dest->exists && !dest->magic ? may_change(dest) : 0;
+	if (r < 0)
+		return r;
 	if (dest->magic || (options->in_place && (dest->exists || !dest->taken)))
 		return open_itself(dest, DEST_IN_PLACE, options);
 	r = dest->exists ? may_replace(dest, source, options) : 0;
+	if (!r && !options->fresh)
+		r = may_name(dest, options);
 	if (r < 0)
 		return r;
 	return options->resume ? open_part(dest) : open_new(dest, options);
