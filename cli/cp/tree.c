@@ -486,7 +486,7 @@ enum status tree_copy(const struct settings *settings, struct show *show, const 
 	struct dir *root;
 
 	more_descriptors();
-	show->tree = to->text;
+	show_tree(show, to->text, from->at, from->path);
 	for (unsigned i = 0; i <= tree.jobs; i++)
 		leat_helper_init(&tree.helpers[i], 2);	/* without one a transfer makes its own pipe */
 	tree.links = links_new();
@@ -504,7 +504,7 @@ enum status tree_copy(const struct settings *settings, struct show *show, const 
 		leat_helper_end(&tree.helpers[i]);
 	links_free(tree.links);
 	out_progress_end();
-	show->tree = NULL;
+	show_tree(show, NULL, -1, NULL);
 	if (stop_flag)
 		note(&tree, (enum status)(STATUS_STOPPED + stop_flag));
 	return tree.worst;
