@@ -44,7 +44,8 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		  "user space", 0, 0, "xxh3|sha256" },
 		{ "tee", OPT_TEXT, &s->tee, "FILE", "write the same bytes there, too; costs a copy through user "
 		  "space" },
-		{ "verify", OPT_FLAG, &s->verify, NULL, "read back and compare" },
+		{ "verify", OPT_FLAG, &s->verify, NULL, "read back and compare; of a pipe it costs a copy through user "
+		  "space" },
 		{ "resume", OPT_FLAG, &s->resume, NULL, "go on where an interrupted run with --resume stood, if what is there is right" },
 		{ "preserve", OPT_TEXT, &s->preserve_words, "WHAT", "mode, times, owner, xattr, with commas between; or all" },
 		{ "explain", OPT_FLAG, &s->explain, NULL, "say before and after how the bytes move, and why not better" },

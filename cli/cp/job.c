@@ -9,6 +9,7 @@
 #include "keep.h"
 #include "second.h"
 #include "stop.h"
+#include "why.h"
 #include "written.h"
 
 #include <leat.h>
@@ -56,7 +57,7 @@ struct job {
 	int snapshot_dir;		/* -1: not open */
 	int gone_by;			/* the source cannot be read again */
 	int verified;
-	char hash_text[SHA256_TEXT_BYTES];
+	char hash_text[SHA256_TEXT_BYTES], why_text[WHY_BYTES];
 };
 
 static enum status stopped(void)
@@ -282,19 +283,6 @@ static void set_options(struct job *job, int only_reflink)
 		job->options.routes_off = ~offload;
 }
 
-static void say_how_it_failed(const struct job *job, int error)
-{
-	const struct leat_report *r = &job->report;
-	int source = r->side == LEAT_SIDE_SOURCE, second = job->second.tee.error != 0, sink = second || r->side == LEAT_SIDE_SINK;
-	const char *end = source ? job->from_addr->text : second ? job->settings->tee : job->to_addr->text;
-	const char *route = r->error_route ? leat_route_name((enum leat_route)r->error_route) : NULL;
-	const char *says = second ? NULL : r->culprit;
-
-	out_error("%s: %s failed after %llu bytes%s%s: %s%s%s", end, source ? "reading" : sink ? "writing" : "copying",
-		  (unsigned long long)r->bytes, route ? ", by " : "", route ? route : "", leat_strerror(error),
-		  says ? ", says " : "", says ? says : "");
-}
-
 static enum status of_move(const struct job *job, int error)
 {
 	switch (error) {
@@ -356,7 +344,7 @@ static int64_t run_hashed(struct job *job)
 	if (job->dest.start)
 		return run(job, 0);
 	r = run(job, 1);
-	if (r != LEAT_EREFUSED)
+	if (r != LEAT_EREFUSED || job->settings->require == REQUIRE_REFLINK)
 		return r;
 	leat_close(&job->source);
 	leat_close_sink(&job->sink);
@@ -370,6 +358,7 @@ static int64_t run_hashed(struct job *job)
 static enum status move(struct job *job)
 {
 	int64_t r = can_hash_after(job) && !job->settings->tee ? run_hashed(job) : run(job, 0);
+	int second = job->second.tee.error != 0;
 
 	job->moved = 1;
 	if (r >= 0 && !job->to_file) {
@@ -379,7 +368,8 @@ static enum status move(struct job *job)
 	if (r >= 0)
 		return STATUS_OK;
 	job->error = (int)r;
-	say_how_it_failed(job, (int)r);
+	job->why = why_of((int)r, job->settings, &job->report, job->why_text);
+	why_say((int)r, job->from_addr->text, second ? job->settings->tee : job->to_addr->text, &job->report, second, job->why);
 	return of_move(job, (int)r);
 }
 

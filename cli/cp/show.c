@@ -4,6 +4,7 @@
 #include "../json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -154,6 +155,21 @@ void show_plan(struct show *show, const char *from, const char *to, const struct
 
 static const char json_head[] = "{\n\t\"format\": \"leat-cp\",\n\t\"version\": 1,\n\t\"files\": [";
 
+/* A name is any bytes: what JSON cannot say of it stands beside it in hexadecimal. */
+static void name_json(struct json *json, const char *key, const char *key_of_bytes, const char *name)
+{
+	size_t length = strlen(name);
+	char *bytes = escape_keeps(name) ? NULL : malloc(2 * length + 1);
+
+	json_text(json, key, name);
+	if (!bytes)
+		return;
+	for (size_t i = 0; i < length; i++)
+		snprintf(bytes + 2 * i, 3, "%02x", (unsigned char)name[i]);
+	json_word(json, key_of_bytes, bytes);
+	free(bytes);
+}
+
 static void result_json(struct show *show, const struct result *result)
 {
 	const struct leat_report *r = result->report;
@@ -164,8 +180,8 @@ static void result_json(struct show *show, const struct result *result)
 		fputs(json_head, show->to);
 	json.depth = 2;
 	json_open(&json, NULL, '{');
-	json_text(&json, "from", result->from);
-	json_text(&json, "to", result->to);
+	name_json(&json, "from", "from_bytes", result->from);
+	name_json(&json, "to", "to_bytes", result->to);
 	json_signed(&json, "status", result->status);
 	json_text(&json, "error", result->error);
 	if (r) {
