@@ -436,10 +436,9 @@ int dest_take_over(struct dest *dest, const struct dest_options *options, uint64
 }
 
 /* A file without a name gets the temporary one, as no call links over what exists; where nothing exists, its own at once. */
-static int link_up(struct dest *dest)
+static int link_up(struct dest *dest, const char *to)
 {
 	char self[40];
-	const char *to = dest->taken ? dest->temporary : dest->name;
 
 	snprintf(self, sizeof self, "/proc/self/fd/%d", dest->fd);
 	for (int tries = 0;; tries++) {
@@ -479,21 +478,30 @@ static int flush_directory(const struct dest *dest)
 	return r;
 }
 
-int dest_flush(const struct dest *dest, const struct dest_options *options)
+static int flush_file(const struct dest *dest, const struct dest_options *options)
 {
 	if (options->sync && fsync(dest->fd) < 0 && (dest->way != DEST_DIRECT || errno != EINVAL))	/* a pipe has no disk */
 		return failed(dest, "cannot flush it", errno);
 	return 0;
 }
 
+int dest_stand_by(struct dest *dest, const struct dest_options *options)
+{
+	int r = flush_file(dest, options);
+
+	if (!r && dest->way == DEST_WITHOUT_NAME)
+		r = choose_temporary(dest);
+	return !r && dest->way == DEST_WITHOUT_NAME ? link_up(dest, dest->temporary) : r;
+}
+
 int dest_commit(struct dest *dest, const struct dest_options *options)
 {
-	int r = dest_flush(dest, options);
+	int r = flush_file(dest, options);
 
 	if (!r && (dest->way == DEST_TEMPORARY || dest->way == DEST_IN_PLACE))
 		r = ask_server(dest);
 	if (!r && dest->way == DEST_WITHOUT_NAME)
-		r = link_up(dest);
+		r = link_up(dest, dest->taken ? dest->temporary : dest->name);
 	if (!r && dest->way == DEST_TEMPORARY) {
 		if (renameat(dest->dir, dest->temporary, dest->dir, dest->name) < 0)
 			return errno == EBUSY ? in_place_only(dest, "something is mounted on it") :

@@ -438,8 +438,11 @@ static enum status name_files(struct job *job)
 {
 	int r = job->to_file ? dest_commit(&job->dest, &job->dest_options) : 0;
 
-	if (!r && job->settings->tee)
+	if (!r && job->settings->tee) {
 		r = second_commit(&job->second, &job->dest_options);
+		if (r < 0)
+			out_error("%s: it is there, but not the second file, %s", job->to_addr->text, job->settings->tee);
+	}
 	return r < 0 ? of_open(job, r, STATUS_DEST) : STATUS_OK;
 }
 

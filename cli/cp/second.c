@@ -172,7 +172,7 @@ int second_complete(struct second *second, const struct dest_options *options, i
 		r = dest_take_over(&second->dest, options, length);
 	if (!r && no_cache)
 		r = cache_flush(&second->cache, second->dest.shown);
-	return r ? r : dest_flush(&second->dest, options);
+	return r ? r : dest_stand_by(&second->dest, options);
 }
 
 int second_commit(struct second *second, const struct dest_options *options)

@@ -104,7 +104,17 @@ after_the_destination() {
 	[ "$(cat one two | tr '\n' ' ')" = 'old old ' ] || fail 'only one of them was replaced'
 	run 4 strace -o trace -e inject=renameat:error=EIO:when=2 "$LEAT" cp --tee two a one
 	says err '^leat: two: cannot give it its name'
+	says err '^leat: one: it is there, but not the second file, two$'
 	[ "$(cat two)" = old ] && cmp a one || fail 'another order'
+	[ -z "$(find . -name '.*leat-part')" ] || fail 'something is left'
+	# What takes room is done before.
+	echo old >one
+	rm two
+	for fault in linkat:error=ENOSPC:when=1 linkat:error=ENOSPC:when=2; do
+		run 4 strace -o trace -e inject=$fault "$LEAT" cp --tee two a one
+		grep -q INJECTED trace || fail 'the fault did not fire'
+		[ "$(cat one)" = old ] && [ ! -e two ] && [ -z "$(find . -name '.*leat-part')" ] || fail "$fault: $(ls -A)"
+	done
 }
 
 parts holes verified_too no_cache_too after_the_destination
