@@ -2,6 +2,7 @@
 #include "dest.h"
 #include "../out.h"
 #include "bars.h"
+#include "keep.h"
 #include "part.h"
 #include "stop.h"
 
@@ -14,7 +15,6 @@
 #include <sys/file.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -399,24 +399,6 @@ int dest_adopt(struct dest *dest)
 	return 0;
 }
 
-static int take_over_acl(const struct dest *dest)
-{
-	static const char acl[] = "system.posix_acl_access";
-	char path[NAME_MAX + 40], value[64 << 10];
-	ssize_t size;
-
-	if (dest->dir == AT_FDCWD)
-		snprintf(path, sizeof path, "%s", dest->name);
-	else
-		snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dest->dir, dest->name);
-	size = lgetxattr(path, acl, value, sizeof value);
-	if (size >= 0)
-		return fsetxattr(dest->fd, acl, value, (size_t)size, 0) < 0 ? failed(dest, "cannot keep its access list", errno) : 0;
-	if (errno == ENODATA)	/* nor one by the directory's default */
-		fremovexattr(dest->fd, acl);
-	return 0;
-}
-
 int dest_take_over(struct dest *dest, const struct dest_options *options, uint64_t length)
 {
 	struct stat now;
@@ -429,7 +411,7 @@ int dest_take_over(struct dest *dest, const struct dest_options *options, uint64
 		return 0;	/* a new file got its mode when it was opened */
 	r = options->resume ? take_owner(dest) : 0;
 	if (!r && dest->exists)	/* before the mode, whose bits of the group are what the list lets others have at most */
-		r = take_over_acl(dest);
+		r = keep_acl(dest->dir, dest->name, dest->fd, dest->shown);
 	if (!r && fchmod(dest->fd, dest->exists ? dest->was.st_mode & 07777 : options->mode & ~options->mask) < 0 && errno != EPERM)
 		r = failed(dest, "cannot set its mode", errno);
 	return r;
