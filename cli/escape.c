@@ -289,6 +289,22 @@ char *escape_tail(char *ret, size_t size, enum escape how, const char *text, int
 	return ret;
 }
 
+int escape_keeps(const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+
+	if (strnlen(text, ESCAPE_MOST + 1) > ESCAPE_MOST)
+		return 0;
+	while (*at) {
+		struct unit unit = next(at);
+
+		if (!unit.valid)
+			return 0;
+		at += unit.bytes;
+	}
+	return 1;
+}
+
 int escape_columns(const char *escaped)
 {
 	const unsigned char *at = (const unsigned char *)escaped;

@@ -22,6 +22,7 @@ enum escape {
 
 #define ESCAPE_MOST 4096	/* bytes of one text that are used: PATH_MAX. Behind them stands "…" */
 
+int escape_keeps(const char *text);	/* whether the text can be told from what ESCAPE_JSON gives */
 void escape(FILE *to, enum escape how, const char *text);
 /* As a string of at most size bytes with its 0, and at most so many columns; what is too long is cut, and "…" says so: at
  * its end, and with _tail at its beginning, as one wants it of paths. Never cut inside a character. Gives ret. */

@@ -6,6 +6,7 @@
 #include "keep.h"
 #include "stop.h"
 #include "tree.h"
+#include "written.h"
 
 #include <fcntl.h>
 #include <search.h>
@@ -41,8 +42,10 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		  "stalls and the route", 0, 0, "always|auto|never" },
 		{ "hash", OPT_CHOICE, &s->hash, "NAME", "print the hash of what was copied: xxh3 or sha256; costs a copy through "
 		  "user space", 0, 0, "xxh3|sha256" },
-		{ "tee", OPT_TEXT, &s->tee, "FILE", "write the same bytes there, too" },
-		{ "verify", OPT_FLAG, &s->verify, NULL, "read back and compare" },
+		{ "tee", OPT_TEXT, &s->tee, "FILE", "write the same bytes there, too; costs a copy through user "
+		  "space" },
+		{ "verify", OPT_FLAG, &s->verify, NULL, "read back and compare; of a pipe it costs a copy through user "
+		  "space" },
 		{ "resume", OPT_FLAG, &s->resume, NULL, "go on where an interrupted run with --resume stood, if what is there is right" },
 		{ "preserve", OPT_TEXT, &s->preserve_words, "WHAT", "mode, times, owner, xattr, with commas between; or all" },
 		{ "explain", OPT_FLAG, &s->explain, NULL, "say before and after how the bytes move, and why not better" },
@@ -205,6 +208,11 @@ int cp_main(int argc, char **argv)
 		leat_bucket_init(&bucket, s.rate, s.rate / 10 + 1);
 		s.bucket = &bucket;
 	}
+	s.written = written_new();
+	if (!s.written) {
+		out_error("no memory");
+		return EXIT_FAILED;
+	}
 	show_init(&show, &s, said_to(&s, &to));
 	for (unsigned i = 0; i + 1 < s.words.count && worst < STATUS_STOPPED; i++) {
 		enum status status = one(&s, &show, s.words.items[i], &into);
@@ -212,6 +220,7 @@ int cp_main(int argc, char **argv)
 		worst = status > worst ? status : worst;
 	}
 	tdestroy(into.made, free);
+	written_free(s.written);
 	show_end(&show, (int)worst);
 	return (int)worst;
 }

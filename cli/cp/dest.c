@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "dest.h"
 #include "../out.h"
+#include "bars.h"
+#include "keep.h"
 #include "part.h"
 #include "stop.h"
 
@@ -13,7 +15,6 @@
 #include <sys/file.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -126,12 +127,13 @@ static int find(struct dest *dest, int at, const char *path, const struct dest_o
 	return failed(dest, "its symbolic links", ELOOP);
 }
 
-/* Whether what is there may be replaced by a file beside it. */
-static int may_replace(struct dest *dest)
+/* Whether what is there may be replaced by a file beside it. In a tree a file of several names is made anew, name by name, from one
+ * that has as many: the links are those of an earlier copy of it, as far as can be told. */
+static int may_replace(struct dest *dest, const struct stat *source, const struct dest_options *options)
 {
 	struct statx x;
 
-	if (dest->was.st_nlink > 1)
+	if (dest->was.st_nlink > 1 && !(options->in_tree && source && dest->was.st_nlink <= source->st_nlink))
 		return in_place_only(dest, "it has other names (hard links)");
 	if (statx(dest->dir, dest->name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &x) == 0 &&
 	    x.stx_attributes & x.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)
@@ -139,6 +141,33 @@ static int may_replace(struct dest *dest)
 	if (dest->was.st_uid != geteuid() && geteuid() != 0)
 		return in_place_only(dest, "it belongs to somebody else");
 	return 0;
+}
+
+/* Before the first byte, what giving the name would say after the last one. */
+static int may_change(const struct dest *dest)
+{
+	struct bar bar = bar_of(dest->dir, dest->name);
+
+	if (!bar.word)
+		return 0;
+	out_error("%s: it is %s; `chattr -%c` lets it be replaced", dest->shown, bar.word, bar.letter);
+	return -EPERM;
+}
+
+/* In an append-only directory what is new gets its name at once, or by a rename not at all. */
+static int may_name(const struct dest *dest, const struct dest_options *options)
+{
+	struct bar bar = bar_of(dest->dir, "");
+	char why[100];
+
+	if (!bar.word || (bar.letter == 'a' && !dest->taken && !options->resume))
+		return 0;
+	snprintf(why, sizeof why, "its directory is %s (`chattr -%c` on it lifts that)", bar.word, bar.letter);
+	if (dest->exists)
+		return in_place_only(dest, why);
+	out_error("%s: its directory is %s; `chattr -%c` on it lets one be %s", dest->shown, bar.word, bar.letter,
+		  bar.letter == 'i' ? "made" : "renamed there");
+	return -EPERM;
 }
 
 static int busy(const struct dest *dest)
@@ -337,9 +366,14 @@ int dest_open(struct dest *dest, int at, const char *path, const char *shown, co
 		return open_own(dest, own);
 	if (dest->exists && (!S_ISREG(dest->was.st_mode) || is_generated(dest)))
 		return open_itself(dest, DEST_DIRECT, options);
+	r = dest->exists && !dest->magic ? may_change(dest) : 0;
+	if (r < 0)
+		return r;
 	if (dest->magic || (options->in_place && (dest->exists || !dest->taken)))
 		return open_itself(dest, DEST_IN_PLACE, options);
-	r = dest->exists ? may_replace(dest) : 0;
+	r = dest->exists ? may_replace(dest, source, options) : 0;
+	if (!r && !options->fresh)
+		r = may_name(dest, options);
 	if (r < 0)
 		return r;
 	return options->resume ? open_part(dest) : open_new(dest, options);
@@ -365,24 +399,6 @@ int dest_adopt(struct dest *dest)
 	return 0;
 }
 
-static int take_over_acl(const struct dest *dest)
-{
-	static const char acl[] = "system.posix_acl_access";
-	char path[NAME_MAX + 40], value[64 << 10];
-	ssize_t size;
-
-	if (dest->dir == AT_FDCWD)
-		snprintf(path, sizeof path, "%s", dest->name);
-	else
-		snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dest->dir, dest->name);
-	size = lgetxattr(path, acl, value, sizeof value);
-	if (size >= 0)
-		return fsetxattr(dest->fd, acl, value, (size_t)size, 0) < 0 ? failed(dest, "cannot keep its access list", errno) : 0;
-	if (errno == ENODATA)	/* nor one by the directory's default */
-		fremovexattr(dest->fd, acl);
-	return 0;
-}
-
 int dest_take_over(struct dest *dest, const struct dest_options *options, uint64_t length)
 {
 	struct stat now;
@@ -395,17 +411,16 @@ int dest_take_over(struct dest *dest, const struct dest_options *options, uint64
 		return 0;	/* a new file got its mode when it was opened */
 	r = options->resume ? take_owner(dest) : 0;
 	if (!r && dest->exists)	/* before the mode, whose bits of the group are what the list lets others have at most */
-		r = take_over_acl(dest);
+		r = keep_acl(dest->dir, dest->name, dest->fd, dest->shown);
 	if (!r && fchmod(dest->fd, dest->exists ? dest->was.st_mode & 07777 : options->mode & ~options->mask) < 0 && errno != EPERM)
 		r = failed(dest, "cannot set its mode", errno);
 	return r;
 }
 
 /* A file without a name gets the temporary one, as no call links over what exists; where nothing exists, its own at once. */
-static int link_up(struct dest *dest)
+static int link_up(struct dest *dest, const char *to)
 {
 	char self[40];
-	const char *to = dest->taken ? dest->temporary : dest->name;
 
 	snprintf(self, sizeof self, "/proc/self/fd/%d", dest->fd);
 	for (int tries = 0;; tries++) {
@@ -445,16 +460,30 @@ static int flush_directory(const struct dest *dest)
 	return r;
 }
 
+static int flush_file(const struct dest *dest, const struct dest_options *options)
+{
+	if (options->sync && fsync(dest->fd) < 0 && (dest->way != DEST_DIRECT || errno != EINVAL))	/* a pipe has no disk */
+		return failed(dest, "cannot flush it", errno);
+	return 0;
+}
+
+int dest_stand_by(struct dest *dest, const struct dest_options *options)
+{
+	int r = flush_file(dest, options);
+
+	if (!r && dest->way == DEST_WITHOUT_NAME)
+		r = choose_temporary(dest);
+	return !r && dest->way == DEST_WITHOUT_NAME ? link_up(dest, dest->temporary) : r;
+}
+
 int dest_commit(struct dest *dest, const struct dest_options *options)
 {
-	int r = 0;
+	int r = flush_file(dest, options);
 
-	if (options->sync && fsync(dest->fd) < 0 && (dest->way != DEST_DIRECT || errno != EINVAL))	/* a pipe has no disk */
-		r = failed(dest, "cannot flush it", errno);
-	else if (dest->way == DEST_TEMPORARY || dest->way == DEST_IN_PLACE)
+	if (!r && (dest->way == DEST_TEMPORARY || dest->way == DEST_IN_PLACE))
 		r = ask_server(dest);
 	if (!r && dest->way == DEST_WITHOUT_NAME)
-		r = link_up(dest);
+		r = link_up(dest, dest->taken ? dest->temporary : dest->name);
 	if (!r && dest->way == DEST_TEMPORARY) {
 		if (renameat(dest->dir, dest->temporary, dest->dir, dest->name) < 0)
 			return errno == EBUSY ? in_place_only(dest, "something is mounted on it") :

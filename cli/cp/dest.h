@@ -48,7 +48,7 @@ struct dest_options {
 
 /*
  * Opens what shall become path, relative to the directory at (AT_FDCWD), and is called shown. source: of the file that is
- * read, so as not to be written to, or NULL. 0, or -errno or DEST_IN_PLACE_ONLY after a sentence on stderr.
+ * read, so as not to be written to, and to have as many names; or NULL. 0, or -errno or DEST_IN_PLACE_ONLY after a sentence on stderr.
  */
 int dest_open(struct dest *dest, int at, const char *path, const char *shown, const struct stat *source,
 	      const struct dest_options *options);
@@ -59,6 +59,8 @@ void dest_size(struct dest *dest, uint64_t length, const struct dest_options *op
 int dest_adopt(struct dest *dest);
 /* It is as long as this, and gets owner, access list and mode of the one it replaces, or what a new one has. 0, or as dest_open. */
 int dest_take_over(struct dest *dest, const struct dest_options *options, uint64_t length);
+/* Flushes it if asked, and gives it a temporary name: only a rename, which needs no room, is left for dest_commit. 0, or as dest_open. */
+int dest_stand_by(struct dest *dest, const struct dest_options *options);
 /* Gives it its name, and flushes it first if asked. 0, or as dest_open: the old file is there still, but where the
  * sentence says that only flushing failed. */
 int dest_commit(struct dest *dest, const struct dest_options *options);

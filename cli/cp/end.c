@@ -18,14 +18,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_UP_MS 50	/* between looks at flag and clock while a name is asked for */
+#define LOOK_MS 50	/* between looks at flag and clock: a signal that comes behind a look is not seen by the call that waits */
 
 /* Waits for one event: 0, -ETIMEDOUT, -EINTR. */
 static int wait_for(int fd, short events, int timeout_ms)
 {
 	struct pollfd poll_for = { .fd = fd, .events = events };
-	int r = stop_flag ? -1 : poll(&poll_for, 1, timeout_ms);
+	int r = 0;
 
+	for (int left = timeout_ms, part; !r && left && !stop_flag; left -= left < 0 ? 0 : part) {
+		part = left < 0 || left > LOOK_MS ? LOOK_MS : left;
+		r = poll(&poll_for, 1, part);
+		if (r < 0 && errno == EINTR)
+			r = 0;
+	}
 	if (stop_flag)
 		return -EINTR;
 	return r > 0 ? 0 : r == 0 ? -ETIMEDOUT : -errno;
@@ -61,6 +67,30 @@ static int take_one(int listener, int timeout_ms)
 	return fd < 0 ? -errno : fd;
 }
 
+/* A socket's file that nobody has bound any more would be in the way for ever. He who has is not called by a socket of another
+ * kind (EPROTOTYPE): a connection would be the one that he waits for. */
+static int remove_stale(const struct sockaddr *at, socklen_t size)
+{
+	const char *path = ((const struct sockaddr_un *)(const void *)at)->sun_path;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), gone;
+	struct stat st;
+
+	if (fd < 0)
+		return 0;
+	gone = connect(fd, at, size) < 0 && errno == ECONNREFUSED;
+	close(fd);
+	return gone && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && unlink(path) == 0;
+}
+
+static int bind_to(int fd, const struct sockaddr *at, socklen_t size)
+{
+	int r = bind(fd, at, size);
+
+	if (r < 0 && errno == EADDRINUSE && at->sa_family == AF_UNIX)
+		r = remove_stale(at, size) ? bind(fd, at, size) : (errno = EADDRINUSE, -1);
+	return r < 0 ? -errno : 0;
+}
+
 /* The first that comes; nothing is left of a Unix socket's name. */
 static int first_at(int fd, const struct sockaddr *at, socklen_t size, int timeout_ms)
 {
@@ -70,8 +100,9 @@ static int first_at(int fd, const struct sockaddr *at, socklen_t size, int timeo
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (at->sa_family == AF_INET6)	/* [::] is both families' */
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
-	if (bind(fd, at, size) < 0)
-		return -errno;
+	r = bind_to(fd, at, size);
+	if (r < 0)
+		return r;
 	r = listen(fd, 1) < 0 ? -errno : take_one(fd, timeout_ms);
 	if (at->sa_family == AF_UNIX)
 		unlink(((const struct sockaddr_un *)(const void *)at)->sun_path);
@@ -126,11 +157,11 @@ static int look_up(const struct addr *addr, const struct addrinfo *hints, int ti
 		.ar_name = *asked.host ? asked.host : NULL, .ar_service = asked.port, .ar_request = &hints_asked,
 	};
 	r = getaddrinfo_a(GAI_NOWAIT, (struct gaicb *[]){ &question }, 1, NULL);
-	for (int ms = 0; !r && (r = gai_error(&question)) == EAI_INPROGRESS; ms += LOOK_UP_MS) {
+	for (int ms = 0; !r && (r = gai_error(&question)) == EAI_INPROGRESS; ms += LOOK_MS) {
 		if (stop_flag || (timeout_ms >= 0 && ms >= timeout_ms))
 			return stop_flag ? -EINTR : -ETIMEDOUT;
 		/* What it returns when the time is over differs between versions of glibc; the question knows whether it is answered. */
-		gai_suspend(waited, 1, &(struct timespec){ .tv_nsec = LOOK_UP_MS * 1000000L });
+		gai_suspend(waited, 1, &(struct timespec){ .tv_nsec = LOOK_MS * 1000000L });
 		r = 0;
 	}
 	*ret_all = question.ar_result;

@@ -7,18 +7,19 @@
 #include "dest.h"
 #include "end.h"
 #include "keep.h"
+#include "second.h"
 #include "stop.h"
+#include "why.h"
+#include "written.h"
 
 #include <leat.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define TEE_BYTES (256 << 10)
 #define TICK_NS (LEAT_SECOND / 5)
 
 struct job {
@@ -30,12 +31,13 @@ struct job {
 	struct end from, to;		/* to: unless it is a file */
 	struct stat source_is;
 	uint64_t begin;			/* where in the source file what was asked for begins */
-	struct dest dest, second;	/* second: of --tee */
+	struct dest dest;
+	struct second second;		/* of --tee */
 	struct dest_options dest_options;
 	int to_file;
 
 	struct leat_source source;
-	struct leat_sink sink, second_sink;
+	struct leat_sink sink;
 	struct leat_limit section;
 	struct leat_rate rate;
 	struct leat_deadline deadline;
@@ -45,8 +47,6 @@ struct job {
 	struct leat_xxh3 xxh3, sent;	/* of --hash; of --verify, where the source cannot be read again */
 	struct leat_hash hash;
 	struct sha256 sha256;
-	struct leat_tee tee;
-	unsigned char *tee_buffer;
 	struct leat_options options;
 	struct leat_report report;
 	int error;			/* of what was not opened, and then of the report */
@@ -57,7 +57,7 @@ struct job {
 	int snapshot_dir;		/* -1: not open */
 	int gone_by;			/* the source cannot be read again */
 	int verified;
-	char hash_text[SHA256_TEXT_BYTES];
+	char hash_text[SHA256_TEXT_BYTES], why_text[WHY_BYTES];
 };
 
 static enum status stopped(void)
@@ -110,6 +110,22 @@ static enum status open_source(struct job *job)
 	return STATUS_OK;
 }
 
+/* Written to as it is by one name, it is not written again from another source by a second one. */
+static enum status claim(struct job *job)
+{
+	const struct dest *dest = &job->dest;
+	const char *other = NULL;
+
+	if (dest->way == DEST_IN_PLACE && dest->exists && (dest->was.st_nlink > 1 || !job->to_addr->in_tree))
+		other = written_claim(job->settings->written, &dest->was, &job->source_is, job->from_addr->text);
+	if (!other)
+		return STATUS_OK;
+	out_error("%s: it is the file that %s was just written to, by another name (%s); remove this name, and copy again",
+		  job->to_addr->text, other, dest->was.st_nlink > 1 ? "hard link" : "symbolic link");
+	job->why = "it is what another source was just written to, by another name";
+	return STATUS_REFUSED;
+}
+
 static enum status open_dest(struct job *job)
 {
 	const struct settings *settings = job->settings;
@@ -137,7 +153,16 @@ static enum status open_dest(struct job *job)
 		return no_use(job, job->to_addr->text, "it is no file, so --resume, --in-place and --preserve mean nothing");
 	if (job->dest.way == DEST_DIRECT && settings->verify && !S_ISBLK(job->dest.was.st_mode))
 		return no_use(job, job->to_addr->text, "it cannot be read back, so --verify means nothing");
-	return STATUS_OK;
+	return claim(job);
+}
+
+/* The source has some. */
+static void let_holes(struct job *job, uint64_t length)
+{
+	if (job->to_file)
+		dest_size(&job->dest, length, &job->dest_options);
+	if (job->settings->tee)
+		second_holes(&job->second, job->from.fd, job->begin, length, &job->dest_options);
 }
 
 /* What is there of the destination before anything is moved. */
@@ -151,8 +176,8 @@ static enum status look_at_part(struct job *job)
 	whole = whole < settings->limit ? whole : settings->limit;
 	if (job->dest.start)
 		return check_part(&job->dest, job->from.fd, job->begin, whole, job->to_addr->text);
-	if (job->to_file && (uint64_t)job->source_is.st_blocks < size / 512)
-		dest_size(&job->dest, whole, &job->dest_options);
+	if ((uint64_t)job->source_is.st_blocks < size / 512)
+		let_holes(job, whole);
 	if (!settings->resume || job->dest.way != DEST_TEMPORARY || !job->dest.exists || (uint64_t)job->dest.was.st_size != whole)
 		return STATUS_OK;
 	fd = openat(job->dest.dir, job->dest.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -175,19 +200,16 @@ static void make_sink(struct leat_sink *sink, const struct dest *dest)
 /* Of one source that is no part to go on from: the options of the destination are its own, too. */
 static enum status open_second(struct job *job)
 {
+	const struct dest *second = &job->second.dest;
 	int r;
 
 	if (!job->settings->tee)
 		return STATUS_OK;
-	r = dest_open(&job->second, AT_FDCWD, job->settings->tee, job->settings->tee, &job->source_is, &job->dest_options);
+	r = second_open(&job->second, job->settings->tee, &job->source_is, &job->dest_options);
 	if (r < 0)
 		return of_open(job, r, STATUS_DEST);
-	job->tee_buffer = malloc(TEE_BYTES);
-	if (!job->tee_buffer) {
-		out_error("no memory for --tee");
-		return STATUS_FAILED;
-	}
-	make_sink(&job->second_sink, &job->second);
+	if (job->settings->verify && second->way == DEST_DIRECT && !S_ISBLK(second->was.st_mode))
+		return no_use(job, job->settings->tee, "it cannot be read back, so --verify means nothing");
 	return STATUS_OK;
 }
 
@@ -207,7 +229,7 @@ static void wrap(struct job *job)
 	if (job->gone_by)
 		leat_wrap(&job->source, leat_xxh3_init(&job->sent));
 	if (settings->tee)
-		leat_wrap(&job->source, leat_tee_init(&job->tee, &job->second_sink, LEAT_TEE_WAIT, job->tee_buffer, TEE_BYTES));
+		leat_wrap(&job->source, second_tee(&job->second));
 	if (settings->bucket)
 		leat_wrap(&job->source, leat_rate_init_shared(&job->rate, settings->bucket));
 	if (settings->timeout_s)
@@ -215,6 +237,8 @@ static void wrap(struct job *job)
 	if (settings->no_cache)
 		leat_wrap_sink(&job->sink, cache_init(&job->cache, job->from.fd, job->begin + job->dest.start,
 						      job->to_file ? job->dest.fd : -1, job->dest.start));
+	if (settings->no_cache && settings->tee)
+		leat_wrap_sink(&job->sink, second_cache(&job->second));
 	if (job->show->live) {
 		leat_wrap_sink(&job->sink, leat_log_init(&job->log, show_route, &job->watch));
 		leat_wrap_sink(&job->sink, leat_progress_init(&job->progress, TICK_NS, show_progress, &job->watch));
@@ -259,19 +283,6 @@ static void set_options(struct job *job, int only_reflink)
 		job->options.routes_off = ~offload;
 }
 
-static void say_how_it_failed(const struct job *job, int error)
-{
-	const struct leat_report *r = &job->report;
-	int source = r->side == LEAT_SIDE_SOURCE, second = job->tee.error != 0, sink = second || r->side == LEAT_SIDE_SINK;
-	const char *end = source ? job->from_addr->text : second ? job->settings->tee : job->to_addr->text;
-	const char *route = r->error_route ? leat_route_name((enum leat_route)r->error_route) : NULL;
-	const char *says = second ? NULL : r->culprit;
-
-	out_error("%s: %s failed after %llu bytes%s%s: %s%s%s", end, source ? "reading" : sink ? "writing" : "copying",
-		  (unsigned long long)r->bytes, route ? ", by " : "", route ? route : "", leat_strerror(error),
-		  says ? ", says " : "", says ? says : "");
-}
-
 static enum status of_move(const struct job *job, int error)
 {
 	switch (error) {
@@ -285,7 +296,7 @@ static enum status of_move(const struct job *job, int error)
 		return STATUS_REFUSED;
 	default:
 		return job->report.side == LEAT_SIDE_SOURCE ? STATUS_SOURCE :
-		       job->report.side == LEAT_SIDE_SINK || job->tee.error ? STATUS_DEST : STATUS_FAILED;
+		       job->report.side == LEAT_SIDE_SINK || job->second.tee.error ? STATUS_DEST : STATUS_FAILED;
 	}
 }
 
@@ -333,7 +344,7 @@ static int64_t run_hashed(struct job *job)
 	if (job->dest.start)
 		return run(job, 0);
 	r = run(job, 1);
-	if (r != LEAT_EREFUSED)
+	if (r != LEAT_EREFUSED || job->settings->require == REQUIRE_REFLINK)
 		return r;
 	leat_close(&job->source);
 	leat_close_sink(&job->sink);
@@ -347,6 +358,7 @@ static int64_t run_hashed(struct job *job)
 static enum status move(struct job *job)
 {
 	int64_t r = can_hash_after(job) && !job->settings->tee ? run_hashed(job) : run(job, 0);
+	int second = job->second.tee.error != 0;
 
 	job->moved = 1;
 	if (r >= 0 && !job->to_file) {
@@ -356,18 +368,15 @@ static enum status move(struct job *job)
 	if (r >= 0)
 		return STATUS_OK;
 	job->error = (int)r;
-	say_how_it_failed(job, (int)r);
+	job->why = why_of((int)r, job->settings, &job->report, job->why_text);
+	why_say((int)r, job->from_addr->text, second ? job->settings->tee : job->to_addr->text, &job->report, second, job->why);
 	return of_move(job, (int)r);
 }
 
-static enum status verify(struct job *job, uint64_t length)
+static enum status verify(const struct job *job, int there, uint64_t length, const char *text)
 {
-	const char *text = job->to_addr->text;
-	enum status status = job->gone_by ? check_sent(leat_xxh3_result(&job->sent), job->dest.fd, length, text) :
-					    check_same(job->from.fd, job->begin, job->dest.fd, length, text);
-
-	job->verified = status == STATUS_OK;
-	return status;
+	return job->gone_by ? check_sent(leat_xxh3_result(&job->sent), there, length, text) :
+			      check_same(job->from.fd, job->begin, there, length, text);
 }
 
 static enum status hash(struct job *job, uint64_t length)
@@ -390,8 +399,10 @@ static enum status complete_file(struct job *job)
 		return STATUS_OK;
 	if (job->dest.way != DEST_DIRECT)
 		status = check_length(job->dest.fd, length, job->to_addr->text);
-	if (status == STATUS_OK && settings->verify)
-		status = verify(job, length);
+	if (status == STATUS_OK && settings->verify) {
+		status = verify(job, job->dest.fd, length, job->to_addr->text);
+		job->verified = status == STATUS_OK;
+	}
 	if (status == STATUS_OK && job->hash_after)
 		status = hash(job, length);
 	if (status != STATUS_OK)
@@ -404,23 +415,34 @@ static enum status complete_file(struct job *job)
 	return r < 0 ? of_open(job, r, STATUS_DEST) : STATUS_OK;
 }
 
-static enum status finish_second(struct job *job)
+static enum status complete_second(struct job *job)
 {
+	const struct settings *settings = job->settings;
+	enum status status = STATUS_OK;
 	int r;
 
-	if (!job->settings->tee)
+	if (!settings->tee)
 		return STATUS_OK;
-	r = dest_take_over(&job->second, &job->dest_options, job->report.bytes);
-	if (!r)
-		r = dest_commit(&job->second, &job->dest_options);
-	return r < 0 ? of_open(job, r, STATUS_DEST) : STATUS_OK;
+	r = second_complete(&job->second, &job->dest_options, settings->no_cache, job->report.bytes);
+	if (r < 0)
+		return of_open(job, r, STATUS_DEST);
+	if (settings->verify) {
+		status = verify(job, job->second.dest.fd, job->report.bytes, settings->tee);
+		job->verified = status == STATUS_OK;
+	}
+	return status;
 }
 
-/* Last of all that can fail: until then the old one stays. */
-static enum status name_file(struct job *job)
+/* Last of all that can fail: until then the old one stays, and until that has gone the one of --tee. */
+static enum status name_files(struct job *job)
 {
 	int r = job->to_file ? dest_commit(&job->dest, &job->dest_options) : 0;
 
+	if (!r && job->settings->tee) {
+		r = second_commit(&job->second, &job->dest_options);
+		if (r < 0)
+			out_error("%s: it is there, but not the second file, %s", job->to_addr->text, job->settings->tee);
+	}
 	return r < 0 ? of_open(job, r, STATUS_DEST) : STATUS_OK;
 }
 
@@ -461,16 +483,14 @@ static void job_close(struct job *job, enum status status)
 
 	leat_close(&job->source);
 	leat_close_sink(&job->sink);
-	leat_close_sink(&job->second_sink);
 	if (job->settings->hash == HASH_SHA256)
 		sha256_release(&job->sha256);
 	dest_close(&job->dest, keep);
-	dest_close(&job->second, 0);
+	second_close(&job->second);
 	end_close(&job->from);
 	end_close(&job->to);
 	if (job->snapshot_dir >= 0)
 		close(job->snapshot_dir);
-	free(job->tee_buffer);
 }
 
 enum status job_copy(const struct settings *settings, struct show *show, struct leat_helper *helper, const struct addr *from,
@@ -478,17 +498,20 @@ enum status job_copy(const struct settings *settings, struct show *show, struct 
 {
 	struct job job = {
 		.settings = settings, .show = show, .helper = helper, .from_addr = from, .to_addr = to, .verified = -1,
-		.from.fd = -1, .to.fd = -1, .dest.fd = -1, .second.fd = -1, .snapshot_dir = -1,
+		.from.fd = -1, .to.fd = -1, .dest.fd = -1, .snapshot_dir = -1,
 	};
 	static enum status (*const steps[])(struct job *) = {
-		open_source, open_dest, open_second, look_at_part, move, complete_file, finish_second, name_file,
+		open_source, open_dest, open_second, look_at_part, move, complete_file, complete_second, name_files,
 	};
 	enum status status = STATUS_OK;
 
+	second_init(&job.second);
 	for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == STATUS_OK; i++)
 		status = steps[i](&job);
 	if (status == STATUS_OK && settings->no_cache)
 		cache_drop(&job.cache);
+	if (status == STATUS_OK && settings->no_cache && settings->tee)
+		cache_drop(&job.second.cache);
 	tell(&job, status);
 	job_close(&job, status);
 	return status;

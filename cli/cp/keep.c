@@ -4,6 +4,9 @@
 #include "settings.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -88,6 +91,24 @@ static int keep_mode(int from, const struct stat *source, int to, const char *sh
 	if (!r && fchmod(to, source->st_mode & 07777) < 0)
 		r = failed(shown, "mode", errno);
 	return r;
+}
+
+int keep_acl(int dir, const char *name, int to, const char *shown)
+{
+	static const char acl[] = "system.posix_acl_access";
+	char path[NAME_MAX + 40], value[64 << 10];
+	ssize_t size;
+
+	if (dir == AT_FDCWD)
+		snprintf(path, sizeof path, "%s", name);
+	else
+		snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dir, name);
+	size = lgetxattr(path, acl, value, sizeof value);
+	if (size >= 0)
+		return fsetxattr(to, acl, value, (size_t)size, 0) < 0 ? failed(shown, "access list", errno) : 0;
+	if (errno == ENODATA)	/* nor one by the directory's default */
+		fremovexattr(to, acl);
+	return 0;
 }
 
 /* The owner first: changing it takes the set-user-ID bit away. The times last: all else sets them. */

@@ -7,6 +7,8 @@
 
 /* Of the source's to the open file; what: KEEP_..., settings.h. 0, or -errno after a sentence that names shown. */
 int keep_attributes(int from, const struct stat *source, int to, unsigned what, const char *shown);
+/* The access list of name in dir, or none, to the open file that replaces it. 0, or -errno after a sentence. */
+int keep_acl(int dir, const char *name, int to, const char *shown);
 /* "mode,times": 0 and the bits, or -EINVAL after a sentence. */
 int keep_parse(const char *words, unsigned *ret_what);
 

@@ -14,6 +14,7 @@ enum { HASH_XXH3, HASH_SHA256, HASH_NONE };
 enum { KEEP_MODE = 1, KEEP_TIMES = 2, KEEP_OWNER = 4, KEEP_XATTR = 8 };
 
 struct leat_bucket;
+struct written;
 
 struct settings {
 	struct opt_words words;		/* SOURCE... DEST */
@@ -24,6 +25,7 @@ struct settings {
 	unsigned preserve;		/* KEEP_... */
 	mode_t mask;			/* the umask */
 	struct leat_bucket *bucket;	/* of --rate, all files share it; else NULL */
+	struct written *written;	/* of all files, too */
 };
 
 #define NO_LIMIT UINT64_MAX

@@ -4,6 +4,7 @@
 #include "../json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -69,11 +70,45 @@ static void progress_of_one(const struct watch *watch, const struct leat_progres
 	out_progress(out, !out->live, "%s: %s%s  %s  %s", watch->to, done, share, speed, leat_route_name(watch->route));
 }
 
+void show_tree(struct show *show, const char *to, int at, const char *path)
+{
+	struct total *total = to && show->live ? total_begin(at, path, show->settings) : NULL, *was;
+
+	pthread_mutex_lock(&show->lock);
+	was = show->total;
+	show->tree = to;
+	show->total = total;
+	show->total_from = show->bytes;
+	pthread_mutex_unlock(&show->lock);
+	total_end(was);
+}
+
+/* " of 1 GiB  50 %", and how long the rest takes at the rate of all so far. */
+static void share_of_tree(const struct show *show, double bytes_per_s, char *share, size_t size, char *left, size_t left_size)
+{
+	uint64_t total = 0, done = show->bytes - show->total_from;
+	enum total_state state = show->total ? total_now(show->total, &total) : TOTAL_COUNTING;
+	char text[24], eta[24];
+
+	*share = *left = 0;
+	if (!total || state == TOTAL_COUNTING)
+		return;
+	if (state == TOTAL_GIVEN_UP || done > total) {	/* it grows, or is too much to be counted */
+		snprintf(share, size, " of over %s", out_size(total > done ? total : done, text, sizeof text));
+		return;
+	}
+	snprintf(share, size, " of %s  %.0f %%", out_size(total, text, sizeof text), 100.0 * (double)done / (double)total);
+	if (bytes_per_s >= 1)
+		snprintf(left, left_size, "  %s left",
+			 clock_text((uint64_t)((double)(total - done) / bytes_per_s * 1e9), eta, sizeof eta));
+}
+
 /* Many files, perhaps several at once: it stalls when none of them moves. */
 static void progress_of_tree(struct show *show, uint64_t bytes, const char *route)
 {
 	uint64_t now_ns = leat_now_ns(), took_ns = now_ns - show->begin_ns;
-	char done[24], rate[24], speed[64], stalled[24];
+	char done[24], rate[24], speed[80], stalled[24], share[48], left[40];
+	double bytes_per_s;
 
 	show->bytes += bytes;
 	if (bytes || !show->moved_ns)
@@ -81,14 +116,15 @@ static void progress_of_tree(struct show *show, uint64_t bytes, const char *rout
 	if (!show->live || now_ns < show->next_ns)
 		return;
 	show->next_ns = now_ns + LEAT_SECOND / 5;
+	bytes_per_s = (double)show->bytes * 1e9 / (double)(took_ns + 1);
+	share_of_tree(show, bytes_per_s, share, sizeof share, left, sizeof left);
 	if (now_ns - show->moved_ns > LEAT_SECOND)
 		snprintf(speed, sizeof speed, "stalled for %s", clock_text(now_ns - show->moved_ns, stalled, sizeof stalled));
 	else
-		snprintf(speed, sizeof speed, "%s/s",
-			 out_size((uint64_t)((double)show->bytes * 1e9 / (double)(took_ns + 1)), rate, sizeof rate));
-	out_progress(&show->out, !show->out.live, "%s: %llu files, %s  %s  %s", show->tree,
+		snprintf(speed, sizeof speed, "%s/s%s", out_size((uint64_t)bytes_per_s, rate, sizeof rate), left);
+	out_progress(&show->out, !show->out.live, "%s: %llu files, %s%s  %s  %s", show->tree,
 		     (unsigned long long)__atomic_load_n(&show->counts[SHOW_FILES], __ATOMIC_RELAXED),
-		     out_size(show->bytes, done, sizeof done), speed, route);
+		     out_size(show->bytes, done, sizeof done), share, speed, route);
 }
 
 void show_progress(void *arg, const struct leat_progress_state *state)
@@ -119,6 +155,21 @@ void show_plan(struct show *show, const char *from, const char *to, const struct
 
 static const char json_head[] = "{\n\t\"format\": \"leat-cp\",\n\t\"version\": 1,\n\t\"files\": [";
 
+/* A name is any bytes: what JSON cannot say of it stands beside it in hexadecimal. */
+static void name_json(struct json *json, const char *key, const char *key_of_bytes, const char *name)
+{
+	size_t length = strlen(name);
+	char *bytes = escape_keeps(name) ? NULL : malloc(2 * length + 1);
+
+	json_text(json, key, name);
+	if (!bytes)
+		return;
+	for (size_t i = 0; i < length; i++)
+		snprintf(bytes + 2 * i, 3, "%02x", (unsigned char)name[i]);
+	json_word(json, key_of_bytes, bytes);
+	free(bytes);
+}
+
 static void result_json(struct show *show, const struct result *result)
 {
 	const struct leat_report *r = result->report;
@@ -129,8 +180,8 @@ static void result_json(struct show *show, const struct result *result)
 		fputs(json_head, show->to);
 	json.depth = 2;
 	json_open(&json, NULL, '{');
-	json_text(&json, "from", result->from);
-	json_text(&json, "to", result->to);
+	name_json(&json, "from", "from_bytes", result->from);
+	name_json(&json, "to", "to_bytes", result->to);
 	json_signed(&json, "status", result->status);
 	json_text(&json, "error", result->error);
 	if (r) {
@@ -179,6 +230,7 @@ void show_result(struct show *show, const struct result *result)
 
 	pthread_mutex_lock(&show->lock);
 	show_count(show, result->status ? SHOW_FAILED : SHOW_FILES);
+	show->total_from -= result->resumed_bytes;
 	if (!show->tree || show->settings->json || show->settings->explain || result->hash)
 		out_progress_end();
 	if (show->settings->json)

@@ -5,6 +5,7 @@
 
 #include "../out.h"
 #include "settings.h"
+#include "total.h"
 
 #include <leat.h>
 
@@ -21,6 +22,8 @@ struct show {
 	int live;			/* progress is shown */
 	const char *tree;		/* the destination of a directory, or NULL: one file */
 	uint64_t bytes, begin_ns, next_ns, moved_ns;	/* of a directory so far */
+	struct total *total;		/* what the directory will come to, or NULL */
+	uint64_t total_from;		/* of the bytes those of directories before it, less those of it that were there already */
 	unsigned results;		/* of --json so far */
 	int hash_said;			/* that it costs a copy */
 };
@@ -43,6 +46,8 @@ struct result {			/* of one file, for --json */
 };
 
 void show_init(struct show *show, const struct settings *settings, FILE *to);
+/* to: a directory that is copied from now on, from path within at; or NULL: that was all of it. */
+void show_tree(struct show *show, const char *to, int at, const char *path);
 void show_count(struct show *show, enum show_count what);
 /* Callbacks of leat_progress and leat_log, with the watch as argument. */
 void show_progress(void *watch, const struct leat_progress_state *state);

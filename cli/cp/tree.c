@@ -321,8 +321,21 @@ static void put(struct tree *tree, struct dir *dir, const char *name, uint64_t b
 	item->bytes += bytes;
 }
 
+#define MORE_NAMES (-4300)	/* below every -errno */
+
+/* Whether what has the name has names that the source cannot give it, and so is somebody else's; not when it is first itself. */
+static int has_more_names(const struct tree *tree, const struct dir *dir, const char *name, const struct stat *source,
+			  const struct node *node)
+{
+	struct stat there, first;
+
+	return !tree->settings->in_place && fstatat(dir->to, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(there.st_mode) &&
+	       there.st_nlink > 1 && there.st_nlink > source->st_nlink &&
+	       !(fstatat(node->first_dir, node->first_name, &first, AT_SYMLINK_NOFOLLOW) == 0 && same_file(&there, &first));
+}
+
 /* A further name of the file whose first one is at this path below the root's destination. */
-static int link_to(const struct dir *dir, const char *name, const char *first)
+static int link_to(const struct tree *tree, const struct dir *dir, const char *name, const struct stat *source, const char *first)
 {
 	const struct dir *root = dir;
 	struct node node = { .first_dir = -1, .source_dir = dir->from };
@@ -333,7 +346,7 @@ static int link_to(const struct dir *dir, const char *name, const char *first)
 	node.first_dir = node_below(root->to, first, &node.first_name);
 	if (node.first_dir < 0)
 		return node.first_dir;
-	r = node_place(&node, dir->to, name);
+	r = has_more_names(tree, dir, name, source, &node) ? MORE_NAMES : node_place(&node, dir->to, name);
 	close(node.first_dir);
 	return r;
 }
@@ -359,10 +372,13 @@ static int copy_first(struct tree *tree, const struct dir *dir, const char *name
 static void copy_linked(struct tree *tree, const struct dir *dir, const char *name, const struct stat *st)
 {
 	const char *first = links_find(tree->links, st->st_dev, st->st_ino);
-	int r = first ? link_to(dir, name, first) : copy_first(tree, dir, name, st);
+	int r = first ? link_to(tree, dir, name, st, first) : copy_first(tree, dir, name, st);
 
 	if (first && has_no_links(r))
 		copy_file(tree, tree->jobs, dir, name);
+	else if (r == MORE_NAMES)
+		failed(tree, STATUS_REFUSED, dir, name, "it has more names (hard links) than its source, so it is not replaced; remove "
+		       "this one, and copy again");
 	else if (r < 0)
 		failed(tree, STATUS_DEST, dir, name, part_why(r, name, dir->from));
 	else if (first)
@@ -470,7 +486,7 @@ enum status tree_copy(const struct settings *settings, struct show *show, const 
 	struct dir *root;
 
 	more_descriptors();
-	show->tree = to->text;
+	show_tree(show, to->text, from->at, from->path);
 	for (unsigned i = 0; i <= tree.jobs; i++)
 		leat_helper_init(&tree.helpers[i], 2);	/* without one a transfer makes its own pipe */
 	tree.links = links_new();
@@ -488,7 +504,7 @@ enum status tree_copy(const struct settings *settings, struct show *show, const 
 		leat_helper_end(&tree.helpers[i]);
 	links_free(tree.links);
 	out_progress_end();
-	show->tree = NULL;
+	show_tree(show, NULL, -1, NULL);
 	if (stop_flag)
 		note(&tree, (enum status)(STATUS_STOPPED + stop_flag));
 	return tree.worst;

@@ -280,6 +280,67 @@ unix_sockets() {
 	[ ! -e got3 ] || fail 'a destination was made'
 }
 
+# A killed listener leaves its socket. What somebody has bound stays his, and loses no connection by our asking.
+a_socket_that_was_left() {
+	local first
+	"$LEAT" cp unix-listen:left got4 &
+	first=$!
+	until_true [ -S left ]
+	run 3 timeout 5 "$LEAT" cp unix-listen:left got5
+	says err '^leat: unix-listen:left: Address already in use$'
+	[ -S left ] || fail 'a socket that is listened at was removed'
+	kill -0 $first || fail 'who listens was disturbed'
+	kill -9 $first
+	wait $first 2>/dev/null
+	[ -S left ] || fail 'nothing was left'
+	"$LEAT" cp unix-listen:left got5 &
+	first=$!
+	until_true grep -q ' 0001 01 .* left$' /proc/net/unix
+	run 0 "$LEAT" cp a unix:left
+	wait $first || fail "ended with $?"
+	cmp a got5 || fail 'not the same'
+	[ ! -e left ] || fail 'it is still there'
+	# What is no socket stays, also when it is pointed at.
+	echo precious >left
+	run 3 timeout 5 "$LEAT" cp unix-listen:left got6
+	[ "$(cat left)" = precious ] || fail 'a file was removed'
+	ln -s left pointer
+	run 3 timeout 5 "$LEAT" cp unix-listen:pointer got6
+	[ -L pointer ] && [ "$(cat left)" = precious ] || fail 'something was removed'
+	command -v python3 >/dev/null || return 0
+	rm left pointer
+	python3 -c 'import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("left"); open("bound", "w"); import time; time.sleep(20)' &
+	first=$!
+	until_true [ -e bound ]
+	run 3 timeout 5 "$LEAT" cp unix-listen:left got6
+	[ -S left ] || fail 'the socket of another kind was removed'
+	kill $first
+}
+
+# A signal between the look at the flag and the call that waits is not seen by that call: none waits for ever.
+no_signal_is_lost() {
+	local pid ends
+	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || { misses 'strace cannot trace here'; return; }
+	under asan && { misses 'strace and the leak checker are both tracers'; return; }
+	mkfifo nobody
+	for ends in 'nobody g' 'unix-listen:waits g' 'tcp-listen://127.0.0.1:0 g'; do
+		# shellcheck disable=SC2086 # two words
+		strace -qq -o trace -e trace=poll,ppoll "$LEAT" cp --timeout 1 $ends
+		[ $? -eq 7 ] || fail "$ends: no timeout"
+		[ "$(grep -cE '\], 1, [0-9]{1,2}\) +=' trace)" -ge 10 ] || fail "$ends: $(head -3 trace)"
+		! grep -qE '\], 1, (-1|[0-9]{3,})\)' trace || fail "$ends: $(head -3 trace)"
+		# shellcheck disable=SC2086
+		strace -qq -o trace -e trace=poll,ppoll "$LEAT" cp $ends &
+		until_true pgrep -P $! >/dev/null
+		pid=$(pgrep -P $!)
+		until_true grep -q '= 0' trace
+		! grep -qE '\], 1, -1' trace || fail "$ends: $(head -3 trace)"
+		kill -TERM "$pid"
+		wait $!
+		[ $? -eq 143 ] || fail "$ends: another exit status"
+	done
+}
+
 nobody_there() {
 	run 4 "$LEAT" cp a tcp://127.0.0.1:1
 	says err 'cannot connect: Connection refused'
@@ -317,5 +378,5 @@ END_OF_SILENCE
 }
 
 parts streams a_stream_by_its_name a_terminal a_narrow_terminal reports_beside_the_bytes fifos tcp a_lost_sender the_last_bytes a_listener_takes_who_stays \
-	descriptors_that_are_not_open unix_sockets nobody_there \
+	descriptors_that_are_not_open unix_sockets a_socket_that_was_left no_signal_is_lost nobody_there \
 	a_name_that_nobody_tells

@@ -21,6 +21,8 @@ fails_at() {
 	[ "$status" -lt 128 ] || fail "$call $n: ended with $status"
 	if [ "$status" -eq 0 ]; then
 		cmp -s a d/file || fail "$call $n $error: it says that all went well, and d/file is not the new file"
+	elif grep -q 'it is there, but not the second file' err; then
+		cmp -s a d/file || fail "$call $n $error: d/file is not there"
 	elif ! grep -qE 'it is there, but its directory cannot be flushed|standard output could not be written' err; then
 		cmp -s old d/file || fail "$call $n $error: it failed, and d/file is not the old file: $(cat err)"
 		[ -s err ] || fail "$call $n $error: no word was said"

@@ -87,6 +87,19 @@ required() {
 	run 6 "$LEAT" cp --require=kernel --hash=xxh3 a k2
 	says err 'no kernel route'
 	[ ! -e k2 ] || fail 'a destination was made'
+	# What is missing is named, and why, and what forbids the rest.
+	run 6 "$LEAT" cp --json --require=kernel --tee k3 a k2
+	says err '^leat: k2: copying failed after 0 bytes: no kernel route here, and --require=kernel forbids a copy$'
+	says out '"error": "no kernel route here, and --require=kernel forbids a copy"'
+	run 6 "$LEAT" cp --require=offload --tee k3 a k2
+	says err ': no reflink \(needs-content\) or copy_file_range \(needs-content\) here, and --require=offload forbids the rest$'
+	for option in --progress=never --hash=xxh3; do
+		run 6 env LEAT_ROUTES=copy_file_range "$LEAT" cp --json --require=reflink $option a k2
+		says err '^leat: k2: copying failed after 0 bytes: no reflink here \([a-z-]+\), and --require=reflink forbids the rest$'
+		says out '"error": "no reflink here \([a-z-]+\), and --require=reflink forbids the rest"'
+		! grep -q needs-content err || fail "another reason: $(cat err)"
+	done
+	[ ! -e k2 ] && [ ! -e k3 ] || fail 'a destination was made'
 }
 
 attributes() {
@@ -257,6 +270,20 @@ assert [f['status'] for f in got['files']] == [4, 3], got
 assert got['files'][1]['from'] == 'odd\n"name', got
 assert got['files'][1]['error'] == 'No such file or directory', got
 assert got['status'] == 4 and got['counts']['failed'] == 2 and got['counts']['files'] == 0, got
+assert not any('from_bytes' in f or 'to_bytes' in f for f in got['files']), got
+END_OF_CHECKS
+	# Any byte that a name has can be told from what is said.
+	mkdir -p bytes
+	echo x >bytes/$'\xff\xe9\n'
+	echo x >bytes/$'\u65e5\u202e"'
+	run 0 "$LEAT" cp -r --json bytes bytes2
+	python3 - <<'END_OF_CHECKS' || fail 'the JSON is not as documented'
+import json, os
+for f in json.load(open('out'))['files']:
+    for end, top in ('from', b'bytes'), ('to', b'bytes2'):
+        name = bytes.fromhex(f[end + '_bytes']) if end + '_bytes' in f else f[end].encode()
+        assert name in [top + b'/' + n for n in os.listdir(top)], (name, f)
+    assert ('from_bytes' in f) == ('\ufffd' in f['from']), f
 END_OF_CHECKS
 }
 

@@ -248,6 +248,23 @@ for line in lines.split('\n'):
 END_OF_TERMINAL
 }
 
+# Of a directory, too: how much is left, a file of two names once; and nothing is counted that nobody sees.
+time_left() {
+	local i
+	mkdir -p left/d/e left2
+	for i in 1 2 3 4; do head -c 500000 /dev/zero >left/d/$i; done
+	ln left/d/1 left/d/e/again
+	run 0 "$LEAT" cp -r --progress=always --rate 1m left left2
+	says err '^left2/left: [0-9]+ files, .* of 1\.9 MiB  [0-9]+ %  .*/s  0:0[0-9] left  [a-z_]+$'
+	run 0 "$LEAT" cp -r --progress=always --rate 1m --offset 100000 --limit 250000 left left3
+	says err '^left3: [0-9]+ files, .* of 977 KiB  [0-9]+ %  .*/s  0:0[0-9] left  [a-z_]+$'
+	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || return 0
+	under asan && return
+	rm -rf left3
+	run 0 strace -f -o trace -e trace=clone,clone3 "$LEAT" cp -r -j 1 left left3
+	! grep -q clone trace || fail "a thread that nobody needs: $(head -3 trace)"
+}
+
 # A file server has a file open for itself, and gives it up when it is told that others want it.
 a_file_under_a_lease() {
 	local server
@@ -337,4 +354,4 @@ wide() {
 
 parts all_that_can_be_in_it onto_one_that_is_there not_into_itself no_symbolic_link_is_followed what_is_there_is_replaced \
 	names_like_our_own left_in_the_way_of_what_is_no_file exchanged_meanwhile a_directory_goes_to_a_directory inherited counted many_failures \
-	failures_below_progress a_file_under_a_lease no_second_names closed_meanwhile without_r deep wide
+	failures_below_progress time_left a_file_under_a_lease no_second_names closed_meanwhile without_r deep wide

@@ -184,4 +184,41 @@ two_at_once() {
 	[ -z "$(beside w)" ] || fail "left beside it: $(beside w)"
 }
 
-parts killed_at_any_moment a_part_of_others two_at_once left_over_names_are_swept signals full_disk a_source_that_shrinks resumed
+# What the file system will not let go of is said before the first byte, with what lifts it.
+what_may_not_be_changed() {
+	local letter word where
+	mkdir -p x
+	{ : >x/probe && chattr +i x/probe; } 2>/dev/null || { misses 'chattr changes nothing here'; return; }
+	chattr -i x/probe
+	rm x/probe
+	for letter in i a; do
+		word=immutable
+		[ $letter = i ] || word=append-only
+		cp old x/file
+		for where in --sync --in-place --resume; do
+			chattr +$letter x/file
+			run 4 timeout 2 "$LEAT" cp --rate 1m $where a x/file
+			says err "^leat: x/file: it is $word; \`chattr -$letter\` lets it be replaced$"
+			run 4 timeout 2 "$LEAT" cp --rate 1m --tee x/file a other
+			says err "^leat: x/file: it is $word; \`chattr -$letter\` lets it be replaced$"
+			chattr -$letter x/file
+			cmp -s x/file old || fail 'it was written to'
+		done
+		chattr +$letter x
+		run 6 timeout 2 "$LEAT" cp --rate 1m a x/file
+		says err "^leat: x/file: its directory is $word \(\`chattr -$letter\` on it lifts that\), so it cannot be replaced by a new file; --in-place writes into it$"
+		run 0 "$LEAT" cp --in-place old x/file
+		if [ $letter = i ]; then
+			run 4 timeout 2 "$LEAT" cp --rate 1m a x/none
+			says err "^leat: x/none: its directory is immutable; \`chattr -i\` on it lets one be made$"
+		else
+			run 0 "$LEAT" cp old x/new
+			run 4 timeout 2 "$LEAT" cp --resume --rate 1m a x/none
+			says err "^leat: x/none: its directory is append-only; \`chattr -a\` on it lets one be renamed there$"
+		fi
+		chattr -$letter x
+		[ -z "$(find x -name '.*')" ] || fail "left: $(ls -A x)"
+	done
+}
+
+parts what_may_not_be_changed killed_at_any_moment a_part_of_others two_at_once left_over_names_are_swept signals full_disk a_source_that_shrinks resumed

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Which files that were there this run has written into, and from what: by another name none is written over the other. */
+#ifndef CLI_CP_WRITTEN_H
+#define CLI_CP_WRITTEN_H
+
+#include <sys/stat.h>
+
+struct written;
+
+struct written *written_new(void);
+/*
+ * From any thread, before the first byte: to shall be written from from, which is called text. NULL: it may be; else what another
+ * source is called that it is written from already. With no memory left it may not, either.
+ */
+const char *written_claim(struct written *written, const struct stat *to, const struct stat *from, const char *text);
+void written_free(struct written *written);
+
+#endif
