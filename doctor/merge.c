@@ -76,6 +76,13 @@ int merge_place_order(const struct model *model, const struct merge_flow *a, con
 	return order ? order : executable_order(model, x, y);
 }
 
+/* Between two file systems goes another call of the kernel than within one, and other remedies work. */
+static bool is_apart(const struct model *model, const struct flow *flow)
+{
+	return flow->from < model->file_count && flow->to < model->file_count &&
+	       model_two_filesystems(&model->files[flow->from], &model->files[flow->to]);
+}
+
 /* 0: one finding. */
 static int key_order(const struct model *model, const struct merge_flow *a, const struct merge_flow *b)
 {
@@ -86,6 +93,8 @@ static int key_order(const struct model *model, const struct merge_flow *a, cons
 	BEFORE(a->judgement.reason, b->judgement.reason);
 	if (a->judgement.verdict == VERDICT_KERNEL)
 		BEFORE(x->how, y->how);
+	else
+		BEFORE(is_apart(model, x), is_apart(model, y));
 	order = end_order(model, x->from, y->from);
 	order = order ? order : end_order(model, x->to, y->to);
 	return order ? order : culprit_order(model, a, b);
