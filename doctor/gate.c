@@ -199,11 +199,34 @@ static double all_bytes(const struct model *model)
 	return bytes;
 }
 
-static bool picks(const struct gate *gate, const struct model *model, const struct finding *finding, const struct baseline *baseline)
+static uint64_t plus(uint64_t a, uint64_t b)
 {
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* Bytes of the finding that are picked; false: none. */
+static bool picks(const struct gate *gate, const struct model *model, const struct finding *finding, const struct baseline *baseline,
+		  uint64_t *ret_bytes)
+{
+	*ret_bytes = finding->bytes;
 	if (!(gate->verdicts & BIT(finding->verdict)) || finding->confidence < gate->least)
 		return false;
-	return !gate->only_new || (baseline && !baseline_has(baseline, model, finding));
+	if (gate->only_new)
+		*ret_bytes = baseline ? baseline_new_bytes(baseline, model, finding) : 0;
+	return !gate->only_new || *ret_bytes;
+}
+
+/* That it counts as known says little where its place has no name. */
+static void note_unsure(const struct gate *gate, const struct model *model, uint32_t place, uint64_t picked, struct gate_result *ret)
+{
+	const struct finding *finding = &model->findings[place];
+
+	if (!gate->only_new || !(gate->verdicts & BIT(finding->verdict)) || finding->confidence < gate->least ||
+	    picked >= finding->bytes || !known_place_words(known_place_of(model, finding)))
+		return;
+	if (!ret->unsure_count++ || finding->bytes > model->findings[ret->unsure].bytes)
+		ret->unsure = place;
+	ret->unsure_bytes = plus(ret->unsure_bytes, finding->bytes - picked);
 }
 
 static bool passes(double value, double most, bool or_equal)
@@ -222,14 +245,18 @@ static bool is_true(const struct gate *gate, const struct model *model, const st
 	}
 	for (uint32_t i = 0; i < model->finding_count; i++) {
 		const struct finding *finding = &model->findings[i];
+		uint64_t bytes;
+		bool picked = picks(gate, model, finding, baseline, &bytes);
 
-		if (!picks(gate, model, finding, baseline))
+		note_unsure(gate, model, i, bytes, ret);
+		if (!picked)
 			continue;
 		if (!ret->count++ || finding->bytes > model->findings[ret->finding].bytes)
 			ret->finding = i;
-		ret->bytes = ret->bytes > UINT64_MAX - finding->bytes ? UINT64_MAX : ret->bytes + finding->bytes;
+		ret->bytes = plus(ret->bytes, bytes);
 		if (finding->cost.method)
-			ret->cpu_s += finding->cost.user_s - finding->cost.kernel_route_s;
+			ret->cpu_s += (finding->cost.user_s - finding->cost.kernel_route_s) *
+				      (finding->bytes ? (double)bytes / (double)finding->bytes : 1);
 	}
 	ret->share = all > 0 ? (double)ret->bytes / all : 0;
 	return ret->count && passes(ret->share, gate->share, gate->share_or_equal) && passes(ret->cpu_s, gate->cpu_s, gate->cpu_or_equal) &&
@@ -239,8 +266,14 @@ static bool is_true(const struct gate *gate, const struct model *model, const st
 bool gate_fails(const struct gate *gates, unsigned count, const struct model *model, const struct baseline *baseline,
 		struct gate_result *ret)
 {
-	for (unsigned i = 0; i < count; i++)
+	struct gate_result unsure = { .finding = MODEL_NONE };
+
+	for (unsigned i = 0; i < count; i++) {
 		if (is_true(&gates[i], model, baseline, ret))
 			return true;
+		if (ret->unsure_bytes > unsure.unsure_bytes)
+			unsure = *ret;
+	}
+	*ret = unsure;
 	return false;
 }

@@ -47,12 +47,16 @@ struct gate_result {
 	uint32_t count;			/* that it picked */
 	uint64_t bytes;
 	double share, cpu_s;		/* share: 0 to 1 */
+	/* Of `new`: those that count as known, though their place has no name (known_place_words), and the largest of them. */
+	uint32_t unsure_count, unsure;
+	uint64_t unsure_bytes;
 };
 
 /* 0, or -EINVAL with a sentence, of which the user's own text is the only strange part. */
 int gate_parse(struct gate *gate, const char *text, char *ret_why, size_t size);
 
-/* Is one of them true? The model is judged, and has its costs. baseline: NULL where there is none; then nothing is new. */
+/* Is one of them true? The model is judged, and has its costs. baseline: NULL where there is none; then nothing is new. *ret: of
+ * the first that is; of none what it could not be sure of. */
 bool gate_fails(const struct gate *gates, unsigned count, const struct model *model, const struct baseline *baseline,
 		struct gate_result *ret);
 

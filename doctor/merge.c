@@ -44,13 +44,16 @@ static int frame_order(const struct frame *a, const struct frame *b)
 	return 0;
 }
 
-/* Without a frame of the program, all that one executable does inside its runtime is one. */
+/* Without a frame of the program, all that one executable, and one script, does inside its runtime is one. */
 static int executable_order(const struct model *model, const struct flow *a, const struct flow *b)
 {
 	const struct process *x = model_process(model, a->pid), *y = model_process(model, b->pid);
 
+	int order;
+
 	BEFORE(x ? 1 : 0, y ? 1 : 0);
-	return x && y ? text_order(x->executable ? x->executable : x->name, y->executable ? y->executable : y->name) : 0;
+	order = x && y ? text_order(x->executable ? x->executable : x->name, y->executable ? y->executable : y->name) : 0;
+	return order || !x || !y ? order : text_order(x->script, y->script);
 }
 
 static int culprit_order(const struct model *model, const struct merge_flow *a, const struct merge_flow *b)

@@ -173,6 +173,7 @@ void model_free(struct model *model)
 		free(model->processes[i].name);
 		free(model->processes[i].version);
 		free(model->processes[i].executable);
+		free(model->processes[i].script);
 	}
 	for (uint32_t i = 0; i < model->file_count; i++)
 		free(model->files[i].path);

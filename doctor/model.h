@@ -150,6 +150,7 @@ struct process {
 	enum process_missing missing;	/* its places have no names for that */
 	char *name, *version;		/* comm; "Go 1.19" or NULL */
 	char *executable;
+	char *script;			/* what an interpreter runs: "copy.py"; NULL: not known, or no interpreter */
 	bool exited, is_32_bit;
 	int exit_status;		/* as of waitpid; -1 unknown */
 };

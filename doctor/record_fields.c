@@ -69,6 +69,7 @@ static const struct field process_fields[] = {
 	TEXT(process, "name", name),
 	TEXT(process, "version", version),
 	TEXT(process, "executable", executable),
+	TEXT(process, "script", script),
 };
 
 static const struct field file_fields[] = {
