@@ -29,27 +29,32 @@ static int bad(struct words *words, const char *what, const char *word)
 	return -EINVAL;
 }
 
-/* The next word: letters, digits and what belongs to numbers; or a sign of comparison. "" at the end, false if it is too long. */
+/* The next word: letters, digits and what belongs to numbers; or a comma, or a sign of comparison. "" at the end, false if it is too long. */
 static bool next(struct words *words, char word[static WORD_MOST])
 {
 	size_t n = 0;
 
 	while (isspace((unsigned char)*words->at))
 		words->at++;
+	if (*words->at == ',') {
+		word[n++] = *words->at++;
+		word[n] = 0;
+		return true;
+	}
 	if (*words->at == '>' || *words->at == '<' || *words->at == '=') {
 		while (n < WORD_MOST - 1 && *words->at && strchr("<>=", *words->at))
 			word[n++] = *words->at++;
 	} else {
-		while (n < WORD_MOST - 1 && *words->at && !isspace((unsigned char)*words->at) && !strchr("<>=", *words->at))
+		while (n < WORD_MOST - 1 && *words->at && !isspace((unsigned char)*words->at) && !strchr("<>=,", *words->at))
 			word[n++] = *words->at++;
 	}
 	word[n] = 0;
-	return n < WORD_MOST - 1 || !*words->at || isspace((unsigned char)*words->at) || strchr("<>=", *words->at);
+	return n < WORD_MOST - 1 || !*words->at || isspace((unsigned char)*words->at) || strchr("<>=,", *words->at);
 }
 
 /* ---- Terms --------------------------------------------------------------------------------------------------------------------- */
 
-static bool pick(struct gate *gate, const char *word)
+static uint32_t verdicts_of(const char *word)
 {
 	static const struct { const char *word; uint32_t verdicts; } picks[] = {
 		{ "loss", LOSSES },			{ "bounce", BIT(VERDICT_BOUNCE) | BIT(VERDICT_COPIED) },
@@ -58,20 +63,41 @@ static bool pick(struct gate *gate, const char *word)
 		{ "cannot", BIT(VERDICT_CANNOT) },
 	};
 
-	if (!strcmp(word, "incomplete")) {
-		gate->incomplete = true;
-		return true;
-	}
-	if (!strcmp(word, "new")) {
-		gate->only_new = true;
-		return true;
-	}
 	for (unsigned i = 0; i < sizeof picks / sizeof picks[0]; i++)
-		if (!strcmp(word, picks[i].word)) {
-			gate->verdicts |= picks[i].verdicts;
-			return true;
+		if (!strcmp(word, picks[i].word))
+			return picks[i].verdicts;
+	return 0;
+}
+
+static bool is_or(const char *word)
+{
+	return !strcmp(word, ",") || !strcmp(word, "or");
+}
+
+/* The verdict, and those that are joined to it. */
+static int verdicts(struct words *words, struct gate *gate, uint32_t first)
+{
+	char word[WORD_MOST];
+	const char *behind;
+
+	if (gate->verdicts)
+		return bad(words, "nothing has two verdicts, which \"and\" asks for; \",\" stands between those of which one will do", "");
+	for (gate->verdicts = first;; gate->verdicts |= first) {
+		behind = words->at;
+		if (!next(words, word) || !is_or(word)) {
+			words->at = behind;
+			return 0;
 		}
-	return false;
+		if (!next(words, word) || !(first = verdicts_of(word)))
+			return bad(words, "between verdicts only there is \",\" or \"or\"; --fail-if may be given several times", "");
+	}
+}
+
+static bool pick(struct gate *gate, const char *word)
+{
+	if (!strcmp(word, "incomplete"))
+		return gate->incomplete = true;
+	return !strcmp(word, "new") && (gate->only_new = true);
 }
 
 /* A number that is not negative, with what stands behind it. */
@@ -147,8 +173,13 @@ static int term(struct words *words, struct gate *gate)
 {
 	char word[WORD_MOST], sign[WORD_MOST], value[WORD_MOST];
 
+	uint32_t first;
+
 	if (!next(words, word))
 		return bad(words, "there is no such word", words->at);
+	first = verdicts_of(word);
+	if (first)
+		return verdicts(words, gate, first);
 	if (pick(gate, word))
 		return 0;
 	if (!has_limit(word))
@@ -176,6 +207,8 @@ int gate_parse(struct gate *gate, const char *text, char *ret_why, size_t size)
 			return bad(&words, "there is no such word", words.at);
 		if (!*word)
 			break;
+		if (is_or(word))
+			return bad(&words, "between verdicts only there is \",\" or \"or\"; --fail-if may be given several times", "");
 		if (strcmp(word, "and") != 0)
 			return bad(&words, "\"and\" is wanted before", word);
 	}

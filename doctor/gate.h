@@ -3,8 +3,8 @@
  * What fails a CI job. An expression picks losses and says how much of them is too much:
  *
  *	expression	term, "and" term ...
- *	term		loss | bounce | copied | mmap-write | changed | small | cannot	picks these (bounce: copied ones too);
- *								without any, the losses
+ *	term		verdict, "," or "or" verdict ...	picks these: loss | bounce (copied ones too) | copied | mmap-write |
+ *							changed | small | cannot; once; without any, the losses
  *			new				picks what the baseline does not have
  *			confidence >= low|medium|high|certain	picks these; without, medium and above
  *			share > NUMBER%		of all bytes that the kernel moved or could have moved, those picked are more

@@ -94,11 +94,11 @@ static void say_finding(const struct model *model, const struct gate_result *res
 /* Whose place has no name is known again by less than its place. */
 static void say_unsure(const struct model *model, const struct gate_result *result)
 {
-	const struct finding *finding = &model->findings[result->unsure];
-	const char *where = finding->culprit.inside ? finding->culprit.inside : "code without a name";
+	const struct finding *finding = result->unsure_count ? &model->findings[result->unsure] : NULL;
+	const char *where = finding && finding->culprit.inside ? finding->culprit.inside : "code without a name";
 	char bytes[32];
 
-	if (!result->unsure_count)
+	if (!finding)
 		return;
 	out_error("--fail-if '%s': %u finding%s, %s, %s as known by the baseline, first inside %s: %s%s%s", result->gate->text,
 		  result->unsure_count, result->unsure_count == 1 ? "" : "s", out_size(result->unsure_bytes, bytes, sizeof bytes),
@@ -141,7 +141,7 @@ static int write_file(FILE **file, const char *path, int (*write)(const struct m
 	*file = NULL;
 	if (error)
 		out_error("%s could not be written: %s", path, strerror(-error));
-	return error ? EXIT_FAILED : 0;
+	return error ? EXIT_BROKEN : 0;
 }
 
 int outcome_write(struct outcome *outcome, const struct model *model, int exit_status)
@@ -150,7 +150,7 @@ int outcome_write(struct outcome *outcome, const struct model *model, int exit_s
 
 	say_gates(outcome, model, exit_status);
 	status = write_file(&outcome->record_file, outcome->record, record_write, model);
-	return write_file(&outcome->baseline_file, outcome->save_baseline, baseline_write, model) || status ? EXIT_FAILED : 0;
+	return write_file(&outcome->baseline_file, outcome->save_baseline, baseline_write, model) || status ? EXIT_BROKEN : 0;
 }
 
 void outcome_close(struct outcome *outcome)

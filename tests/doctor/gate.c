@@ -49,7 +49,10 @@ static void words_pick(void)
 	CHECK(!fails("copied", NULL));
 	CHECK(!fails("mmap-write", NULL));
 	CHECK(!fails("cannot", NULL));
-	CHECK(fails("copied and bounce", NULL));	/* one or the other */
+	CHECK(fails("copied,bounce", NULL));	/* one or the other */
+	CHECK(fails("copied or mmap-write , bounce", NULL));
+	CHECK(!fails("copied, mmap-write and share > 5%", NULL));
+	CHECK(!fails("share > 5% and copied, bounce and new", NULL));
 	model.flows[0].how = HOW_COPIED;
 	CHECK_EQ(verdict_all(&model), 0);
 	CHECK(fails("bounce", NULL));	/* it bounces, and is copied once more */
@@ -134,7 +137,7 @@ static void wrong_expressions_are_told(void)
 {
 	static const char *const wrong[] = {
 		"share > liiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii",
-		"", " ", "bounces", "bounce,copied", "bounce copied", "bounce and", "and bounce", "bounce or copied", "share", "share > ",
+		"", " ", "bounces", "bounce and copied", "new and loss and copied", "bounce,", ",bounce", "bounce,new", "bounce copied", "bounce and", "and bounce", "bounce or share > 5%", "share > 5% or bounce", "new or bounce", "bounce,,copied", "share", "share > ",
 		"share 5%", "share > 5", "share < 5%", "share = 5%", "share >> 5%", "share > five%", "share > -5%", "share > 101%",
 		"share > 0x5%", "share > inf%", "share > nan%", "bytes > 5x", "bytes > 5 m", "bytes > 1e30", "bytes > -1", "cpu > 5",
 		"cpu > 5ms", "confidence > high", "confidence >= sure", "kernel", "bounce)", "not bounce",
