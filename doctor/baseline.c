@@ -25,7 +25,7 @@
 #define LINE_MOST	8192	/* a key has one function and two names, and each byte of them may become three */
 #define KEYS_MOST	100000
 #define FRAMES_MOST	8	/* of a stack without names, from the innermost on */
-#define PART_ONE_IN	64	/* of the bytes of a finding without a name: what is less, as the first piece read ahead, is not new by itself */
+#define PART_ONE_IN	64	/* of the bytes of a finding without a name: less, as a first piece read ahead, is not new by itself */
 
 static const char *base_name(const char *path)
 {

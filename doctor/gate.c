@@ -29,7 +29,7 @@ static int bad(struct words *words, const char *what, const char *word)
 	return -EINVAL;
 }
 
-/* The next word: letters, digits and what belongs to numbers; or a comma, or a sign of comparison. "" at the end, false if it is too long. */
+/* The next word: letters, digits and what belongs to numbers; a comma; a sign of comparison. "" at the end, false if it is too long. */
 static bool next(struct words *words, char word[static WORD_MOST])
 {
 	size_t n = 0;
@@ -146,6 +146,7 @@ static int limit(struct words *words, struct gate *gate, const char *what, bool 
 {
 	const char *unit = "";
 
+	gate->least_said |= !strcmp(what, "confidence");
 	if (!strcmp(what, "confidence"))
 		return or_equal && level_of(value, &gate->least) ? 0 :
 			bad(words, "confidence takes >= and low, medium, high or certain, not", value);
@@ -169,6 +170,12 @@ static bool has_limit(const char *word)
 	return !strcmp(word, "share") || !strcmp(word, "bytes") || !strcmp(word, "cpu") || !strcmp(word, "confidence");
 }
 
+static bool is_said(const struct gate *gate, const char *what)
+{
+	return !strcmp(what, "confidence") ? gate->least_said :
+	       !strcmp(what, "share") ? gate->share >= 0 : !strcmp(what, "bytes") ? gate->bytes >= 0 : gate->cpu_s >= 0;
+}
+
 static int term(struct words *words, struct gate *gate)
 {
 	char word[WORD_MOST], sign[WORD_MOST], value[WORD_MOST];
@@ -184,6 +191,8 @@ static int term(struct words *words, struct gate *gate)
 		return 0;
 	if (!has_limit(word))
 		return *word ? bad(words, "there is no such word", word) : bad(words, "something is missing at its end", "");
+	if (is_said(gate, word))
+		return bad(words, "it can stand once", word);
 	if (!next(words, sign) || (strcmp(sign, ">") != 0 && strcmp(sign, ">=") != 0))
 		return bad(words, "> or >= is wanted behind", word);
 	if (!next(words, value))

@@ -28,6 +28,7 @@ struct gate {
 	uint32_t verdicts;		/* bits of enum verdict that are picked */
 	enum confidence least;
 	bool only_new;
+	bool least_said;
 	bool incomplete;		/* instead of all that */
 	/* Limits; negative: none. or_equal: >= instead of > */
 	double share, cpu_s;

@@ -137,7 +137,9 @@ static void wrong_expressions_are_told(void)
 {
 	static const char *const wrong[] = {
 		"share > liiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii",
-		"", " ", "bounces", "bounce and copied", "new and loss and copied", "bounce,", ",bounce", "bounce,new", "bounce copied", "bounce and", "and bounce", "bounce or share > 5%", "share > 5% or bounce", "new or bounce", "bounce,,copied", "share", "share > ",
+		"", " ", "bounces", "bounce and copied", "new and loss and copied", "bounce,", ",bounce", "bounce,new", "bounce copied",
+		"bounce and", "and bounce", "bounce or share > 5%", "share > 5% or bounce", "new or bounce", "bounce,,copied", "share",
+		"share > ", "share > 5% and share > 6%", "confidence >= low and bounce and confidence >= high",
 		"share 5%", "share > 5", "share < 5%", "share = 5%", "share >> 5%", "share > five%", "share > -5%", "share > 101%",
 		"share > 0x5%", "share > inf%", "share > nan%", "bytes > 5x", "bytes > 5 m", "bytes > 1e30", "bytes > -1", "cpu > 5",
 		"cpu > 5ms", "confidence > high", "confidence >= sure", "kernel", "bounce)", "not bounce",
