@@ -107,6 +107,7 @@ static void hostile(struct model *model)
 		renamed(&model->processes[i].name, EVIL);
 		renamed(&model->processes[i].version, EVIL);
 		renamed(&model->processes[i].executable, big);
+		renamed(&model->processes[i].script, EVIL);
 	}
 	for (uint32_t i = 0; i < model->file_count; i++)
 		renamed(&model->files[i].path, i ? EVIL : "/" EVIL "/" EVIL);
