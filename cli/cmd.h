@@ -10,6 +10,7 @@ enum {
 	EXIT_USAGE = 2,		/* it could not begin: bad option, unreadable file, port in use */
 	EXIT_RIGHTS = 3,	/* doctor: not allowed, or the kernel cannot */
 	EXIT_GONE = 4,		/* doctor: the process to watch is not there */
+	EXIT_BROKEN = 5,	/* doctor: it could not go on, or not write what it saw: neither a finding nor none */
 };
 
 struct cmd {

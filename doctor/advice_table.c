@@ -34,6 +34,21 @@ static bool is_direct(const struct file *from, const struct file *to)
 	return from->direct;
 }
 
+static bool two_filesystems(const struct file *from, const struct file *to)
+{
+	return model_two_filesystems(from, to);
+}
+
+static bool not_two_filesystems(const struct file *from, const struct file *to)
+{
+	return !model_two_filesystems(from, to);
+}
+
+static bool one_file(const struct file *from, const struct file *to)
+{
+	return model_one_file(from, to);
+}
+
 static bool nothing_known(const struct file *from, const struct file *to)
 {
 	return (from->splice_unknown && from->kind == FILE_UNKNOWN) || (to->splice_unknown && to->kind == FILE_UNKNOWN);
@@ -76,8 +91,9 @@ static const struct advice rows[] = {
 	  .why = "the file is open with O_APPEND, which no route of the kernel takes: sendfile(2) and splice(2) say EINVAL, "
 		 "copy_file_range(2) EBADF",
 	  .mend = "if nobody else appends to it, open it without O_APPEND, and let sendfile(2) write from its end on",
-	  .reason = LEAT_OUT_APPEND, .patients = "c-append file-file" },
+	  .reason = LEAT_OUT_APPEND, .patients = "c-append file-file file-other" },
 	{ .name = "append-go", .verdicts = BIT(VERDICT_CANNOT), .runtimes = GO, .from = REGULAR, .to = REGULAR,
+	  .also = not_two_filesystems,
 	  .why = "the file is open with O_APPEND, which no route of the kernel takes, so (*os.File).ReadFrom does not try",
 	  .mend = "if nobody else appends to it, open it without os.O_APPEND, Seek to its end, and io.Copy to it",
 	  .reason = LEAT_OUT_APPEND, .patients = "go-append file-file" },
@@ -91,6 +107,9 @@ static const struct advice rows[] = {
 	{ .name = "datagram-to", .verdicts = BIT(VERDICT_CANNOT), .to = BIT(FILE_DATAGRAM),
 	  .why = "messages have to go whole, and no route of the kernel keeps their boundaries" },
 	{ .name = "no-splice", .verdicts = BIT(VERDICT_CANNOT), .why = "one of the two ends has no splice in this kernel" },
+	{ .name = "one-file", .verdicts = BIT(VERDICT_UNKNOWN), .from = REGULAR, .to = REGULAR, .also = one_file,
+	  .why = "the program reads and writes one file: copy_file_range(2) moves nothing to where it came from, nor to what overlaps "
+		 "that (EINVAL), and where in the file the two were was not seen" },
 	{ .name = "no-facts", .verdicts = BIT(VERDICT_UNKNOWN), .also = nothing_known,
 	  .why = "of one of the two ends nothing but its bytes was seen: more files were in use than could be looked at" },
 	{ .name = "splice-unknown", .verdicts = BIT(VERDICT_UNKNOWN), .also = nobody_knows,
@@ -121,11 +140,13 @@ static const struct advice rows[] = {
 
 	/* ---- Go ----------------------------------------------------------------------------------------------------------- */
 	{ .name = "go-mapped", .verdicts = BIT(VERDICT_MMAP_WRITE), .runtimes = GO, .from = REGULAR, .to = TCP | REGULAR,
+	  .also = not_two_filesystems,
 	  .why = "the file is mapped, and written from the mapping: every page is copied on its way",
 	  .mend = "io.Copy from the *os.File itself", .patients = "go-own-loop file-tcp file-file" },
 	{ .name = "go-nested-limit", .verdicts = LOSSES, .runtimes = GO, .from = REGULAR, .to = TCP | REGULAR,
 	  .reading = "io.(*LimitedReader).Read",
 	  .times = 2, .reason = LEAT_OPAQUE_SOURCE,
+	  .also = not_two_filesystems,
 	  .why = "io.Copy's sendfile and copy_file_range look behind one io.LimitedReader, and here are two",
 	  .mend = "make one io.LimitedReader of them, with the smaller N", .patients = "go-nested-limit file-tcp file-file" },
 	{ .name = "go-nested-limit-splice", .verdicts = LOSSES, .runtimes = GO, .from = SOCKETS, .to = TCP,
@@ -134,7 +155,7 @@ static const struct advice rows[] = {
 	  .mend = "make one io.LimitedReader of them, with the smaller N", .patients = "go-nested-limit tcp-tcp unix-tcp" },
 	{ .name = "go-section", .verdicts = LOSSES, .runtimes = GO, .from = REGULAR, .to = TCP | REGULAR,
 	  .reading = "io.(*SectionReader)",
-	  .reason = LEAT_OPAQUE_SOURCE, .why = "an io.SectionReader hides the *os.File in it from io.Copy",
+	  .reason = LEAT_OPAQUE_SOURCE, .also = not_two_filesystems, .why = "an io.SectionReader hides the *os.File in it from io.Copy",
 	  .mend = "Seek a file opened for this transfer to the section's start, and io.CopyN from it",
 	  .patients = "go-section-reader file-tcp file-file" },
 	{ .name = "go-reader-to-tcp", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_READ), .from = REGULAR, .to = TCP,
@@ -154,6 +175,7 @@ static const struct advice rows[] = {
 		 "a ReadFrom",
 	  .patients = "go-reader-wrapper tcp-tcp unix-tcp|go-writer-wrapper tcp-tcp unix-tcp" },
 	{ .name = "go-reader-to-file", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_READ), .from = REGULAR, .to = REGULAR,
+	  .also = not_two_filesystems,
 	  .why = "(*os.File).ReadFrom knows *os.File behind at most one *io.LimitedReader; @ hides it",
 	  .mend = "give it a WriteTo that forwards to io.Copy(dst, inner) and counts what that returns, or count in a writer with "
 		 "a ReadFrom",
@@ -176,6 +198,7 @@ static const struct advice rows[] = {
 	  .why = "io.Copy asks the writer for a ReadFrom; @ has none, and hides that of the writer in it",
 	  .mend = "give it a ReadFrom" GO_LIMITED, .patients = "go-writer-wrapper file-tcp" },
 	{ .name = "go-writer-to-file", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_WRITE), .from = REGULAR, .to = REGULAR,
+	  .also = not_two_filesystems,
 	  .why = "io.Copy asks the writer for a ReadFrom; @ has none, and hides that of the writer in it",
 	  .mend = "give it a ReadFrom that forwards to io.Copy(inner, r) and counts what that returns",
 	  .patients = "go-writer-wrapper file-file" },
@@ -188,6 +211,7 @@ static const struct advice rows[] = {
 	  .mend = "io.CopyN(w, file, size) between the two themselves, without a wrapper", .patients = "go-response-copy file-tcp" },
 	{ .name = "go-bufio", .verdicts = LOSSES, .runtimes = GO, .from = REGULAR, .to = TCP | REGULAR, .writing = "bufio.(*Writer)",
 	  .reason = LEAT_OPAQUE_SINK,
+	  .also = not_two_filesystems,
 	  .why = "a bufio.Writer hands a reader on only to a writer that has a ReadFrom, and the one under it has none",
 	  .mend = "Flush it, then io.Copy to the connection or file itself", .patients = "go-bufio-writer file-tcp file-file" },
 	{ .name = "go-bufio-splice", .verdicts = LOSSES, .runtimes = GO, .from = SOCKETS, .to = TCP, .writing = "bufio.(*Writer)",
@@ -201,11 +225,16 @@ static const struct advice rows[] = {
 	  .mend = "io.CopyN(w, file, size), or io.Copy from an io.LimitReader of the file",
 	  .patients = "go-response-copy file-tcp" },
 	{ .name = "go-loop", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_LOOP), .from = REGULAR, .to = TCP | REGULAR,
+	  .also = not_two_filesystems,
 	  .why = "@ calls Read and Write itself, which no runtime can turn into a call of the kernel",
 	  .mend = "io.Copy between the two, without a wrapper, finds the kernel's route", .patients = "go-own-loop file-tcp file-file" },
 	{ .name = "go-loop-splice", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_LOOP), .from = SOCKETS, .to = TCP,
 	  .why = "@ calls Read and Write itself, which no runtime can turn into a call of the kernel",
 	  .mend = "io.Copy between the two connections, without a wrapper, splices", .patients = "go-own-loop tcp-tcp unix-tcp" },
+	{ .name = "go-to-other", .verdicts = LOSSES | BIT(VERDICT_MMAP_WRITE), .runtimes = GO, .from = REGULAR, .to = REGULAR,
+	  .also = two_filesystems, .reason = LEAT_CROSS_FS,
+	  .why = "io.Copy between files asks copy_file_range(2), which refuses two file systems (EXDEV), and then reads and writes "
+		 "(seen in Go 1.19 to 1.27)" },
 	{ .name = "go-splice-to-file", .verdicts = LOSSES, .runtimes = GO, .from = SOCKETS, .to = REGULAR, .release = splices_to_files,
 	  .why = "since Go 1.21 (*os.File).ReadFrom splices from a stream connection; it is not asked here, or does not see one",
 	  .mend = "io.Copy between the two themselves, without a wrapper, splices", .patients = "go-own-loop-file tcp-file unix-file" },
@@ -226,42 +255,66 @@ static const struct advice rows[] = {
 	  .patients = "rust-io-copy file-tcp" },
 	{ .name = "rust-wrapped-file", .verdicts = LOSSES, .runtimes = RUST, .sides = BIT(SIDE_READ) | BIT(SIDE_WRITE), .from = REGULAR,
 	  .to = REGULAR,
-	  .why = "std::io::copy uses copy_file_range(2) between files of its own types only; @ hides one",
-	  .mend = "hand the inner File to std::io::copy, and count what that returns", .patients = "rust-wrapped-file file-file" },
+	  .why = "std::io::copy uses copy_file_range(2), or sendfile(2), between files of its own types only; @ hides one",
+	  .mend = "hand the inner File to std::io::copy, and count what that returns",
+	  .patients = "rust-wrapped-file file-file file-other" },
 	{ .name = "rust-file-to-file", .verdicts = LOSSES, .runtimes = RUST, .from = REGULAR, .to = REGULAR,
-	  .why = "std::io::copy uses copy_file_range(2) between two files of its own types: a loop of the program's own stands here, or a "
-		 "wrapper that nothing is left of without debug information",
-	  .mend = "hand the two Files themselves to std::io::copy", .patients = "rust-wrapped-file file-file" },
+	  .why = "std::io::copy uses copy_file_range(2), or sendfile(2), between two files of its own types: a loop of the program's "
+		 "own stands here, or a wrapper that nothing is left of without debug information",
+	  .mend = "hand the two Files themselves to std::io::copy",
+	  .patients = "rust-wrapped-file file-file file-other" },
 	{ .name = "rust-sockets", .verdicts = LOSSES, .runtimes = RUST, .from = SOCKETS, .to = SOCKETS,
 	  .why = "std::io::copy splices only where one end is a pipe, and makes none between two sockets" },
 
-	/* ---- Python, Node, Java: only the runtime is seen, so it is what the sentence is about ------------------------------ */
+	/* ---- Python, Node, Java: only the runtime is seen, so it is what the sentence is about; what a perf map shows is said --- */
+	{ .name = "python-copyfileobj-to-socket", .verdicts = LOSSES, .runtimes = PYTHON, .from = REGULAR, .to = TCP,
+	  .anywhere = "copyfileobj",
+	  .why = "shutil.copyfileobj, which was seen here, reads and writes whatever the ends are",
+	  .mend = "socket.sendfile(file); in a handler of http.server, a copyfile that flushes and calls "
+		 "self.connection.sendfile(source)",
+	  .patients = "python-copyfileobj file-tcp|python-http-server file-tcp" },
+	{ .name = "python-copyfileobj-to-file", .verdicts = LOSSES, .runtimes = PYTHON, .from = REGULAR, .to = REGULAR,
+	  .anywhere = "copyfileobj",
+	  .why = "shutil.copyfileobj, which was seen here, reads and writes whatever the ends are",
+	  .mend = "shutil.copyfile, which takes the two paths, lets the kernel copy",
+	  .patients = "python-copyfileobj file-file file-other" },
 	{ .name = "python-to-socket", .verdicts = LOSSES, .runtimes = PYTHON, .from = REGULAR, .to = TCP,
-	  .why = "shutil.copyfileobj, and http.server which uses it, read and write whatever the ends are",
+	  .why = "the bytes are read into Python's memory and written from it: by a loop, or by what has one, such as "
+		 "shutil.copyfileobj, which http.server uses",
 	  .mend = "socket.sendfile(file); in a handler of http.server, a copyfile that flushes and calls "
 		 "self.connection.sendfile(source)",
 	  .patients = "python-copyfileobj file-tcp|python-http-server file-tcp" },
 	{ .name = "python-to-file", .verdicts = LOSSES, .runtimes = PYTHON, .from = REGULAR, .to = REGULAR,
-	  .why = "shutil.copyfileobj reads and writes whatever the ends are",
-	  .mend = "shutil.copyfile, which takes the two paths, lets the kernel copy", .patients = "python-copyfileobj file-file" },
+	  .why = "the bytes are read into Python's memory and written from it: by a loop, or by what has one, such as "
+		 "shutil.copyfileobj",
+	  .mend = "shutil.copyfile, which takes the two paths, lets the kernel copy",
+	  .patients = "python-copyfileobj file-file file-other" },
 	{ .name = "python", .verdicts = LOSSES, .runtimes = PYTHON,
 	  .why = "Python's files and sockets read and write; of these two ends it asks the kernel nothing" },
 	{ .name = "node-to-file", .verdicts = LOSSES, .runtimes = NODE, .from = REGULAR, .to = REGULAR,
 	  .why = "Node's streams, and its calls to read and to write, carry the bytes through a Buffer",
-	  .mend = "fs.copyFile, which takes the two paths, lets the kernel copy", .patients = "node-pipe file-file" },
+	  .mend = "fs.copyFile, which takes the two paths, lets the kernel copy",
+	  .patients = "node-pipe file-file file-other" },
 	{ .name = "node", .verdicts = LOSSES, .runtimes = NODE,
 	  .why = "Node's streams, and its calls to read and to write, carry the bytes through a Buffer; it has no call that joins a "
 		 "file or socket to a socket" },
+	{ .name = "java-transfer", .verdicts = LOSSES, .runtimes = JAVA, .from = REGULAR, .to = TCP | REGULAR,
+	  .anywhere = "InputStream.transferTo",
+	  .why = "InputStream.transferTo, which was seen here, carries the bytes through an array of the heap and through native memory",
+	  .mend = "FileChannel.transferTo, to the SocketChannel or FileChannel",
+	  .patients = "java-transfer file-tcp file-file file-other" },
 	{ .name = "java", .verdicts = LOSSES, .runtimes = JAVA, .from = REGULAR, .to = TCP | REGULAR,
-	  .why = "InputStream.transferTo, and loops like it, carry the bytes through an array of the heap and through native memory",
-	  .mend = "FileChannel.transferTo, to the SocketChannel or FileChannel", .patients = "java-transfer file-tcp file-file" },
+	  .why = "the bytes are read into Java's memory and written from it: by a loop, or by what has one, such as "
+		 "InputStream.transferTo",
+	  .mend = "FileChannel.transferTo, to the SocketChannel or FileChannel",
+	  .patients = "java-transfer file-tcp file-file file-other" },
 	{ .name = "java-sockets", .verdicts = LOSSES, .runtimes = JAVA, .from = SOCKETS,
 	  .why = "Java's sockets read into memory and write from it; it has no splice" },
 
 	/* ---- C, C++, and what looks like it -------------------------------------------------------------------------------- */
 	{ .name = "c-mapped", .verdicts = BIT(VERDICT_MMAP_WRITE), .runtimes = NATIVE, .from = REGULAR, .to = TCP | UNIX | PIPE | REGULAR,
 	  .why = "the file is mapped, and written from the mapping: every page is copied on its way",
-	  .mend = "sendfile(2) from the file itself", .patients = "c-mapped file-tcp file-unix file-pipe file-file" },
+	  .mend = "sendfile(2) from the file itself", .patients = "c-mapped file-tcp file-unix file-pipe file-file file-other" },
 	{ .name = "mapped", .verdicts = BIT(VERDICT_MMAP_WRITE),
 	  .why = "the file is mapped, and written from the mapping: every page is copied on its way" },
 	{ .name = "c-direct", .verdicts = LOSSES, .runtimes = NATIVE, .from = REGULAR, .to = SOCKETS, .also = is_direct,
@@ -271,19 +324,26 @@ static const struct advice rows[] = {
 	  .reading = STDIO,
 	  .why = "stdio carries the bytes into its buffer, and from there into the program's",
 	  .mend = "fflush what stdio holds, then sendfile(2) between the two descriptors" C_MEND_LEAT,
-	  .patients = "c-stdio file-tcp file-unix file-pipe file-file|c-leat file-tcp file-unix file-pipe file-file" },
+	  .patients = "c-stdio file-tcp file-unix file-pipe file-file file-other|"
+		      "c-leat file-tcp file-unix file-pipe file-file file-other" },
 	{ .name = "c-stdio-writing", .verdicts = LOSSES, .runtimes = NATIVE, .from = REGULAR, .to = TCP | UNIX | PIPE | REGULAR,
 	  .writing = STDIO,
 	  .why = "stdio carries the bytes from the program's buffer into its own",
 	  .mend = "fflush what stdio holds, then sendfile(2) between the two descriptors" C_MEND_LEAT,
-	  .patients = "c-stdio file-tcp file-unix file-pipe file-file|c-leat file-tcp file-unix file-pipe file-file" },
+	  .patients = "c-stdio file-tcp file-unix file-pipe file-file file-other|"
+		      "c-leat file-tcp file-unix file-pipe file-file file-other" },
 	{ .name = "c-file-to-socket", .verdicts = LOSSES, .runtimes = NATIVE, .from = REGULAR, .to = SOCKETS,
 	  .why = "@ reads the file into memory and writes that to the socket",
 	  .mend = "sendfile(2) from the file to the socket" C_MEND_LEAT,
 	  .patients = "c-loop file-tcp file-unix|c-leat file-tcp file-unix" },
 	{ .name = "c-file-to-file", .verdicts = LOSSES, .runtimes = NATIVE, .from = REGULAR, .to = REGULAR,
+	  .also = not_two_filesystems,
 	  .why = "@ reads the file into memory and writes that to the other",
 	  .mend = "copy_file_range(2) between the two files" C_MEND_LEAT, .patients = "c-loop file-file|c-leat file-file" },
+	{ .name = "c-file-to-other", .verdicts = LOSSES, .runtimes = NATIVE, .from = REGULAR, .to = REGULAR,
+	  .also = two_filesystems,
+	  .why = "@ reads the file into memory and writes that to one of another file system, which copy_file_range(2) refuses (EXDEV)",
+	  .mend = "sendfile(2) from the file to the other" C_MEND_LEAT, .patients = "c-loop file-other|c-leat file-other" },
 	{ .name = "c-from-pipe", .verdicts = LOSSES, .runtimes = NATIVE, .from = PIPE, .to = PIPE | SOCKETS | REGULAR,
 	  .why = "@ reads the pipe into memory and writes that on",
 	  .mend = "splice(2) straight from the pipe" C_MEND_LEAT,

@@ -2,7 +2,9 @@
 /*
  * Findings as keys: verdict, ends, program, side, and the culprit by its function and the name of its file. Its line is not in it,
  * as any edit above it would make an old loss a new one; nor are bytes. Without a name the offset in the module has to do, and
- * every build is another program. A baseline is a stranger's file: bounded, and told from what is none.
+ * every build is another program. Where no frame of the program is known, a finding is all that one script does between such
+ * ends: then each of its flows has a key, by what the runtime's own frames are up to the first without a module (what follows
+ * in code made at run time is chance), and by the system calls. A baseline is a stranger's file: bounded, and told from what is none.
  */
 #include "baseline.h"
 
@@ -14,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "known.h"
 #include "verdict.h"
 
 #define FIRST_LINE	"leat-baseline 1\n"
@@ -21,6 +24,8 @@
 #define FUNCTION_MOST	2048	/* those of one module's templates begin alike for hundreds of bytes: what is cut is no longer told apart */
 #define LINE_MOST	8192	/* a key has one function and two names, and each byte of them may become three */
 #define KEYS_MOST	100000
+#define FRAMES_MOST	8	/* of a stack without names, from the innermost on */
+#define PART_ONE_IN	64	/* of the bytes of a finding without a name: less, as a first piece read ahead, is not new by itself */
 
 static const char *base_name(const char *path)
 {
@@ -71,11 +76,43 @@ static void add_culprit(FILE *to, const struct model *model, const struct culpri
 	}
 }
 
-/* The key of a finding, to be freed; NULL: no memory. */
-static char *key_of(const struct model *model, const struct finding *finding)
+static uint64_t add_hash(uint64_t hash, const char *text)
 {
-	const struct flow *flow = finding->flow < model->flow_count ? &model->flows[finding->flow] : NULL;
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+	return (hash ^ 0xff) * UINT64_C(1099511628211);
+}
+
+/* A function's name stands another build, its offset does not. */
+static uint64_t add_stack(uint64_t hash, const struct model *model, uint32_t place)
+{
+	const struct site *site = place < model->site_count ? &model->sites[place] : NULL;
+	char offset[32];
+
+	for (uint32_t i = 0; site && i < site->frame_count && i < FRAMES_MOST && site->frames[i].module; i++) {
+		const struct frame *frame = &site->frames[i];
+
+		hash = add_hash(hash, base_name(frame->module));
+		snprintf(offset, sizeof offset, "%" PRIx64, frame->module_offset);
+		hash = add_hash(hash, frame->function ? frame->function : offset);
+	}
+	return add_hash(hash, "");
+}
+
+static void add_calls(FILE *to, const struct model *model, const struct finding *finding, const struct flow *flow)
+{
+	uint64_t hash = add_stack(add_stack(UINT64_C(14695981039346656037), model, flow->site_read), model, flow->site_write);
+
+	fprintf(to, " calls:%u+%u", flow->call_read, flow->call_write);
+	if (known_place_of(model, finding) == PLACE_STACKS)
+		fprintf(to, " stacks:%016" PRIx64, hash);
+}
+
+/* The key of a finding, of one flow of it where it has no name; to be freed. NULL: no memory. */
+static char *key_of(const struct model *model, const struct finding *finding, const struct flow *flow)
+{
 	const struct process *process = flow ? model_process(model, flow->pid) : NULL;
+	bool nameless = known_place_of(model, finding) >= PLACE_STACKS;
 	char *key = NULL;
 	size_t size;
 	FILE *to = open_memstream(&key, &size);
@@ -85,12 +122,29 @@ static char *key_of(const struct model *model, const struct finding *finding)
 	fprintf(to, "%s %s %s", verdict_name(finding->verdict), kind_of(model, flow ? flow->from : MODEL_NONE),
 		kind_of(model, flow ? flow->to : MODEL_NONE));
 	add_word(to, !process ? NULL : process->executable ? base_name(process->executable) : process->name, NAME_MOST);
+	if (nameless && process && process->script)
+		add_word(to, process->script, NAME_MOST);
 	add_culprit(to, model, &finding->culprit);
+	if (nameless && flow)
+		add_calls(to, model, finding, flow);
 	if (fclose(to)) {
 		free(key);
 		return NULL;
 	}
 	return key;
+}
+
+/* How many keys a finding has, and the flow of one of them; NULL: there is none. */
+static uint32_t keys_of(const struct model *model, const struct finding *finding)
+{
+	return known_place_of(model, finding) >= PLACE_STACKS && finding->flow_count ? finding->flow_count : 1;
+}
+
+static const struct flow *flow_of(const struct model *model, const struct finding *finding, uint32_t key)
+{
+	uint32_t place = keys_of(model, finding) > 1 ? model->members[finding->first + key] : finding->flow;
+
+	return place < model->flow_count ? &model->flows[place] : NULL;
 }
 
 static int key_order(const void *x, const void *y)
@@ -114,19 +168,44 @@ static int add_key(struct baseline *baseline, char *key)
 	return 0;
 }
 
+static int add_keys(struct baseline *baseline, const struct model *model, const struct finding *finding)
+{
+	int error = 0;
+
+	for (uint32_t i = 0, count = keys_of(model, finding); !error && i < count; i++)
+		error = add_key(baseline, key_of(model, finding, flow_of(model, finding, i)));
+	return error;
+}
+
 static void sort(struct baseline *baseline)
 {
 	if (baseline->count)
 		qsort(baseline->keys, baseline->count, sizeof *baseline->keys, key_order);
 }
 
-bool baseline_has(const struct baseline *baseline, const struct model *model, const struct finding *finding)
+static bool has_key(const struct baseline *baseline, const struct model *model, const struct finding *finding, const struct flow *flow)
 {
-	char *key = key_of(model, finding);
+	char *key = key_of(model, finding, flow);
 	bool has = key && baseline->count && bsearch(&key, baseline->keys, baseline->count, sizeof key, key_order);
 
 	free(key);
 	return has;
+}
+
+uint64_t baseline_new_bytes(const struct baseline *baseline, const struct model *model, const struct finding *finding)
+{
+	uint32_t keys = keys_of(model, finding);
+	uint64_t bytes = 0;
+
+	if (keys == 1)
+		return has_key(baseline, model, finding, flow_of(model, finding, 0)) ? 0 : finding->bytes;
+	for (uint32_t i = 0; i < keys; i++) {
+		const struct flow *flow = flow_of(model, finding, i);
+
+		if (flow && flow->bytes >= finding->bytes / PART_ONE_IN && !has_key(baseline, model, finding, flow))
+			bytes += flow->bytes;
+	}
+	return bytes < finding->bytes ? bytes : finding->bytes;
 }
 
 void baseline_free(struct baseline *baseline)
@@ -171,7 +250,7 @@ int baseline_write(const struct model *model, FILE *to)
 
 	for (uint32_t i = 0; !error && i < model->finding_count; i++)
 		if (verdict_loses(model->findings[i].verdict))
-			error = add_key(&keys, key_of(model, &model->findings[i]));
+			error = add_keys(&keys, model, &model->findings[i]);
 	sort(&keys);
 	fputs(FIRST_LINE, to);
 	for (uint32_t i = 0; i < keys.count; i++)

@@ -5,6 +5,7 @@
 
 #include "gate.h"
 
-bool baseline_has(const struct baseline *baseline, const struct model *model, const struct finding *finding);
+/* Bytes of the finding that are at places which the baseline does not have; 0: it has them all. */
+uint64_t baseline_new_bytes(const struct baseline *baseline, const struct model *model, const struct finding *finding);
 
 #endif

@@ -52,10 +52,17 @@ bool cost_key(const struct model *model, const struct finding *finding, struct c
 		.piece_bytes = piece_of(finding->bytes / finding->writes),
 		.how = finding->verdict == VERDICT_COPIED ? HOW_COPIED :
 		       finding->verdict == VERDICT_MMAP_WRITE ? HOW_MAPPED : HOW_SAME_BUFFER,
+		.apart = model_two_filesystems(&model->files[flow->from], &model->files[flow->to]),
 	};
 	if (ret_key->how == HOW_MAPPED && ret_key->from != FILE_REGULAR)
 		return false;
 	return ret_key->from != FILE_UNKNOWN && ret_key->to != FILE_UNKNOWN;
+}
+
+bool cost_is_of(const struct calibration *c, const struct calibration *key)
+{
+	return c->from == key->from && c->to == key->to && c->piece_bytes == key->piece_bytes && c->how == key->how &&
+	       c->apart == key->apart;
 }
 
 static const struct calibration *find(const struct model *model, const struct calibration *key)
@@ -63,7 +70,7 @@ static const struct calibration *find(const struct model *model, const struct ca
 	for (uint32_t i = 0; i < model->calibration_count; i++) {
 		const struct calibration *c = &model->calibrations[i];
 
-		if (c->from == key->from && c->to == key->to && c->piece_bytes == key->piece_bytes && c->how == key->how)
+		if (cost_is_of(c, key))
 			return c;
 	}
 	return NULL;

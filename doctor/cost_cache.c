@@ -112,12 +112,9 @@ static FILE *open_file(int dir, const char *name)
 
 static bool has(const struct model *model, const struct calibration *key)
 {
-	for (uint32_t i = 0; i < model->calibration_count; i++) {
-		const struct calibration *c = &model->calibrations[i];
-
-		if (c->from == key->from && c->to == key->to && c->piece_bytes == key->piece_bytes && c->how == key->how)
+	for (uint32_t i = 0; i < model->calibration_count; i++)
+		if (cost_is_of(&model->calibrations[i], key))
 			return true;
-	}
 	return false;
 }
 

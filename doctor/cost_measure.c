@@ -330,6 +330,18 @@ static ssize_t splice_piece(struct bench *bench, size_t most)
 	return n <= 0 ? error_of(n) : n;
 }
 
+/* Of a file written to the place has to be its own. */
+static ssize_t send_piece(struct bench *bench, off_t *from_at, off_t *to_at, size_t most)
+{
+	ssize_t n;
+
+	if (bench->key->to == FILE_REGULAR && lseek(bench->to, *to_at, SEEK_SET) < 0)
+		return -1;
+	n = sendfile(bench->to, bench->from, from_at, most);
+	*to_at += n > 0 ? n : 0;
+	return n;
+}
+
 static ssize_t kernel_piece(struct bench *bench, size_t most)
 {
 	off_t from_at = (off_t)bench->from_at, to_at = (off_t)bench->to_at;
@@ -340,10 +352,10 @@ static ssize_t kernel_piece(struct bench *bench, size_t most)
 		return splice_piece(bench, most);
 	if (bench->key->from == FILE_PIPE || bench->key->to == FILE_PIPE)
 		n = splice(bench->from, from_file ? &from_at : NULL, bench->to, to_file ? &to_at : NULL, most, SPLICE_F_MOVE);
-	else if (to_file)
+	else if (to_file && !bench->key->apart)
 		n = copy_file_range(bench->from, &from_at, bench->to, &to_at, most, 0);
 	else
-		n = sendfile(bench->to, bench->from, &from_at, most);
+		n = send_piece(bench, &from_at, &to_at, most);
 	bench->kernel_calls++;
 	bench->from_at = (uint64_t)from_at;
 	bench->to_at = (uint64_t)to_at;

@@ -34,7 +34,8 @@ static const char usage[] =
 	"Watches running programs, finds the bytes that go through user space although the kernel could have moved them, and names "
 	"the source line that lost it. Nothing is restarted or changed, and nothing is left behind.\n"
 	"\n"
-	"Exit status: 0 nothing lost, 1 a loss was found, 2 usage, 3 no rights, 4 the process is not there.\n"
+	"Exit status: 0 nothing lost, 1 a loss was found, 2 usage, 3 no rights, 4 the process is not there, 5 the watch failed, or its "
+	"report could not be written.\n"
 	"\n"
 	"options:";
 
@@ -339,7 +340,7 @@ static int report(struct model *model, struct settings *s)
 	if (status == EXIT_GONE)
 		out_error(s->target.name ? "there was no process of that name" :
 					   "there was no process in that cgroup, or none that made a call");
-	return outcome_write(&s->outcome, model, status) || failed ? EXIT_FAILED : status;
+	return outcome_write(&s->outcome, model, status) || failed ? EXIT_BROKEN : status;
 }
 
 /* Without the rights that the engine in the kernel needs, a sample is better than nothing, and is said to be one. */
@@ -353,8 +354,10 @@ static int open_feed(const struct settings *s, const struct feed_options *option
 		return result;
 	first = *error;
 	if (feed_ptrace.open(ret_feed, options, error)) {
+		/* Of the first sentence what is missing; what would work instead does not. */
 		if (error->status == EXIT_RIGHTS)
-			out_error("%s", first.text);
+			snprintf(error->text + strlen(error->text), sizeof error->text - strlen(error->text),
+				 "; nor is the bpf engine to be had: %.*s", (int)strcspn(first.text, ";"), first.text);
 		return result;
 	}
 	out_error("the bpf engine is not to be had, so this is a sample by ptrace: %s", first.text);
@@ -377,7 +380,7 @@ static int run(struct settings *s, struct command *command, struct symbols *symb
 {
 	struct feed_options options = { .target = s->target, .full = s->full, .stop = &stop_signal, .file = s->replay,
 					.take_stack = symbols_take_stack, .take_context = symbols };
-	struct feed_error error = { .status = EXIT_FAILED };
+	struct feed_error error = { .status = EXIT_BROKEN };
 	struct model model = { 0 };
 	struct feed *feed = NULL;
 	bool over = false;
@@ -403,7 +406,7 @@ static int run(struct settings *s, struct command *command, struct symbols *symb
 		result = judge(&model, symbols);
 	if (result)
 		out_error("the watch failed: %s", strerror(-result));
-	status = result ? EXIT_FAILED : report(&model, s);
+	status = result ? EXIT_BROKEN : report(&model, s);
 	model_free(&model);
 	return status;
 }
@@ -445,14 +448,14 @@ int doctor_main(int argc, char **argv)
 		result = command_prepare(&command, s.command);
 		if (result) {
 			out_error("%s cannot be run: %s", s.command[0], strerror(-result));
-			return EXIT_FAILED;
+			return EXIT_BROKEN;
 		}
 		s.pids[s.target.pid_count++] = command.pid;
 	}
 	result = s.replay ? 0 : symbols_open(&symbols);
 	if (result) {
 		out_error("%s", strerror(-result));
-		return EXIT_FAILED;
+		return EXIT_BROKEN;
 	}
 	if (symbols && s.output.exporter)
 		symbols_meanwhile(symbols, serve_meanwhile, &s);

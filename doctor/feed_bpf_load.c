@@ -60,9 +60,9 @@ static int say_why(struct feed_error *error, int result)
 		return feed_fail(error, EXIT_RIGHTS, result, "the kernel refuses to load the BPF program (%s): a container, or the sysctl "
 				 "kernel.unprivileged_bpf_disabled; %s", strerror(-result), instead);
 	if (result == -ENOMEM)
-		return feed_fail(error, EXIT_FAILED, result, "there is no memory for the BPF maps (%s)", strerror(-result));
+		return feed_fail(error, EXIT_BROKEN, result, "there is no memory for the BPF maps (%s)", strerror(-result));
 	if (result == -EMFILE || result == -ENFILE)
-		return feed_fail(error, EXIT_FAILED, result, "there are no descriptors left for the BPF maps and programs (%s): see "
+		return feed_fail(error, EXIT_BROKEN, result, "there are no descriptors left for the BPF maps and programs (%s): see "
 				 "`ulimit -n`", strerror(-result));
 	uname(&system);
 	return feed_fail(error, EXIT_RIGHTS, result, "Linux %s does not take the BPF program (%s), which is for 5.17 and later; %s",
@@ -119,7 +119,7 @@ static int tell(struct feed_bpf *feed, struct feed_error *error)
 	uint64_t secret;
 
 	if (getrandom(&secret, sizeof secret, 0) != sizeof secret)
-		return feed_fail(error, EXIT_FAILED, -errno, "there are no random numbers: %s", strerror(errno));
+		return feed_fail(error, EXIT_BROKEN, -errno, "there are no random numbers: %s", strerror(errno));
 	set->secret = secret;
 	set->sampled_mask = options->full ? 0 : SAMPLED_1_IN - 1;
 	set->watch_all = options->target.all;
@@ -279,7 +279,7 @@ int feed_bpf_load(struct feed_bpf *feed, struct feed_error *error)
 	libbpf_set_print(quiet);
 	feed->skeleton = doctor_bpf__open();
 	if (!feed->skeleton)
-		return feed_fail(error, EXIT_FAILED, -errno, "the BPF program cannot be read: %s", strerror(errno));
+		return feed_fail(error, EXIT_BROKEN, -errno, "the BPF program cannot be read: %s", strerror(errno));
 	result = tell(feed, error);
 	if (result)
 		return result;

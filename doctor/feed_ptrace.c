@@ -81,6 +81,21 @@ static bool await_burst(struct feed_ptrace *feed, uint64_t until_ns)
 	return !feed->running;
 }
 
+/* It runs another program since it was looked at; nobody may look at it otherwise, if it makes no transfer. */
+static void know_program(struct traced_process *p, struct process *is)
+{
+	struct process now;
+
+	if (p->told == p->program || process_look((pid_t)p->pid, &now))
+		return;
+	p->told = p->program;
+	free(is->name);
+	free(is->executable);
+	is->name = now.name;
+	is->executable = now.executable;
+	is->is_32_bit = now.is_32_bit;
+}
+
 /* What was seen of processes goes into the model. */
 static void know_processes(struct feed_ptrace *feed, struct model *model)
 {
@@ -92,11 +107,18 @@ static void know_processes(struct feed_ptrace *feed, struct model *model)
 			place = process_add(model, &p->process);
 			p->known = place != MODEL_NONE;
 		}
-		for (place = 0; p->known && p->exited && place < model->process_count; place++)
-			if (model->processes[place].pid == p->pid && !model->processes[place].exited) {
-				model->processes[place].exited = true;
-				model->processes[place].exit_status = p->status;
-			}
+		if (!p->known || (!p->exited && p->told == p->program))
+			continue;
+		for (place = 0; place < model->process_count; place++) {
+			struct process *is = &model->processes[place];
+
+			if (is->pid != p->pid || is->exited)
+				continue;
+			know_program(p, is);
+			is->exited = p->exited;
+			if (p->exited)
+				is->exit_status = p->status;
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ struct traced_process {
 	struct process process;	/* texts belong to the model once it is known */
 	uint32_t pid;
 	uint32_t program;	/* of what it runs: a number no other program has had */
+	uint32_t told;		/* the program of which the model has the name */
 	uint64_t stack_start;	/* where its first thread's stack begins: another one after an exec */
 	uint64_t code, code_end;	/* of the program itself, without libraries */
 	int pidfd;		/* -1: none was to be had */

@@ -143,6 +143,7 @@ static uint32_t add(struct feed_ptrace *feed, const struct process *process)
 	if (!feed->alive++)
 		feed->gap_ns = 0;
 	traced_new_program(feed, feed->process_count);
+	feed->processes[feed->process_count].told = feed->programs;
 	return feed->process_count++;
 }
 

@@ -29,27 +29,32 @@ static int bad(struct words *words, const char *what, const char *word)
 	return -EINVAL;
 }
 
-/* The next word: letters, digits and what belongs to numbers; or a sign of comparison. "" at the end, false if it is too long. */
+/* The next word: letters, digits and what belongs to numbers; a comma; a sign of comparison. "" at the end, false if it is too long. */
 static bool next(struct words *words, char word[static WORD_MOST])
 {
 	size_t n = 0;
 
 	while (isspace((unsigned char)*words->at))
 		words->at++;
+	if (*words->at == ',') {
+		word[n++] = *words->at++;
+		word[n] = 0;
+		return true;
+	}
 	if (*words->at == '>' || *words->at == '<' || *words->at == '=') {
 		while (n < WORD_MOST - 1 && *words->at && strchr("<>=", *words->at))
 			word[n++] = *words->at++;
 	} else {
-		while (n < WORD_MOST - 1 && *words->at && !isspace((unsigned char)*words->at) && !strchr("<>=", *words->at))
+		while (n < WORD_MOST - 1 && *words->at && !isspace((unsigned char)*words->at) && !strchr("<>=,", *words->at))
 			word[n++] = *words->at++;
 	}
 	word[n] = 0;
-	return n < WORD_MOST - 1 || !*words->at || isspace((unsigned char)*words->at) || strchr("<>=", *words->at);
+	return n < WORD_MOST - 1 || !*words->at || isspace((unsigned char)*words->at) || strchr("<>=,", *words->at);
 }
 
 /* ---- Terms --------------------------------------------------------------------------------------------------------------------- */
 
-static bool pick(struct gate *gate, const char *word)
+static uint32_t verdicts_of(const char *word)
 {
 	static const struct { const char *word; uint32_t verdicts; } picks[] = {
 		{ "loss", LOSSES },			{ "bounce", BIT(VERDICT_BOUNCE) | BIT(VERDICT_COPIED) },
@@ -58,20 +63,41 @@ static bool pick(struct gate *gate, const char *word)
 		{ "cannot", BIT(VERDICT_CANNOT) },
 	};
 
-	if (!strcmp(word, "incomplete")) {
-		gate->incomplete = true;
-		return true;
-	}
-	if (!strcmp(word, "new")) {
-		gate->only_new = true;
-		return true;
-	}
 	for (unsigned i = 0; i < sizeof picks / sizeof picks[0]; i++)
-		if (!strcmp(word, picks[i].word)) {
-			gate->verdicts |= picks[i].verdicts;
-			return true;
+		if (!strcmp(word, picks[i].word))
+			return picks[i].verdicts;
+	return 0;
+}
+
+static bool is_or(const char *word)
+{
+	return !strcmp(word, ",") || !strcmp(word, "or");
+}
+
+/* The verdict, and those that are joined to it. */
+static int verdicts(struct words *words, struct gate *gate, uint32_t first)
+{
+	char word[WORD_MOST];
+	const char *behind;
+
+	if (gate->verdicts)
+		return bad(words, "nothing has two verdicts, which \"and\" asks for; \",\" stands between those of which one will do", "");
+	for (gate->verdicts = first;; gate->verdicts |= first) {
+		behind = words->at;
+		if (!next(words, word) || !is_or(word)) {
+			words->at = behind;
+			return 0;
 		}
-	return false;
+		if (!next(words, word) || !(first = verdicts_of(word)))
+			return bad(words, "between verdicts only there is \",\" or \"or\"; --fail-if may be given several times", "");
+	}
+}
+
+static bool pick(struct gate *gate, const char *word)
+{
+	if (!strcmp(word, "incomplete"))
+		return gate->incomplete = true;
+	return !strcmp(word, "new") && (gate->only_new = true);
 }
 
 /* A number that is not negative, with what stands behind it. */
@@ -120,6 +146,7 @@ static int limit(struct words *words, struct gate *gate, const char *what, bool 
 {
 	const char *unit = "";
 
+	gate->least_said |= !strcmp(what, "confidence");
 	if (!strcmp(what, "confidence"))
 		return or_equal && level_of(value, &gate->least) ? 0 :
 			bad(words, "confidence takes >= and low, medium, high or certain, not", value);
@@ -143,16 +170,29 @@ static bool has_limit(const char *word)
 	return !strcmp(word, "share") || !strcmp(word, "bytes") || !strcmp(word, "cpu") || !strcmp(word, "confidence");
 }
 
+static bool is_said(const struct gate *gate, const char *what)
+{
+	return !strcmp(what, "confidence") ? gate->least_said :
+	       !strcmp(what, "share") ? gate->share >= 0 : !strcmp(what, "bytes") ? gate->bytes >= 0 : gate->cpu_s >= 0;
+}
+
 static int term(struct words *words, struct gate *gate)
 {
 	char word[WORD_MOST], sign[WORD_MOST], value[WORD_MOST];
 
+	uint32_t first;
+
 	if (!next(words, word))
 		return bad(words, "there is no such word", words->at);
+	first = verdicts_of(word);
+	if (first)
+		return verdicts(words, gate, first);
 	if (pick(gate, word))
 		return 0;
 	if (!has_limit(word))
 		return *word ? bad(words, "there is no such word", word) : bad(words, "something is missing at its end", "");
+	if (is_said(gate, word))
+		return bad(words, "it can stand once", word);
 	if (!next(words, sign) || (strcmp(sign, ">") != 0 && strcmp(sign, ">=") != 0))
 		return bad(words, "> or >= is wanted behind", word);
 	if (!next(words, value))
@@ -176,6 +216,8 @@ int gate_parse(struct gate *gate, const char *text, char *ret_why, size_t size)
 			return bad(&words, "there is no such word", words.at);
 		if (!*word)
 			break;
+		if (is_or(word))
+			return bad(&words, "between verdicts only there is \",\" or \"or\"; --fail-if may be given several times", "");
 		if (strcmp(word, "and") != 0)
 			return bad(&words, "\"and\" is wanted before", word);
 	}
@@ -199,11 +241,34 @@ static double all_bytes(const struct model *model)
 	return bytes;
 }
 
-static bool picks(const struct gate *gate, const struct model *model, const struct finding *finding, const struct baseline *baseline)
+static uint64_t plus(uint64_t a, uint64_t b)
 {
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* Bytes of the finding that are picked; false: none. */
+static bool picks(const struct gate *gate, const struct model *model, const struct finding *finding, const struct baseline *baseline,
+		  uint64_t *ret_bytes)
+{
+	*ret_bytes = finding->bytes;
 	if (!(gate->verdicts & BIT(finding->verdict)) || finding->confidence < gate->least)
 		return false;
-	return !gate->only_new || (baseline && !baseline_has(baseline, model, finding));
+	if (gate->only_new)
+		*ret_bytes = baseline ? baseline_new_bytes(baseline, model, finding) : 0;
+	return !gate->only_new || *ret_bytes;
+}
+
+/* That it counts as known says little where its place has no name. */
+static void note_unsure(const struct gate *gate, const struct model *model, uint32_t place, uint64_t picked, struct gate_result *ret)
+{
+	const struct finding *finding = &model->findings[place];
+
+	if (!gate->only_new || !(gate->verdicts & BIT(finding->verdict)) || finding->confidence < gate->least ||
+	    picked >= finding->bytes || !known_place_words(known_place_of(model, finding)))
+		return;
+	if (!ret->unsure_count++ || finding->bytes > model->findings[ret->unsure].bytes)
+		ret->unsure = place;
+	ret->unsure_bytes = plus(ret->unsure_bytes, finding->bytes - picked);
 }
 
 static bool passes(double value, double most, bool or_equal)
@@ -222,14 +287,18 @@ static bool is_true(const struct gate *gate, const struct model *model, const st
 	}
 	for (uint32_t i = 0; i < model->finding_count; i++) {
 		const struct finding *finding = &model->findings[i];
+		uint64_t bytes;
+		bool picked = picks(gate, model, finding, baseline, &bytes);
 
-		if (!picks(gate, model, finding, baseline))
+		note_unsure(gate, model, i, bytes, ret);
+		if (!picked)
 			continue;
 		if (!ret->count++ || finding->bytes > model->findings[ret->finding].bytes)
 			ret->finding = i;
-		ret->bytes = ret->bytes > UINT64_MAX - finding->bytes ? UINT64_MAX : ret->bytes + finding->bytes;
+		ret->bytes = plus(ret->bytes, bytes);
 		if (finding->cost.method)
-			ret->cpu_s += finding->cost.user_s - finding->cost.kernel_route_s;
+			ret->cpu_s += (finding->cost.user_s - finding->cost.kernel_route_s) *
+				      (finding->bytes ? (double)bytes / (double)finding->bytes : 1);
 	}
 	ret->share = all > 0 ? (double)ret->bytes / all : 0;
 	return ret->count && passes(ret->share, gate->share, gate->share_or_equal) && passes(ret->cpu_s, gate->cpu_s, gate->cpu_or_equal) &&
@@ -239,8 +308,14 @@ static bool is_true(const struct gate *gate, const struct model *model, const st
 bool gate_fails(const struct gate *gates, unsigned count, const struct model *model, const struct baseline *baseline,
 		struct gate_result *ret)
 {
-	for (unsigned i = 0; i < count; i++)
+	struct gate_result unsure = { .finding = MODEL_NONE };
+
+	for (unsigned i = 0; i < count; i++) {
 		if (is_true(&gates[i], model, baseline, ret))
 			return true;
+		if (ret->unsure_bytes > unsure.unsure_bytes)
+			unsure = *ret;
+	}
+	*ret = unsure;
 	return false;
 }

@@ -84,3 +84,39 @@ const char *known_words(enum known known)
 		return NULL;
 	}
 }
+
+static bool has_frames(const struct model *model, uint32_t site)
+{
+	return site < model->site_count && model->sites[site].frame_count && model->sites[site].frames[0].module;
+}
+
+enum known_place known_place_of(const struct model *model, const struct finding *finding)
+{
+	const struct frame *frame = model_frame(model, finding->culprit.site, finding->culprit.frame);
+	const struct flow *flow = finding->flow < model->flow_count ? &model->flows[finding->flow] : NULL;
+
+	if (frame)
+		return frame->function ? PLACE_FUNCTION : PLACE_OFFSET;
+	return flow && (has_frames(model, flow->site_read) || has_frames(model, flow->site_write)) ? PLACE_STACKS : PLACE_CALLS;
+}
+
+const char *known_place_name(enum known_place place)
+{
+	static const char *const names[] = { "function", "offset", "stacks", "calls" };
+
+	return names[place <= PLACE_CALLS ? place : PLACE_CALLS];
+}
+
+const char *known_place_words(enum known_place place)
+{
+	switch (place) {
+	case PLACE_STACKS:
+		return "no function of the program is known, only what its runtime calls; another place of it that has the same called, "
+		       "between such ends, would count as this one";
+	case PLACE_CALLS:
+		return "no stack is known, only the system calls; another place of the program that makes the same, between such ends, "
+		       "would count as this one";
+	default:
+		return NULL;
+	}
+}

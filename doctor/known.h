@@ -21,6 +21,19 @@ enum known known_of(const struct model *model);
 /* "not everything was seen"; NULL for enough. */
 const char *known_words(enum known known);
 
+/* By what the place of a finding can be told from another one, as a baseline has to. */
+enum known_place {
+	PLACE_FUNCTION,		/* the culprit's name */
+	PLACE_OFFSET,		/* its offset in its module: of this build only */
+	PLACE_STACKS,		/* no frame of the program: what the runtime calls, which many places of a program have in common */
+	PLACE_CALLS,		/* no frame at all: the system calls */
+};
+
+enum known_place known_place_of(const struct model *model, const struct finding *finding);
+const char *known_place_name(enum known_place place);	/* "function" */
+/* What is not seen where places are told apart by no more than that: a sentence, or NULL. */
+const char *known_place_words(enum known_place place);
+
 /* Whether all that moves bytes was seen. A sampled look at bytes does not count: pairs are made of all calls then too. */
 bool known_coverage(const struct model *model);
 /* Flows with an end of which nobody could see whether the kernel can splice it. */

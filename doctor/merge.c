@@ -44,13 +44,16 @@ static int frame_order(const struct frame *a, const struct frame *b)
 	return 0;
 }
 
-/* Without a frame of the program, all that one executable does inside its runtime is one. */
+/* Without a frame of the program, all that one executable, and one script, does inside its runtime is one. */
 static int executable_order(const struct model *model, const struct flow *a, const struct flow *b)
 {
 	const struct process *x = model_process(model, a->pid), *y = model_process(model, b->pid);
 
+	int order;
+
 	BEFORE(x ? 1 : 0, y ? 1 : 0);
-	return x && y ? text_order(x->executable ? x->executable : x->name, y->executable ? y->executable : y->name) : 0;
+	order = x && y ? text_order(x->executable ? x->executable : x->name, y->executable ? y->executable : y->name) : 0;
+	return order || !x || !y ? order : text_order(x->script, y->script);
 }
 
 static int culprit_order(const struct model *model, const struct merge_flow *a, const struct merge_flow *b)
@@ -76,6 +79,13 @@ int merge_place_order(const struct model *model, const struct merge_flow *a, con
 	return order ? order : executable_order(model, x, y);
 }
 
+/* Between two file systems goes another call of the kernel than within one, and other remedies work. */
+static bool is_apart(const struct model *model, const struct flow *flow)
+{
+	return flow->from < model->file_count && flow->to < model->file_count &&
+	       model_two_filesystems(&model->files[flow->from], &model->files[flow->to]);
+}
+
 /* 0: one finding. */
 static int key_order(const struct model *model, const struct merge_flow *a, const struct merge_flow *b)
 {
@@ -86,6 +96,8 @@ static int key_order(const struct model *model, const struct merge_flow *a, cons
 	BEFORE(a->judgement.reason, b->judgement.reason);
 	if (a->judgement.verdict == VERDICT_KERNEL)
 		BEFORE(x->how, y->how);
+	else
+		BEFORE(is_apart(model, x), is_apart(model, y));
 	order = end_order(model, x->from, y->from);
 	order = order ? order : end_order(model, x->to, y->to);
 	return order ? order : culprit_order(model, a, b);

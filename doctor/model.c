@@ -119,6 +119,21 @@ const struct process *model_process(const struct model *model, uint32_t pid)
 	return &model->processes[model->by_pid[low]];
 }
 
+static bool are_files(const struct file *from, const struct file *to)
+{
+	return from->kind == FILE_REGULAR && to->kind == FILE_REGULAR && from->device && to->device;
+}
+
+bool model_two_filesystems(const struct file *from, const struct file *to)
+{
+	return are_files(from, to) && from->device != to->device;
+}
+
+bool model_one_file(const struct file *from, const struct file *to)
+{
+	return are_files(from, to) && from->device == to->device && from->inode == to->inode;
+}
+
 const struct frame *model_frame(const struct model *model, uint32_t site, uint32_t frame)
 {
 	if (site >= model->site_count || frame >= model->sites[site].frame_count)
@@ -158,6 +173,7 @@ void model_free(struct model *model)
 		free(model->processes[i].name);
 		free(model->processes[i].version);
 		free(model->processes[i].executable);
+		free(model->processes[i].script);
 	}
 	for (uint32_t i = 0; i < model->file_count; i++)
 		free(model->files[i].path);

@@ -150,6 +150,7 @@ struct process {
 	enum process_missing missing;	/* its places have no names for that */
 	char *name, *version;		/* comm; "Go 1.19" or NULL */
 	char *executable;
+	char *script;			/* what an interpreter runs: "copy.py"; NULL: not known, or no interpreter */
 	bool exited, is_32_bit;
 	int exit_status;		/* as of waitpid; -1 unknown */
 };
@@ -178,6 +179,7 @@ struct calibration {
 	enum file_kind from, to;	/* REGULAR, PIPE, TCP or UNIX_STREAM */
 	uint32_t piece_bytes;		/* of the reads and writes; a power of two */
 	enum flow_how how;		/* SAME_BUFFER, COPIED or MAPPED */
+	bool apart;			/* the kernel's route is that between two file systems */
 	uint64_t user_ns, kernel_ns;	/* what the program does: median; less the median of the differences, round by round */
 	int64_t low_ns, high_ns;	/* of the differences: the quartiles */
 	uint64_t kernel_bytes;		/* that one call of the kernel's route moved */
@@ -222,6 +224,9 @@ void model_drop_frames(struct site *site);	/* all of them */
 const struct process *model_process(const struct model *model, uint32_t pid);	/* the first of that number, or NULL */
 /* Makes model_process quick until a process is added: flows are many, and so may processes be. 0, or -ENOMEM. */
 int model_index(struct model *model);
+/* Two files on two file systems; one and the same file. False where nobody knows. */
+bool model_two_filesystems(const struct file *from, const struct file *to);
+bool model_one_file(const struct file *from, const struct file *to);
 /* The named frame, or NULL for MODEL_NONE and for places that are not there. */
 const struct frame *model_frame(const struct model *model, uint32_t site, uint32_t frame);
 void model_drop_findings(struct model *model);	/* and what the flows say of them */

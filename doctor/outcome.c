@@ -91,13 +91,31 @@ static void say_finding(const struct model *model, const struct gate_result *res
 		  result->count, result->count == 1 ? "" : "s", out_size(result->bytes, bytes, sizeof bytes), result->share * 100, name);
 }
 
+/* Whose place has no name is known again by less than its place. */
+static void say_unsure(const struct model *model, const struct gate_result *result)
+{
+	const struct finding *finding = result->unsure_count ? &model->findings[result->unsure] : NULL;
+	const char *where = finding && finding->culprit.inside ? finding->culprit.inside : "code without a name";
+	char bytes[32];
+
+	if (!finding)
+		return;
+	out_error("--fail-if '%s': %u finding%s, %s, %s as known by the baseline, first inside %s: %s%s%s", result->gate->text,
+		  result->unsure_count, result->unsure_count == 1 ? "" : "s", out_size(result->unsure_bytes, bytes, sizeof bytes),
+		  result->unsure_count == 1 ? "counts" : "count", where, known_place_words(known_place_of(model, finding)),
+		  finding->culprit.more ? "; " : "", finding->culprit.more ? finding->culprit.more : "");
+}
+
 /* Who is told that nothing holds must not take it for more than was seen. */
 static void say_gates(const struct outcome *outcome, const struct model *model, int status)
 {
 	const char *unknown = known_words(known_of(model));
 	struct gate_result result;
+	bool failed = fails(outcome, model, &result);
 
-	if (!fails(outcome, model, &result)) {
+	if (outcome->fail_if.count)
+		say_unsure(model, &result);
+	if (!failed) {
 		if (outcome->fail_if.count && status == EXIT_OK && unknown)
 			out_error("--fail-if: nothing holds, but %s; --fail-if incomplete would fail this", unknown);
 	} else if (result.finding == MODEL_NONE) {
@@ -123,7 +141,7 @@ static int write_file(FILE **file, const char *path, int (*write)(const struct m
 	*file = NULL;
 	if (error)
 		out_error("%s could not be written: %s", path, strerror(-error));
-	return error ? EXIT_FAILED : 0;
+	return error ? EXIT_BROKEN : 0;
 }
 
 int outcome_write(struct outcome *outcome, const struct model *model, int exit_status)
@@ -132,7 +150,7 @@ int outcome_write(struct outcome *outcome, const struct model *model, int exit_s
 
 	say_gates(outcome, model, exit_status);
 	status = write_file(&outcome->record_file, outcome->record, record_write, model);
-	return write_file(&outcome->baseline_file, outcome->save_baseline, baseline_write, model) || status ? EXIT_FAILED : 0;
+	return write_file(&outcome->baseline_file, outcome->save_baseline, baseline_write, model) || status ? EXIT_BROKEN : 0;
 }
 
 void outcome_close(struct outcome *outcome)

@@ -26,7 +26,7 @@ int outcome_open(struct outcome *outcome);
 /* What the run exits with when all is written: with --fail-if by that, else EXIT_FAILED when something is lost. Of a model that is
  * judged and has its costs. */
 int outcome_status(const struct outcome *outcome, const struct model *model);
-/* Writes the files, and says which expression failed the run, or that none could tell. exit_status: what was said. 0, or EXIT_FAILED
+/* Writes the files, and says which expression failed the run, or that none could tell. exit_status: what was said. 0, or EXIT_BROKEN
  * after a sentence. */
 int outcome_write(struct outcome *outcome, const struct model *model, int exit_status);
 void outcome_close(struct outcome *outcome);

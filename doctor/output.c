@@ -91,7 +91,7 @@ static int written(const char *what, int error)
 	if (!error)
 		return 0;
 	out_error("%s could not be written: %s", what, strerror(-error));
-	return EXIT_FAILED;
+	return EXIT_BROKEN;
 }
 
 /* Takes the file: it is closed, for some file systems tell only then that they are full. */
@@ -126,7 +126,7 @@ int output_write(struct output *output, const struct model *model, int exit_stat
 	}
 	status |= write_file(&output->html_file, output->html, print_html, output, model);
 	status |= write_file(&output->sarif_file, output->sarif, print_sarif, output, model);
-	return status ? EXIT_FAILED : 0;
+	return status ? EXIT_BROKEN : 0;
 }
 
 int output_publish(struct output *output, const struct model *model)

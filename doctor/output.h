@@ -30,9 +30,9 @@ struct output {
 int output_file(const char *path, const char *option, mode_t mode, FILE **ret_file);
 /* 0, or EXIT_USAGE after a sentence. What a file held stays till the report is written. */
 int output_open(struct output *output);
-/* All reports. exit_status: what will be said. 0, or EXIT_FAILED after a sentence. */
+/* All reports. exit_status: what will be said. 0, or EXIT_BROKEN after a sentence. */
 int output_write(struct output *output, const struct model *model, int exit_status);
-/* With --prometheus: this is what is scraped from now on. 0, or EXIT_FAILED after a sentence. */
+/* With --prometheus: this is what is scraped from now on. 0, or EXIT_BROKEN after a sentence. */
 int output_publish(struct output *output, const struct model *model);
 /* Answers scrapers for so long, or until *stop. 0, or -errno. */
 int output_serve(struct output *output, int timeout_ms, const volatile sig_atomic_t *stop);

@@ -69,6 +69,7 @@ static const struct field process_fields[] = {
 	TEXT(process, "name", name),
 	TEXT(process, "version", version),
 	TEXT(process, "executable", executable),
+	TEXT(process, "script", script),
 };
 
 static const struct field file_fields[] = {
@@ -139,6 +140,7 @@ static const struct field calibration_fields[] = {
 	WORD(calibration, "to", to, kinds),
 	U32(calibration, "piece", piece_bytes),
 	WORD(calibration, "how", how, hows),
+	BOOL(calibration, "apart", apart),
 	U64(calibration, "user", user_ns),
 	U64(calibration, "kernel", kernel_ns),
 	I64(calibration, "low", low_ns),

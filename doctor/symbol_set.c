@@ -6,6 +6,7 @@
  */
 #include "symbol.h"
 #include "privilege.h"
+#include "script.h"
 #include "symbol_child.h"
 #include "symbol_source.h"
 #include "symbol_wire.h"
@@ -427,6 +428,19 @@ static enum process_missing missing(const struct known *known)
 	return (enum process_missing)missing;
 }
 
+/* What it runs now, and nothing of what it ran before. */
+static int describe_script(const struct known *known, struct process *process)
+{
+	char name[SCRIPT_BYTES];
+
+	free(process->script);
+	process->script = NULL;
+	if (!known->source.arguments ||
+	    !script_name(process->runtime, known->source.arguments, known->source.argument_bytes, name))
+		return 0;
+	return replace(&process->script, name);
+}
+
 /* Of another process of that number nothing is said. */
 static int describe(const struct known *known, struct process *process)
 {
@@ -440,7 +454,7 @@ static int describe(const struct known *known, struct process *process)
 	process->missing = missing(known);
 	process->is_32_bit = facts->is_32_bit;
 	return replace(&process->name, known->name) || replace(&process->version, known->version) ||
-	       replace(&process->executable, known->source.executable) ? -ENOMEM : 0;
+	       replace(&process->executable, known->source.executable) || describe_script(known, process) ? -ENOMEM : 0;
 }
 
 static bool is_known(const struct symbols *symbols, uint32_t pid)

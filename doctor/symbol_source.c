@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "symbol_source.h"
 
+#include "script.h"
 #include "symbol_wire.h"
 
 #include <elf.h>
@@ -202,6 +203,21 @@ static char *executable_of(int proc)
 	return strdup(path);
 }
 
+static void read_arguments(struct source *source)
+{
+	int fd = openat(source->proc, "cmdline", O_RDONLY | O_CLOEXEC);
+	char text[SCRIPT_ARGUMENTS_BYTES];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+
+	if (fd >= 0)
+		close(fd);
+	source->arguments = n > 0 ? malloc((size_t)n) : NULL;
+	if (!source->arguments)
+		return;
+	memcpy(source->arguments, text, (size_t)n);
+	source->argument_bytes = (size_t)n;
+}
+
 int source_open(struct source *source, uint32_t pid)
 {
 	char path[64];
@@ -214,6 +230,7 @@ int source_open(struct source *source, uint32_t pid)
 		return -ESRCH;
 	source->root = openat(source->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	source->executable = executable_of(source->proc);
+	read_arguments(source);
 	if (fstatat(source->proc, "exe", &exe, 0) == 0) {
 		source->device = exe.st_dev;
 		source->inode = exe.st_ino;
@@ -228,6 +245,7 @@ void source_close(struct source *source)
 	if (source->root >= 0)
 		close(source->root);
 	free(source->executable);
+	free(source->arguments);
 	*source = (struct source){ .proc = -1, .root = -1, .line = -1 };
 }
 

@@ -8,6 +8,7 @@
 #define DOCTOR_SYMBOL_SOURCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* What may be asked for; with each its name, as far as it has one. ELF files are programs and libraries, never core dumps. */
@@ -30,6 +31,8 @@ struct source {
 	int line;			/* to who has both; -1: we */
 	uint64_t device, inode;		/* of the running program; 0 unknown */
 	char *executable;		/* path of the running program as /proc names it; NULL unknown */
+	char *arguments;		/* of its command line the beginning: texts, each with its 0, so many bytes; NULL unknown */
+	size_t argument_bytes;
 };
 
 /* 0, or -ESRCH. It stays of use when the process is gone, as far as files can be reached through its root. */

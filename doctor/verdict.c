@@ -150,6 +150,9 @@ void verdict_flow(const struct model *model, const struct flow *flow, enum culpr
 		return;
 	if (changed(flow, judgement) || cannot(from, to, judgement) || is_unknown(from, to))
 		return;
+	/* What overlaps has no route within a file, and where in it the two were nobody has seen. */
+	if (model_one_file(from, to))
+		return;
 	if (flow->bytes / flow->writes < VERDICT_SMALL_BYTES)
 		*judgement = says(VERDICT_SMALL, CONFIDENCE_CERTAIN, LEAT_SMALL);
 	else if (!unseen(flow))

@@ -85,8 +85,9 @@ static void loop_frame(struct json *json, const char *key, uint32_t frame)
 		json_integer(json, key, frame);
 }
 
-static void culprit(struct json *json, const struct model *model, const struct culprit *culprit)
+static void culprit(struct json *json, const struct model *model, const struct finding *finding)
 {
+	const struct culprit *culprit = &finding->culprit;
 	const struct frame *frame = model_frame(model, culprit->site, culprit->frame);
 
 	json_open(json, "culprit", '{');
@@ -97,6 +98,8 @@ static void culprit(struct json *json, const struct model *model, const struct c
 	json_text(json, "side", words_side(culprit->side));
 	json_text(json, "inside", frame ? NULL : culprit->inside);
 	json_text(json, "more", culprit->more);
+	json_text(json, "known_by", known_place_name(known_place_of(model, finding)));
+	json_text(json, "known_by_why", known_place_words(known_place_of(model, finding)));
 	loop_frame(json, "loop_read", culprit->loop_read);
 	loop_frame(json, "loop_write", culprit->loop_write);
 	json_close(json, '}');
@@ -174,7 +177,7 @@ static void finding(struct json *json, const struct model *model, const struct f
 	else
 		json_null(json, "kernel_calls");
 	cost(json, &finding->cost);
-	culprit(json, model, &finding->culprit);
+	culprit(json, model, finding);
 	stack(json, "stack_read", read);
 	stack(json, "stack_write", write);
 	json_boolean(json, "stack_truncated", (read && read->truncated) || (write && write->truncated));
@@ -198,6 +201,7 @@ static void process(struct json *json, const struct process *process)
 	json_integer(json, "parent", process->parent);
 	json_text(json, "name", process->name);
 	json_text(json, "executable", process->executable);
+	json_text(json, "script", process->script);
 	json_text(json, "runtime", words_runtime(process->runtime));
 	json_text(json, "version", process->version);
 	json_open(json, "missing", '[');

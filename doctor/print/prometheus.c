@@ -55,7 +55,8 @@ static void unseen(FILE *to, const struct coverage *c)
 		{ "unnamed", c->unnamed }, { "ended", c->ended },
 	};
 
-	about(to, "unseen_total", "counter", "What could not be followed; with any of it the coverage is not complete.");
+	about(to, "unseen_total", "counter", "What could not be followed; but for unnamed and ended, which lack names only, with any of "
+	      "it the coverage is not complete.");
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		fprintf(to, "leat_doctor_unseen_total{what=\"%s\"} %" PRIu64 "\n", rows[i].what, rows[i].count);
 }

@@ -20,7 +20,7 @@ static void add_calls(const struct calls *calls, const char *before, char *text,
 	}
 }
 
-/* 65,540 read + 65,536 write, 32 KiB each; sendfile would need about 20 */
+/* 65,536 read + 65,536 write, 32 KiB each; sendfile would need about 512 */
 static void calls_line(struct line *line, const struct model *model, const struct finding *finding)
 {
 	const struct flow *flow = words_flow(model, finding->flow);

@@ -106,7 +106,7 @@ const char *words_route(const struct file *from, const struct file *to)
 {
 	enum file_kind source = from ? from->kind : FILE_UNKNOWN, sink = to ? to->kind : FILE_UNKNOWN;
 
-	if (source == FILE_REGULAR && sink == FILE_REGULAR)
+	if (source == FILE_REGULAR && sink == FILE_REGULAR && !model_two_filesystems(from, to))
 		return "copy_file_range";
 	return source == FILE_REGULAR || source == FILE_BLOCK ? "sendfile" : "splice";
 }

@@ -89,6 +89,20 @@ static bool proven(const char *patients, const char *ends)
 	return false;
 }
 
+/* Whether the row is about two files of one file system, or of two. */
+static bool is_about_files(const struct advice *row, bool two_filesystems)
+{
+	const struct file from = { .kind = FILE_REGULAR, .device = 1, .inode = 1 };
+	const struct file to = { .kind = FILE_REGULAR, .device = two_filesystems ? 2 : 1, .inode = 2 };
+
+	return !row->also || row->also(&from, &to);
+}
+
+static void is_proven(const struct advice *row, const char *ends)
+{
+	CHECK_SAY(proven(row->patients, ends), "no patient of row %s is tried with %s", row->name, ends);
+}
+
 static void every_remedy_is_proven_for_its_ends(void)
 {
 	static const char *const words[FILE_KINDS] = {
@@ -116,7 +130,10 @@ static void every_remedy_is_proven_for_its_ends(void)
 				continue;
 			CHECK(words[from] && words[to]);
 			snprintf(ends, sizeof ends, "%s-%s", words[from], words[to]);
-			CHECK_SAY(proven(rows[i].patients, ends), "no patient of row %s is tried with %s", rows[i].name, ends);
+			if (from != FILE_REGULAR || to != FILE_REGULAR || is_about_files(&rows[i], false))
+				is_proven(&rows[i], ends);
+			if (from == FILE_REGULAR && to == FILE_REGULAR && is_about_files(&rows[i], true))
+				is_proven(&rows[i], "file-other");
 		}
 	}
 }
@@ -155,7 +172,7 @@ static void sentences_are_plain(void)
 #define LOST	"|R io.copyBuffer io.go:432|R net.genericReadFrom n.go:1|R net.(*TCPConn).ReadFrom t.go:1|R io.copyBuffer io.go:1|" \
 		"R os.genericWriteTo f.go:1|R os.(*File).WriteTo f.go:1|R io.Copy io.go:386|P main.get m.go:31|R runtime.goexit a.s:1"
 
-enum { APPEND = 1, DIRECT = 2, CHANGED = 4, SMALL = 8, MAPPED = 16, NO_SPLICE = 32, UNKNOWN = 64 };
+enum { APPEND = 1, DIRECT = 2, CHANGED = 4, SMALL = 8, MAPPED = 16, NO_SPLICE = 32, UNKNOWN = 64, OTHER = 128, SAME = 256 };
 
 static const struct example {
 	const char *row;
@@ -172,6 +189,10 @@ static const struct example {
 	{ "generated", RUNTIME_C, FILE_GENERATED, FILE_TCP, NULL, NULL, NULL, 0 },
 	{ "datagram-from", RUNTIME_C, FILE_DATAGRAM, FILE_REGULAR, NULL, NULL, NULL, 0 },
 	{ "datagram-to", RUNTIME_C, FILE_REGULAR, FILE_DATAGRAM, NULL, NULL, NULL, 0 },
+	{ "append-native", RUNTIME_C, FILE_REGULAR, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE, NULL, APPEND | OTHER },
+	{ "append", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, READF OUT, WRITEC OUTW, NULL, APPEND | OTHER },
+	{ "one-file", RUNTIME_C, FILE_REGULAR, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE, NULL, SAME },
+	{ "one-file", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, MADE_GO_READ, MADE_GO_WRITE, NULL, SAME },
 	{ "no-splice", RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, NO_SPLICE },
 	{ "no-facts", RUNTIME_C, FILE_REGULAR, FILE_UNKNOWN, NULL, NULL, NULL, NO_SPLICE | UNKNOWN },
 	{ "splice-unknown", RUNTIME_C, FILE_REGULAR, FILE_DEVICE, NULL, NULL, NULL, NO_SPLICE | UNKNOWN },
@@ -200,6 +221,10 @@ static const struct example {
 	{ "go-reader-to-tcp-limit", RUNTIME_GO, FILE_REGULAR, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE, NULL, 0, NULL },
 	{ "go-reader-splice", RUNTIME_GO, FILE_TCP, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE, NULL, 0, "Go 1.24.4" },
 	{ "go-reader-to-file", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, MADE_GO_READ, MADE_GO_WRITE, NULL, 0 },
+	{ "go-to-other", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, MADE_GO_READ, MADE_GO_WRITE, NULL, OTHER },
+	{ "go-to-other", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, READF OUT, WRITEC "|P main.(*lw).Write m.go:4" OUTW, NULL, OTHER },
+	{ "go-to-other", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, READF "|P main.pump m.go:7", WRITEC "|P main.pump m.go:8", NULL, OTHER },
+	{ "go-to-other", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, NULL, WRITEC OUTW, NULL, MAPPED | OTHER },
 	{ "go-response-writer", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, RESPONSE "|P main.(*lw).Write m.go:4" OUTW, NULL, 0,
 	  "Go 1.19.8" },
 	{ "go-response-writer-limit", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, RESPONSE "|P main.(*lw).Write m.go:4" OUTW, NULL, 0,
@@ -232,11 +257,18 @@ static const struct example {
 	{ "rust-file-to-file", RUNTIME_RUST, FILE_REGULAR, FILE_REGULAR, "S read -|P r::main r.rs:5@1",
 	  "S write -|P r::main r.rs:5@2", NULL, 0 },
 	{ "rust-sockets", RUNTIME_RUST, FILE_TCP, FILE_TCP, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
+	{ "python-copyfileobj-to-socket", RUNTIME_PYTHON, FILE_REGULAR, FILE_TCP, "S read -|R copyfileobj shutil.py:1@1|P get m.py:1",
+	  "S send -|R copyfileobj shutil.py:1@2|P get m.py:1", NULL, 0 },
+	{ "python-copyfileobj-to-file", RUNTIME_PYTHON, FILE_REGULAR, FILE_REGULAR, "S read -|R copyfileobj shutil.py:1@1|P get m.py:1",
+	  "S write -|R copyfileobj shutil.py:1@2|P get m.py:1", NULL, 0 },
+	{ "python-to-socket", RUNTIME_PYTHON, FILE_REGULAR, FILE_TCP, "S read -|P get m.py:1@1", "S send -|P get m.py:1@2", NULL, 0 },
 	{ "python-to-socket", RUNTIME_PYTHON, FILE_REGULAR, FILE_TCP, "R eval -@1|S start -", "R eval -@2|S start -", NULL, 0 },
 	{ "python-to-file", RUNTIME_PYTHON, FILE_REGULAR, FILE_REGULAR, NULL, NULL, NULL, 0 },
 	{ "python", RUNTIME_PYTHON, FILE_TCP, FILE_TCP, NULL, NULL, NULL, 0 },
 	{ "node-to-file", RUNTIME_NODE, FILE_REGULAR, FILE_REGULAR, NULL, NULL, NULL, 0 },
 	{ "node", RUNTIME_NODE, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, 0 },
+	{ "java-transfer", RUNTIME_JAVA, FILE_REGULAR, FILE_TCP, "S read -|R java.io.InputStream.transferTo -@1|P Get.main -",
+	  "S send -|R java.io.InputStream.transferTo -@2|P Get.main -", NULL, 0 },
 	{ "java", RUNTIME_JAVA, FILE_REGULAR, FILE_TCP, NULL, NULL, NULL, 0 },
 	{ "java-sockets", RUNTIME_JAVA, FILE_TCP, FILE_TCP, NULL, NULL, NULL, 0 },
 	{ "c-mapped", RUNTIME_C, FILE_REGULAR, FILE_TCP, NULL, MADE_C_WRITE, NULL, MAPPED },
@@ -248,6 +280,10 @@ static const struct example {
 	  "S write -|S fwrite -|P serve s.c:8|P main s.c:9", NULL, 0 },
 	{ "c-file-to-socket", RUNTIME_C, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
 	{ "c-file-to-file", RUNTIME_C, FILE_REGULAR, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
+	{ "c-file-to-other", RUNTIME_C, FILE_REGULAR, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE, NULL, OTHER },
+	{ "rust-wrapped-file", RUNTIME_RUST, FILE_REGULAR, FILE_REGULAR,
+	  "S read -|P Just::read r.rs:2|R std::io::copy -@1|P r::main r.rs:5",
+	  "S send -|R std::io::copy -@2|P r::main r.rs:5", NULL, OTHER },
 	{ "c-from-pipe", RUNTIME_C, FILE_PIPE, FILE_TCP, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
 	{ "c-to-pipe", RUNTIME_C, FILE_TCP, FILE_PIPE, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
 	{ "c-through-pipe", RUNTIME_C, FILE_TCP, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE, NULL, 0 },
@@ -261,6 +297,11 @@ static void set(int flags)
 	model.files[0].direct = flags & DIRECT;
 	if (flags & NO_SPLICE)
 		model.files[1].can_splice_to = false;
+	if (flags & (OTHER | SAME)) {
+		model.files[0].device = 7;
+		model.files[1].device = flags & OTHER ? 8 : 7;
+		model.files[1].inode = flags & SAME ? model.files[0].inode : model.files[0].inode + 1;
+	}
 	if (flags & UNKNOWN)
 		model.files[1].splice_unknown = true;
 	if (flags & CHANGED)

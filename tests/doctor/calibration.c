@@ -121,6 +121,20 @@ static void ways_have_their_own_figures(void)
 	CHECK_EQ(key.how, HOW_SAME_BUFFER);
 }
 
+/* Within a file system copy_file_range, between two sendfile: what one costs says nothing of the other. */
+static void another_filesystem_has_its_own_figures(void)
+{
+	fresh(FILE_REGULAR, FILE_REGULAR);
+	model.files[0].device = 7;
+	model.files[1].device = 8;
+	add(FILE_REGULAR, FILE_REGULAR, 32768, 400000000, 100000000);
+	CHECK(!cost_of(false)->method);
+	model.calibrations[0].apart = true;
+	CHECK(cost_of(false)->method);
+	model.files[1].device = 7;
+	CHECK(!cost_of(false)->method);
+}
+
 /* ---- Measured here --------------------------------------------------------------------------------------------------------------- */
 
 static void every_pair_can_be_measured(void)
@@ -128,8 +142,8 @@ static void every_pair_can_be_measured(void)
 	static const enum file_kind kinds[] = { FILE_REGULAR, FILE_TCP, FILE_UNIX_STREAM, FILE_PIPE };
 	char note[32];
 
-	for (unsigned i = 0; i < 16; i++) {
-		struct calibration c = { .from = kinds[i / 4], .to = kinds[i % 4], .piece_bytes = 32768 };
+	for (unsigned i = 0; i < 17; i++) {
+		struct calibration c = { .from = kinds[i % 16 / 4], .to = kinds[i % 4], .piece_bytes = 32768, .apart = i == 16 };
 
 		snprintf(note, sizeof note, "kinds %d to %d", c.from, c.to);
 		test_note(note);
@@ -260,6 +274,7 @@ static const struct test tests[] = {
 	TEST(no_figure_where_none_was_taken),
 	TEST(pieces_are_rounded),
 	TEST(ways_have_their_own_figures),
+	TEST(another_filesystem_has_its_own_figures),
 	TEST(every_pair_can_be_measured),
 	TEST(figures_are_in_order),
 	TEST(no_descriptor_is_left),

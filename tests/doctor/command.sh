@@ -55,6 +55,9 @@ sh -c 'exit 0' & zombie=$!
 sleep 0.2
 expect 4 'no process' "$LEAT" doctor -p $zombie -d 1
 
+# A command of which ptrace sees no transfer has its name all the same.
+expect 0 '^sleep \(pid' "$LEAT" doctor --engine ptrace -- sleep 0.5
+
 # By number, several, by name, by cgroup, all.
 expect 1 'sink0' "$LEAT" doctor --engine bpf -p "$patient" -d 1
 first=$patient

@@ -49,7 +49,10 @@ static void words_pick(void)
 	CHECK(!fails("copied", NULL));
 	CHECK(!fails("mmap-write", NULL));
 	CHECK(!fails("cannot", NULL));
-	CHECK(fails("copied and bounce", NULL));	/* one or the other */
+	CHECK(fails("copied,bounce", NULL));	/* one or the other */
+	CHECK(fails("copied or mmap-write , bounce", NULL));
+	CHECK(!fails("copied, mmap-write and share > 5%", NULL));
+	CHECK(!fails("share > 5% and copied, bounce and new", NULL));
 	model.flows[0].how = HOW_COPIED;
 	CHECK_EQ(verdict_all(&model), 0);
 	CHECK(fails("bounce", NULL));	/* it bounces, and is copied once more */
@@ -134,7 +137,9 @@ static void wrong_expressions_are_told(void)
 {
 	static const char *const wrong[] = {
 		"share > liiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii",
-		"", " ", "bounces", "bounce,copied", "bounce copied", "bounce and", "and bounce", "bounce or copied", "share", "share > ",
+		"", " ", "bounces", "bounce and copied", "new and loss and copied", "bounce,", ",bounce", "bounce,new", "bounce copied",
+		"bounce and", "and bounce", "bounce or share > 5%", "share > 5% or bounce", "new or bounce", "bounce,,copied", "share",
+		"share > ", "share > 5% and share > 6%", "confidence >= low and bounce and confidence >= high",
 		"share 5%", "share > 5", "share < 5%", "share = 5%", "share >> 5%", "share > five%", "share > -5%", "share > 101%",
 		"share > 0x5%", "share > inf%", "share > nan%", "bytes > 5x", "bytes > 5 m", "bytes > 1e30", "bytes > -1", "cpu > 5",
 		"cpu > 5ms", "confidence > high", "confidence >= sure", "kernel", "bounce)", "not bounce",
@@ -255,6 +260,73 @@ static void long_names_are_told_apart(void)
 	}
 }
 
+#define EVAL(at) "|R _PyEval_EvalFrameDefault -@" at "|S start -"
+
+/* A Python program of which no function is known, that copies by these calls of the runtime. */
+static void fresh_python(const char *script, const char *read, const char *write)
+{
+	model_free(&model);
+	made_process(&model, RUNTIME_PYTHON, NULL);
+	model.processes[0].script = made_text(script);
+	made_flow(&model, FILE_REGULAR, FILE_REGULAR, read, write);
+	CHECK_EQ(verdict_all(&model), 0);
+}
+
+/* Then it is told by the script and what the runtime calls; and that another place may look alike is said. */
+static void places_without_names(void)
+{
+	static const char read[] = "R _io_FileIO_readinto -@1" EVAL("7"), write[] = "R _io_FileIO_write -@1" EVAL("9");
+	struct baseline baseline;
+	char *text;
+
+	fresh_python("a.py", read, write);
+	CHECK_EQ(known_place_of(&model, &model.findings[0]), PLACE_STACKS);
+	text = written();
+	CHECK_EQ(strncmp(text, "leat-baseline 1\nbounce file file server a.py ", 45), 0);
+	CHECK_EQ(taken(&baseline, text), 0);
+	CHECK(!fails("new", &baseline));
+	CHECK_EQ(result.unsure_count, 1);
+	CHECK_EQ(result.unsure_bytes, model.findings[0].bytes);
+	CHECK(!fails("bounce", NULL) || !result.unsure_count);
+	fresh_python("a.py", "R _io_FileIO_readinto -@2" EVAL("8"), write);	/* another build, or a specialised instruction */
+	CHECK(!fails("new", &baseline));
+	fresh_python("b.py", read, write);
+	CHECK(fails("new", &baseline));
+	fresh_python("a.py", "R os_read -@1" EVAL("7"), write);
+	CHECK(fails("new", &baseline));
+	fresh_python("a.py", read, write);	/* beside what is known: a finding of two flows, of which one is new */
+	made_flow(&model, FILE_REGULAR, FILE_REGULAR, "R os_read -@1" EVAL("7"), "R os_write -@1" EVAL("9"))->bytes = 5 << 20;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 1);
+	CHECK(fails("new", &baseline));
+	CHECK_EQ(result.bytes, 5 << 20);
+	CHECK_EQ(result.unsure_bytes, model.findings[0].bytes - (5 << 20));
+	CHECK(!fails("new and bytes > 5m", &baseline));
+	baseline_free(&baseline);
+	free(text);
+}
+
+/* A process that ended before anything of it could be looked at. */
+static void places_without_stacks(void)
+{
+	struct baseline baseline;
+	char *text;
+
+	model_free(&model);
+	made_process(&model, RUNTIME_UNKNOWN, NULL);
+	made_flow(&model, FILE_REGULAR, FILE_REGULAR, NULL, NULL);
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(known_place_of(&model, &model.findings[0]), PLACE_CALLS);
+	text = written();
+	CHECK_EQ(taken(&baseline, text), 0);
+	CHECK(!fails("new", &baseline));
+	CHECK_EQ(result.unsure_count, 1);
+	model.flows[0].call_read = 17;	/* pread */
+	CHECK(fails("new", &baseline));
+	baseline_free(&baseline);
+	free(text);
+}
+
 static void what_is_no_baseline_is_refused(void)
 {
 	static char longer[20000];
@@ -289,6 +361,8 @@ static const struct test tests[] = {
 	TEST(new_is_what_the_baseline_has_not),
 	TEST(a_baseline_is_sorted_and_says_each_once),
 	TEST(long_names_are_told_apart),
+	TEST(places_without_names),
+	TEST(places_without_stacks),
 	TEST(what_is_no_baseline_is_refused),
 };
 TEST_MAIN(tests)

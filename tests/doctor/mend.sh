@@ -4,14 +4,16 @@
 # after the remedy, and strace adds up what its calls moved: before it must carry the bytes through user space, after it the
 # kernel must have moved them (a header or the first piece may still go by itself). Patients whose language or program is not
 # here are skipped by name; nginx and libuv's header may be those that ward/run has fetched into LEAT_BUILD. NAME is a pattern of the
-# shell. Programs and flags that are elsewhere: CC, GO, NGINX, HAPROXY, UV_FLAGS.
+# shell. Programs and flags that are elsewhere: CC, GO, NGINX, HAPROXY, UV_FLAGS. The ends file-other are two files on two file
+# systems: what is written goes to MEND_OTHER, /dev/shm if it is not set.
 # mend.sh --doctor [NAME...]: instead, leat doctor (LEAT) watches each patient before its remedy, and must print that remedy, of which
 # mend/remedies has the first words. What takes less than a moment may be over before its stacks are looked at, so that a patient
 # moves more, is held up on its way, and has three tries.
 set -euo pipefail
 source=$(cd "$(dirname "$0")/mend" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/leat-mend.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+other=$(mktemp -d "${MEND_OTHER:-/dev/shm}/leat-mend.XXXXXX" 2>/dev/null) || other=
+trap 'rm -rf "$work" ${other:+"$other"}' EXIT
 bytes=$((16 << 20))
 failed=0 passed=0 skipped=0 uv=-luv doctor=
 fetched=${LEAT_BUILD:-/nowhere}/ward/packages/usr
@@ -126,9 +128,17 @@ judge() { # NAME ENDS MODE
 }
 
 program() { # NAME ENDS MODE: command[@] under strace, or watched, with the ends of a patient around it
-	local status=0
-	rm -f "$work/copy"
-	export MEND_FILE=$work/file MEND_COPY=$work/copy
+	local status=0 copy=$work/copy
+	if [ "$2" = file-other ]; then
+		if [ -z "$other" ] || [ "$(stat -c %d "$other")" = "$(stat -c %d "$work")" ]; then
+			echo "skip $1 $2: there is no second file system, MEND_OTHER names none"
+			skipped=$((skipped + 1))
+			return
+		fi
+		copy=$other/copy
+	fi
+	rm -f "$copy"
+	export MEND_FILE=$work/file MEND_COPY=$copy
 	if [ -n "$doctor" ]; then
 		for _ in 1 2 3; do
 			status=0
@@ -143,13 +153,14 @@ program() { # NAME ENDS MODE: command[@] under strace, or watched, with the ends
 	if [ $status = 77 ] || [ $status = 3 ]; then
 		echo "skip $1 $2: $(head -1 "$work/out")"
 		skipped=$((skipped + 1))
-	elif [ $status != 0 ] || { [ -e "$work/copy" ] && ! cmp -s "$work/file" "$work/copy"; }; then
+	elif [ $status != 0 ] || { [ -e "$copy" ] && ! cmp -s "$work/file" "$copy"; }; then
 		echo "FAIL $1 $2 $3: it did not move its file (status $status)"
 		tail -5 "$work/out"
 		failed=$((failed + 1))
 	else
 		judge "$1" "$2" "$3"
 	fi
+	rm -f "$copy"
 }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }

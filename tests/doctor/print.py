@@ -12,8 +12,8 @@ import sys
 
 SOURCE, BUILD = os.environ['LEAT_SOURCE'], os.environ['LEAT_BUILD']
 PRINTED = os.path.join(BUILD, 'tests', 'doctor', 'printed')
-MODELS = ['picture', 'hostile', 'verdicts', 'threads', 'incomplete', 'clean', 'unjudged', 'sourceless', 'by-the-way', 'nothing',
-          'many']
+MODELS = ['picture', 'hostile', 'verdicts', 'threads', 'between-files', 'incomplete', 'clean', 'unjudged', 'sourceless', 'by-the-way',
+          'nothing', 'many']
 CLEAN = 'clean', 'by-the-way'
 FORMATS = ['text', 'json', 'html', 'folded', 'sarif', 'metrics']
 # What moves a cursor, turns the writing or cannot be seen; in no output, whatever the model holds.
@@ -50,6 +50,7 @@ def texts():
     golden('picture-wide.txt', printed('text', 'picture', 'utf8', 'exit', '1', 'width', '110'))
     golden('picture-ascii.txt', printed('text', 'picture', 'exit', '1', 'width', '60'))
     golden('verdicts.txt', printed('text', 'verdicts', 'utf8'))
+    golden('between-files.txt', printed('text', 'between-files', 'utf8'))
     golden('threads.txt', printed('text', 'threads', 'utf8'))
     golden('incomplete.txt', printed('text', 'incomplete', 'utf8'))
     for model in MODELS:

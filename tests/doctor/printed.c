@@ -4,6 +4,7 @@
  * printed serve MODEL ADDRESS SECONDS: the exporter; its port on stdout. For print.py, exporter.py and prometheus.sh.
  */
 #include "../../cli/exporter.h"
+#include "../../doctor/advice.h"
 #include "../../doctor/print/print.h"
 #include "../../doctor/verdict.h"
 
@@ -106,6 +107,7 @@ static void hostile(struct model *model)
 		renamed(&model->processes[i].name, EVIL);
 		renamed(&model->processes[i].version, EVIL);
 		renamed(&model->processes[i].executable, big);
+		renamed(&model->processes[i].script, EVIL);
 	}
 	for (uint32_t i = 0; i < model->file_count; i++)
 		renamed(&model->files[i].path, i ? EVIL : "/" EVIL "/" EVIL);
@@ -157,6 +159,29 @@ static void verdicts(struct model *model)
 			tcp_peer(model, flow, (uint16_t)(5000 + i));
 	}
 	CHECK_EQ(verdict_all(model), 0);
+}
+
+/* From a file to one of another file system, and within one. */
+static void between_files(struct model *model)
+{
+	struct flow *flow;
+
+	made_process(model, RUNTIME_C, NULL);
+	watched(model);
+	for (int i = 0; i < 3; i++) {
+		flow = made_flow(model, FILE_REGULAR, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE);
+		flow->bytes *= (uint64_t)(4 - i);
+		flow->call_read = SYS_read;
+		flow->call_write = SYS_write;
+		file_of(model, flow, false)->device = 7;
+		file_of(model, flow, true)->device = i == 0 ? 8 : 7;
+		if (i == 2)
+			file_of(model, flow, true)->inode = file_of(model, flow, false)->inode;
+	}
+	renamed(&file_of(model, flow, true)->path, "/srv/big.bin");
+	CHECK_EQ(verdict_all(model), 0);
+	CHECK_EQ(advice_all(model), 0);
+	model->findings[0].cost.kernel_calls = model->findings[1].cost.kernel_calls = 12;
 }
 
 /* Read by one thread, written by another; a culprit nobody can name; names that may be wrong. */
@@ -298,6 +323,7 @@ static void many(struct model *model)
 
 static const struct { const char *name; void (*make)(struct model *); } models[] = {
 	{ "picture", picture }, { "hostile", hostile }, { "verdicts", verdicts }, { "threads", threads },
+	{ "between-files", between_files },
 	{ "incomplete", incomplete }, { "clean", clean }, { "unjudged", unjudged },
 	{ "sourceless", sourceless }, { "by-the-way", by_the_way }, { "nothing", nothing },
 	{ "many", many }, { "broken", broken },

@@ -32,9 +32,9 @@ old() {
 	sentence 'does not take the BPF program .*, which is for 5\.17 and later'
 	run 3 bpf_says EPERM "$LEAT" doctor --engine bpf -p $$ -d 0.1
 	sentence 'refuses to load the BPF program'
-	run 1 bpf_says ENOMEM "$LEAT" doctor --engine bpf -p $$ -d 0.1
+	run 5 bpf_says ENOMEM "$LEAT" doctor --engine bpf -p $$ -d 0.1
 	says err '^leat: there is no memory for the BPF maps'
-	run 1 bpf_says EMFILE "$LEAT" doctor -p $$ -d 0.1
+	run 5 bpf_says EMFILE "$LEAT" doctor -p $$ -d 0.1
 	says err '^leat: there are no descriptors left for the BPF maps and programs \(Too many open files\): see .ulimit -n'
 }
 

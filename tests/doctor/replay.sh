@@ -93,6 +93,10 @@ is 'what it has not is' 1 doctor --replay two --fail-if new --baseline known
 says 'what it has not is' main.other.Read
 is 'saved and compared at once' 0 doctor --replay one --fail-if new --baseline known --save-baseline known
 
+is 'one of several verdicts' 1 doctor --replay one --fail-if 'copied, bounce and share > 5%'
+is 'two verdicts at once' 2 doctor --replay one --fail-if 'bounce and copied'
+says 'two verdicts at once' 'nothing has two verdicts'
+
 is 'new to nothing' 2 doctor --replay one --fail-if new
 is 'no such word' 2 doctor --replay one --fail-if bounces
 says 'no such word' 'there is no such word'
@@ -102,22 +106,22 @@ head -5 one >half
 is 'a recording cut short' 2 doctor --replay half
 says 'a recording cut short' 'line 5: its end is missing'
 is 'no baseline' 2 doctor --replay one --baseline one
-is 'a recording on a full disk' 1 doctor --replay one --record /dev/full
+is 'a recording on a full disk' 5 doctor --replay one --record /dev/full
 says 'a recording on a full disk' 'could not be written'
-is 'a baseline on a full disk' 1 doctor --replay one --save-baseline /dev/full --fail-if 'share > 50%'
+is 'a baseline on a full disk' 5 doctor --replay one --save-baseline /dev/full --fail-if 'share > 50%'
 for output in --html --sarif; do
-	is "$output on a full disk" 1 doctor --replay one $output /dev/full --fail-if 'share > 50%'
+	is "$output on a full disk" 5 doctor --replay one $output /dev/full --fail-if 'share > 50%'
 	says "$output on a full disk" '/dev/full could not be written: No space left on device'
 done
 for output in '' --json --folded; do
 	# shellcheck disable=SC2086 # none is no word
-	is "the report on a full disk, $output" 1 on_full_disk --replay one $output --fail-if 'share > 50%'
+	is "the report on a full disk, $output" 5 on_full_disk --replay one $output --fail-if 'share > 50%'
 	[ "$(cat err)" = 'leat: the report could not be written: No space left on device' ] ||
 		{ echo "FAIL the report on a full disk, $output: $(cat err)"; failed=1; }
 done
 # shellcheck disable=SC2317 # is calls it
 in_one_kib() { (ulimit -f 1; exec "$LEAT" doctor "$@"); }
-is 'a limit of sizes' 1 in_one_kib --replay one --html page --fail-if 'share > 50%'
+is 'a limit of sizes' 5 in_one_kib --replay one --html page --fail-if 'share > 50%'
 says 'a limit of sizes' 'page could not be written: File too large'
 # As many processes as there is room for, each with a flow: to find the one's process must not mean to look at all of them.
 awk 'BEGIN {

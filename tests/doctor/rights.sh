@@ -99,6 +99,15 @@ table() {
 	tells $others 'bpf perfmon sys_ptrace dac_read_search' others-sink 'pump with-line loop'
 }
 
+# Another user's, with neither engine: one sentence, which does not offer what it refuses.
+neither() {
+	local status=0
+	as '' timeout 60 "$LEAT" doctor -p $others -d 0.1 >out 2>err || status=$?
+	[ $status -eq 3 ] || fail "of another user: ended with $status: $(cat err)"
+	[ "$(wc -l <err)" -eq 1 ] || fail "of another user: more than a sentence: $(cat err)"
+	says err '^leat: process [0-9]+ belongs to user .*; nor is the bpf engine to be had: CAP_BPF and CAP_PERFMON are missing$'
+}
+
 # kept CAPABILITIES MASK: what it still has when it watches, and could take back
 kept() {
 	local fields
@@ -119,4 +128,4 @@ dropped() {
 	kept 'bpf perfmon sys_ptrace dac_read_search kill chown net_admin' 0000000000080004
 }
 
-parts table dropped
+parts table neither dropped

@@ -113,6 +113,41 @@ static void ends_that_cannot(void)
 	is(VERDICT_CHANGED, CONFIDENCE_CERTAIN, LEAT_CHANGES_BYTES);
 }
 
+/* Who rewrites its own file in place, or moves it by a block, has no call of the kernel: EINVAL, and EXDEV between file systems
+ * has another way. */
+static void one_file_and_two_filesystems(void)
+{
+	fresh(FILE_REGULAR, FILE_REGULAR);
+	model.files[0].device = model.files[1].device = 7;
+	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
+	model.files[1].inode = model.files[0].inode;
+	is(VERDICT_UNKNOWN, CONFIDENCE_NONE, LEAT_NOT_APPLICABLE);
+	flow->how = HOW_MAPPED;
+	is(VERDICT_UNKNOWN, CONFIDENCE_NONE, LEAT_NOT_APPLICABLE);
+	flow->how = HOW_COPY_FILE_RANGE;	/* two ranges that do not overlap */
+	is(VERDICT_KERNEL, CONFIDENCE_CERTAIN, LEAT_OK);
+	flow->how = HOW_SAME_BUFFER;
+	model.files[1].device = 8;
+	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
+	model.files[0].device = model.files[1].device = 0;	/* of both nothing is known */
+	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
+}
+
+/* One loop that copies within a file system and to another one: two findings, for two calls of the kernel mend it. */
+static void two_filesystems_are_another_finding(void)
+{
+	fresh(FILE_REGULAR, FILE_REGULAR);
+	model.files[0].device = model.files[1].device = 7;
+	made_flow(&model, FILE_REGULAR, FILE_REGULAR, MADE_C_READ, MADE_C_WRITE);
+	model.files[2].device = 7;
+	model.files[3].device = 8;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 2);
+	model.files[3].device = 7;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 1);
+}
+
 /* Unknown is no "cannot", and matters only where the other word is not said. */
 static void ends_that_nobody_knows(void)
 {
@@ -390,6 +425,7 @@ static const struct test tests[] = {
 	TEST(copied_by_its_evidence),
 	TEST(mapped_file),
 	TEST(changed_bytes),
+	TEST(one_file_and_two_filesystems), TEST(two_filesystems_are_another_finding),
 	TEST(ends_that_cannot), TEST(ends_that_nobody_knows),
 	TEST(small_and_empty),
 	TEST(kernel_routes),

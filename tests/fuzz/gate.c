@@ -8,7 +8,7 @@
 #include "../../doctor/model.c"
 #include "../../doctor/verdict.c"
 
-FUZZ_SEEDS("bounce", "share > 5%", "new and bytes >= 1.5m and cpu>0.5s and confidence >= certain", "loss and copied and mmap-write",
+FUZZ_SEEDS("bounce", "share > 5%", "new and bytes >= 1.5m and cpu>0.5s and confidence >= certain", "loss, copied or mmap-write",
 	   "incomplete", "leat-baseline 1\nbounce file tcp server loop serve srv.c\n# note\n\na\n", "leat-baseline 1\n")
 
 static void judge(const struct gate *gate, const struct baseline *baseline)

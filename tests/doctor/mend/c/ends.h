@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The ends of a patient: argv[2] says "file-tcp" and the like, argv[1] before or after. */
+/* The ends of a patient: argv[2] says "file-tcp" and the like, argv[1] before or after. "other" is a file, too: on another file
+ * system, by its name. */
 #ifndef MEND_ENDS_H
 #define MEND_ENDS_H
 

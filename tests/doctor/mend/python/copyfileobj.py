@@ -6,7 +6,7 @@ import socket
 import sys
 
 path, after = os.environ['MEND_FILE'], sys.argv[1] == 'after'
-if sys.argv[2] == 'file-file':
+if sys.argv[2] != 'file-tcp':
 	if after:
 		shutil.copyfile(path, os.environ['MEND_COPY'])
 	else:

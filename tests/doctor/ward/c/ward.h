@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What every patient in C and C++ begins and ends with. The runner opens the other side of its ends and names them in the
- * environment: WARD_FROM and WARD_TO (several, with blanks between them), each "file:PATH", "append:PATH" (for a sink),
+ * environment: WARD_FROM and WARD_TO (several, with blanks between them), each "file:PATH", "append:PATH", "same:PATH" (for a sink),
  * "tcp:PORT", "unix:PATH" or "fd:N".
  * The patient opens them, says "ready", waits for a line, moves the bytes, says "moved N", and ends when its input does.
  */
@@ -60,6 +60,10 @@ static inline int ward_open(const char *end, int flags)
 		break;
 	case 'a':
 		fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+		MUST(fd >= 0);
+		break;
+	case 's':	/* the source itself */
+		fd = open(name, O_RDWR | O_CLOEXEC);
 		MUST(fd >= 0);
 		break;
 	case 'f':
