@@ -182,8 +182,8 @@ static int bpf_open(struct feed **ret_feed, const struct feed_options *options, 
 		return -ENOMEM;
 	feed->feed.ops = &feed_bpf;
 	feed->options = *options;
-	feed->begin_ns = monotonic_ns();
 	result = feed_bpf_load(feed, error);
+	feed->begin_ns = monotonic_ns();	/* what was before, loading and verifying, nobody watched */
 	if (!result)
 		result = map_snapshots(feed);
 	if (!result) {
@@ -351,12 +351,12 @@ static int bpf_collect(struct feed *base, struct model *model)
 	result = sum_counts(feed, &counts);
 	model->engine = ENGINE_BPF;
 	model->begin_ns = feed->begin_ns;
-	model->end_ns = monotonic_ns();
+	model->end_ns = feed->end_ns ? feed->end_ns : monotonic_ns();
 	model->coverage.sampled_1_in = feed->options.full ? 1 : feed->skeleton->rodata->sampled_mask + 1;
 	watched_into(feed, model);
 	collect_flows(feed, model, &counts);
 	counts.no_stack += feed->dropped_stacks;
-	for (uint32_t i = 0; i < EVENT_SNAPSHOTS; i++)	/* stacks that nobody came to look at */
+	for (uint32_t i = 0; feed->end_ns && i < EVENT_SNAPSHOTS; i++)	/* before, they only wait; and what was counted stays so */
 		counts.no_stack += __atomic_load_n(&feed->skeleton->bss->snapshot_state[i], __ATOMIC_ACQUIRE) == 2;
 	if (!feed->sees_ring)
 		counts.uring_blind = counts.uring_calls;
@@ -365,10 +365,20 @@ static int bpf_collect(struct feed *base, struct model *model)
 	return result;
 }
 
+/* What is called while the last stacks are looked at is not of this watch. */
+static void bpf_end(struct feed *base)
+{
+	struct feed_bpf *feed = (struct feed_bpf *)base;
+
+	doctor_bpf__detach(feed->skeleton);
+	feed->end_ns = monotonic_ns();
+}
+
 const struct feed_ops feed_bpf = {
 	.name = "bpf",
 	.open = bpf_open,
 	.poll = bpf_poll,
 	.collect = bpf_collect,
+	.end = bpf_end,
 	.close = bpf_close,
 };

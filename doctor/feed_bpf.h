@@ -39,7 +39,7 @@ struct feed_bpf {
 	bool sees_ring;			/* io_uring's requests */
 	struct model *model;		/* while bells ring */
 	uint64_t until_ns;		/* then poll is to return, with bells still unanswered if there are many */
-	uint64_t begin_ns;
+	uint64_t begin_ns, end_ns;	/* attached, and no more; 0: it still is */
 	uint64_t collected_ns;		/* when flows were looked at before the end, and how many there were */
 	uint32_t collected_flows, collected_sites;
 	uint64_t dropped_stacks;	/* of who is not known here, or has become another program */
