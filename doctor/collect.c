@@ -345,6 +345,7 @@ void collect_counts(struct model *model, const struct event_counts *c)
 	to->io_uring_blind = c->uring_blind;
 	to->calls_32_bit = c->calls_32_bit;
 	to->aio_requests = c->aio_requests;
+	to->mapped_read_bytes = c->mapped_read_bytes;
 	to->tls_records = c->tls_records;
 	to->no_stack = c->no_stack;
 }

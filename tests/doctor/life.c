@@ -5,6 +5,8 @@
  */
 #include "carrying.h"
 
+#include "known.h"
+
 #include <linux/aio_abi.h>
 #include <pthread.h>
 #include <sched.h>
@@ -12,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 static const struct process *process_called(const struct watching *w, const char *name)
 {
@@ -297,6 +300,41 @@ static void requests_of_aio(void)
 	watching_end(&w);
 }
 
+/* Twenty pieces into a file, and twenty into memory that several may share. */
+static void reads_into_mappings(void)
+{
+	enum { BYTES = 10 * PIECE };
+	int from = source_file("source", 10), to = open("mapped", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	uint8_t *map, *memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	NEED(to >= 0 && ftruncate(to, BYTES) == 0);
+	map = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, to, 0);
+	NEED(map != MAP_FAILED && memory != MAP_FAILED);
+	for (int i = 0; i < 20; i++) {
+		struct iovec halves[] = { { map, PIECE / 2 }, { map + PIECE, PIECE / 2 } };
+
+		if (i % 2)
+			NEED(preadv(from, halves, 2, 0) == PIECE);
+		else
+			NEED(pread(from, map + i / 2 * PIECE, PIECE, i / 2 * PIECE) == PIECE);
+		NEED(pread(from, memory, PIECE, 0) == PIECE);
+	}
+	unlink("source");
+	unlink("mapped");
+}
+
+/* They are in the file, and no call wrote them. Its two places are asked each time, that of the memory in between has its own. */
+static void reads_into_a_mapped_file(void)
+{
+	struct watching w;
+
+	watch(&w, reads_into_mappings, false, 20);
+	CHECK_EQ(w.model.coverage.mapped_read_bytes, 20 * PIECE);
+	CHECK_EQ(w.model.coverage.lost_bytes, 0);
+	CHECK(!known_coverage(&w.model));
+	watching_end(&w);
+}
+
 #ifdef __x86_64__
 static void calls_the_old_way(void)
 {
@@ -370,7 +408,7 @@ static void paths(void)
 
 static const struct test tests[] = {
 	TEST(children_are_followed), TEST(another_program), TEST(many_threads), TEST(eighteen_connections),
-	TEST(requests_of_aio),
+	TEST(requests_of_aio), TEST(reads_into_a_mapped_file),
 #ifdef __x86_64__
 	TEST(calls_of_32_bit),
 #endif
