@@ -193,6 +193,60 @@ static void named_while_it_begins(void)
 	watching_end(&w);
 }
 
+static void *takes_a_name(void *argument)
+{
+	static uint8_t buffer[PIECE];
+	int from = *(int *)argument, to = open("/dev/null", O_WRONLY);
+
+	NEED(prctl(PR_SET_NAME, "leat-later") == 0);
+	note_did(from, to, carry(from, to, buffer));
+	return NULL;
+}
+
+/* One process takes the name; of another only a thread that is not its first one. */
+static void takes_it_later(void)
+{
+	for (int i = 0; i < 2; i++) {
+		int from = source_file(i ? "thread's" : "process's", 20);
+		pid_t child = fork();
+
+		if (!child) {
+			pthread_t thread;
+
+			if (!i)
+				takes_a_name(&from);
+			else
+				NEED(pthread_create(&thread, NULL, takes_a_name, &from) == 0 && pthread_join(thread, NULL) == 0);
+			_exit(0);
+		}
+		NEED(child > 0 && waitpid(child, NULL, 0) == child);
+	}
+	unlink("process's");
+	unlink("thread's");
+}
+
+static void named_later(void)
+{
+	const struct feed_options options = { .target = { .name = "leat-later" } };
+	struct watching w;
+	struct flow sum;
+
+	watching_prepare(&w, takes_it_later);
+	watching_open(&w, &options);
+	watching_go(&w);
+	CHECK_CALL(waitpid(w.patient, NULL, 0));
+	CHECK_CALL(waitpid(w.peers[0], NULL, 0));
+	CHECK_SAY(!*w.shared->failed, "the patient failed: %s", w.shared->failed);
+	CHECK_EQ(w.feed->ops->poll(w.feed, &w.model, 50), FEED_GOES_ON);
+	CHECK_EQ(w.feed->ops->collect(w.feed, &w.model), 0);
+	CHECK_EQ(w.shared->count, 2);
+	CHECK_EQ(w.model.process_count, 1);
+	CHECK(sum_flows(&w, w.shared->did[0].from, w.shared->did[0].to, &sum) > 0);
+	CHECK_EQ(sum.bytes, w.shared->did[0].bytes);
+	CHECK_EQ(sum_flows(&w, w.shared->did[1].from, 0, &sum), 0);
+	watching_end(&w);
+}
+
 #define THREADS 500
 #define CONNECTIONS 18
 
@@ -412,6 +466,6 @@ static const struct test tests[] = {
 #ifdef __x86_64__
 	TEST(calls_of_32_bit),
 #endif
-	TEST(paths), TEST(named_while_it_begins),
+	TEST(paths), TEST(named_while_it_begins), TEST(named_later),
 };
 TEST_MAIN(tests)
