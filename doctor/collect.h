@@ -34,8 +34,8 @@ bool collect_is_over(const struct collect_table *flows, uint32_t entry);
 /* What is known of a file by now; path: NULL if it has none. Facts that are there already are not taken away. */
 void collect_facts(struct model *model, uint32_t place, const struct event_file *facts, const struct event_path *path);
 void collect_counts(struct model *model, const struct event_counts *counts);
-/* For places that move: empty tables with room for all and some more files, and then what was in the old ones. Arrays: place before → place now, or
- * MODEL_NONE for what is left out. collect_fresh: 0, or -ENOMEM. */
+/* For places that move: empty tables with room for all and some more files, and then what was in the old ones. Arrays: place
+ * before → place now, or MODEL_NONE for what is left out. collect_fresh: 0, or -ENOMEM. */
 int collect_fresh(const struct collect *collect, uint32_t more_files, struct collect *ret_fresh);
 void collect_moved(struct collect *collect, struct collect *fresh, const uint32_t *files, const uint32_t *sites,
 		   const uint32_t *flows);

@@ -163,9 +163,9 @@ static void fold(struct feed_bpf *feed, struct model *model)
 void flows_collect_early(struct feed_bpf *feed, struct model *model)
 {
 	uint32_t flows = __atomic_load_n(&feed->skeleton->bss->flow_count, __ATOMIC_ACQUIRE), more = flows - feed->collected_flows;
+	bool many = more >= EARLY_FLOWS || more >= feed->skeleton->rodata->exact_flows / 8;
 
-	if (!is_crowded(feed, model) &&
-	    (!more || (more < EARLY_FLOWS && more < feed->skeleton->rodata->exact_flows / 8 && feed_bpf_now_ns() < feed->collected_ns + EARLY_NS)))
+	if (!is_crowded(feed, model) && (!more || (!many && feed_bpf_now_ns() < feed->collected_ns + EARLY_NS)))
 		return;
 	flows_collect(feed, model, NULL);
 	fold(feed, model);

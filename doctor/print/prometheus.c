@@ -187,7 +187,7 @@ int print_prometheus(FILE *to, const struct model *model, const struct print_opt
 	about(to, "info", "gauge", "What runs.");
 	fprintf(to, "leat_doctor_info{version=\"%s\",engine=\"%s\"} 1\n", leat_version(), words_engine(model->engine));
 	plain(to, "watched_seconds", "gauge", "Since the watch began.", words_seconds(model));
-	plain(to, "processes", "gauge", "Processes that are or were watched.", model->process_count);
+	plain(to, "processes", "gauge", "Processes that are watched, or were and are still known.", model->process_count);
 	plain(to, "coverage_complete", "gauge", "1: all that moves bytes was seen.", known_coverage(model));
 	seen(to, &model->coverage);
 	unseen(to, &model->coverage);
