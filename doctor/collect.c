@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "collect.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -84,6 +85,53 @@ void collect_free(struct collect *collect)
 		free(tables[i]->places);
 		memset(tables[i], 0, sizeof *tables[i]);
 	}
+}
+
+static int fresh(struct collect_table *table, uint32_t count, size_t bytes)
+{
+	*table = (struct collect_table){ .room = 64 };
+	while (table->room < count * 2)
+		table->room *= 2;
+	table->keys = calloc(table->room, bytes);
+	table->places = calloc(table->room, sizeof *table->places);
+	return table->keys && table->places ? 0 : -ENOMEM;
+}
+
+int collect_fresh(const struct collect *collect, uint32_t more_files, struct collect *ret_fresh)
+{
+	memset(ret_fresh, 0, sizeof *ret_fresh);
+	if (!fresh(&ret_fresh->files, collect->files.count + more_files, sizeof(struct event_file_key)) &&
+	    !fresh(&ret_fresh->sites, collect->sites.count, sizeof(struct event_site_key)) &&
+	    !fresh(&ret_fresh->flows, collect->flows.count, sizeof(struct event_flow_key)))
+		return 0;
+	collect_free(ret_fresh);
+	return -ENOMEM;
+}
+
+static void move(const struct collect_table *from, struct collect_table *to, size_t bytes, const uint32_t *places)
+{
+	for (uint32_t i = 0; i < from->room; i++) {
+		const uint8_t *key = from->keys + i * bytes;
+		uint32_t at;
+
+		if (!from->places[i] || places[from->places[i] - 1] == MODEL_NONE)
+			continue;
+		at = bucket_of(to, key, bytes);
+		memcpy(to->keys + at * bytes, key, bytes);
+		to->places[at] = places[from->places[i] - 1] + 1;
+		to->count++;
+	}
+}
+
+void collect_moved(struct collect *collect, struct collect *fresh, const uint32_t *files, const uint32_t *sites,
+		   const uint32_t *flows)
+{
+	move(&collect->files, &fresh->files, sizeof(struct event_file_key), files);
+	move(&collect->sites, &fresh->sites, sizeof(struct event_site_key), sites);
+	move(&collect->flows, &fresh->flows, sizeof(struct event_flow_key), flows);
+	fresh->over = collect->over;
+	collect_free(collect);
+	*collect = *fresh;
 }
 
 /* ---- Files ----------------------------------------------------------------------------------------------------------------- */
@@ -253,6 +301,28 @@ uint32_t collect_flow(struct collect *collect, struct model *model, const struct
 	return place;
 }
 
+uint32_t collect_known_flow(const struct collect *collect, const struct event_flow_key *key)
+{
+	const struct collect_table *flows = &collect->flows;
+
+	return flows->room ? flows->places[bucket_of(flows, key, sizeof *key)] - 1 : MODEL_NONE;
+}
+
+/* Under a name that no flow has it stays known, and in nobody's way. */
+void collect_over(struct collect *collect, const struct event_flow_key *key)
+{
+	struct collect_table *flows = &collect->flows;
+
+	if (collect_known_flow(collect, key) != MODEL_NONE)
+		((struct event_flow_key *)flows->keys)[bucket_of(flows, key, sizeof *key)].zero =
+			++collect->over ? collect->over : ++collect->over;
+}
+
+bool collect_is_over(const struct collect_table *flows, uint32_t entry)
+{
+	return ((const struct event_flow_key *)flows->keys)[entry].zero;
+}
+
 void collect_counts(struct model *model, const struct event_counts *c)
 {
 	struct coverage *to = &model->coverage;
@@ -275,6 +345,7 @@ void collect_counts(struct model *model, const struct event_counts *c)
 	to->io_uring_blind = c->uring_blind;
 	to->calls_32_bit = c->calls_32_bit;
 	to->aio_requests = c->aio_requests;
+	to->mapped_read_bytes = c->mapped_read_bytes;
 	to->tls_records = c->tls_records;
 	to->no_stack = c->no_stack;
 }

@@ -16,6 +16,7 @@ struct collect_table {		/* keys of one size, open addressing */
 
 struct collect {		/* all zero to begin with */
 	struct collect_table files, sites, flows;
+	uint32_t over;		/* counts flows that were said to be over */
 };
 
 /* All: a place in the model's table, or MODEL_NONE when there is no memory. */
@@ -24,9 +25,20 @@ uint32_t collect_site(struct collect *collect, struct model *model, uint32_t pid
 /* key->tgid is the process's number in the doctor's namespace by now. */
 uint32_t collect_flow(struct collect *collect, struct model *model, const struct event_flow_key *key,
 		      const struct event_flow *flow);
+/* The place of a flow that is there; else MODEL_NONE. */
+uint32_t collect_known_flow(const struct collect *collect, const struct event_flow_key *key);
+/* Its numbers are final, and those of the next flow of that key are another's. */
+void collect_over(struct collect *collect, const struct event_flow_key *key);
+/* Whether the flow of that entry of collect->flows is over. */
+bool collect_is_over(const struct collect_table *flows, uint32_t entry);
 /* What is known of a file by now; path: NULL if it has none. Facts that are there already are not taken away. */
 void collect_facts(struct model *model, uint32_t place, const struct event_file *facts, const struct event_path *path);
 void collect_counts(struct model *model, const struct event_counts *counts);
+/* For places that move: empty tables with room for all and some more files, and then what was in the old ones. Arrays: place
+ * before → place now, or MODEL_NONE for what is left out. collect_fresh: 0, or -ENOMEM. */
+int collect_fresh(const struct collect *collect, uint32_t more_files, struct collect *ret_fresh);
+void collect_moved(struct collect *collect, struct collect *fresh, const uint32_t *files, const uint32_t *sites,
+		   const uint32_t *flows);
 void collect_free(struct collect *collect);
 
 #endif

@@ -118,19 +118,34 @@ int BPF_PROG(doctor_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+static __always_inline bool is_watched_name(const char *name)
+{
+	uint32_t i = 0;
+
+	while (i < 15 && name[i] && name[i] == watch_name[i])
+		i++;
+	return name[i] == watch_name[i];
+}
+
+/* A process is called as its first thread is. Whoever gives it that name, this comes before it has it. */
+SEC("tp_btf/task_rename")
+int BPF_PROG(doctor_rename, struct task_struct *task, const char *comm)
+{
+	char name[16] = {};
+
+	if (task->pid == task->tgid && !is_watched(task->tgid) && bpf_probe_read_kernel_str(name, sizeof name, comm) > 0 &&
+	    is_watched_name(name))
+		begin_watch(task, 0);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(doctor_exec, struct task_struct *task)
 {
 	char name[16];
 
-	if (watch_name[0] && !is_watched(task->tgid) && !bpf_get_current_comm(name, sizeof name)) {
-		uint32_t i = 0;
-
-		while (i < 15 && name[i] && name[i] == watch_name[i])
-			i++;
-		if (name[i] == watch_name[i])
-			begin_watch(task, 0);
-	}
+	if (watch_name[0] && !is_watched(task->tgid) && !bpf_get_current_comm(name, sizeof name) && is_watched_name(name))
+		begin_watch(task, 0);
 	if (is_watched(task->tgid))
 		ring(EVENT_EXEC, task->tgid, 0, task->self_exec_id);
 	return 0;

@@ -323,6 +323,8 @@ static int watch(struct feed *feed, struct model *model, struct settings *s, str
 	if (state < 0)
 		return state;
 	*ret_over = state == FEED_OVER;
+	if (feed->ops->end)
+		feed->ops->end(feed);
 	return result ? result : feed->ops->collect(feed, model);
 }
 

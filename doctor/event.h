@@ -81,6 +81,7 @@ struct event_counts {
 	uint64_t uring_calls, uring_blind;
 	uint64_t calls_32_bit;
 	uint64_t aio_requests;
+	uint64_t mapped_read_bytes;
 	uint64_t tls_records;
 	uint64_t no_stack;
 	uint64_t watched_calls;	/* of any kind */

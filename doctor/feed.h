@@ -79,13 +79,15 @@ enum feed_state {
 struct feed;
 
 /* open: 0, or -errno with *ret_error filled; the watch runs from then on. poll: waits at most that long, takes stacks, and
- * returns enum feed_state or -errno. collect: brings the model up to date with what was seen so far; places in its arrays
- * stay what they were. close: detaches; no trace is left in a target; NULL is fine. */
+ * returns enum feed_state or -errno; places in the model's arrays may move, and then its findings are dropped. collect: brings
+ * the model up to date with what was seen so far; places stay what they were. end: the watch is over, and only collect and close
+ * may follow; NULL: there is nothing to end. close: detaches; no trace is left in a target; NULL is fine. */
 struct feed_ops {
 	const char *name;
 	int (*open)(struct feed **ret_feed, const struct feed_options *options, struct feed_error *ret_error);
 	int (*poll)(struct feed *feed, struct model *model, int timeout_ms);
 	int (*collect)(struct feed *feed, struct model *model);
+	void (*end)(struct feed *feed);
 	void (*close)(struct feed *feed);
 };
 

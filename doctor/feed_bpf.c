@@ -21,12 +21,10 @@
 #include <unistd.h>
 
 #define GRACE_NS UINT64_C(1000000000)	/* for stacks that wait when the watch is over */
-#define EARLY_SITES 4096	/* so many more, with the names of their frames about 8 MiB, or */
-#define EARLY_FLOWS 1024	/* so many more flows, or */
-#define EARLY_NS UINT64_C(1000000000)	/* so long after: new flows are looked at before the end */
+#define IDLE_NS UINT64_C(10000000000)
 #define TICK_MS 200		/* how often files are looked at anew, and the pidfds asked */
 
-static uint64_t monotonic_ns(void)
+uint64_t feed_bpf_now_ns(void)
 {
 	struct timespec now;
 
@@ -122,7 +120,7 @@ static int on_bell(void *context, void *data, size_t size)
 		if (bell->value < EVENT_SNAPSHOTS)
 			take_snapshot(feed, bell->value);
 	}
-	return monotonic_ns() > feed->until_ns ? -EAGAIN : 0;	/* that one counts as answered */
+	return feed_bpf_now_ns() > feed->until_ns ? -EAGAIN : 0;	/* that one counts as answered */
 }
 
 /* The ring was full: what it would have said is looked for where it can be seen. */
@@ -182,8 +180,9 @@ static int bpf_open(struct feed **ret_feed, const struct feed_options *options, 
 		return -ENOMEM;
 	feed->feed.ops = &feed_bpf;
 	feed->options = *options;
-	feed->begin_ns = monotonic_ns();
+	feed->idle_ns = IDLE_NS;
 	result = feed_bpf_load(feed, error);
+	feed->begin_ns = feed_bpf_now_ns();	/* what was before, loading and verifying, nobody watched */
 	if (!result)
 		result = map_snapshots(feed);
 	if (!result) {
@@ -200,86 +199,17 @@ static int bpf_open(struct feed **ret_feed, const struct feed_options *options, 
 
 /* ---- Reading the maps ------------------------------------------------------------------------------------------------------ */
 
-static void collect_facts_of(struct feed_bpf *feed, struct model *model, const struct event_file_key *key)
-{
-	uint32_t place = collect_file(&feed->collect, model, key);
-	const struct file *file = place == MODEL_NONE ? NULL : &model->files[place];
-	struct event_file facts;
-	struct event_path path;
-
-	if (!file || key->inode & EVENT_SUMMARY || (!key->sink && file->kind && (file->path || file->peer.family)) ||
-	    bpf_map_lookup_elem(bpf_map__fd(feed->skeleton->maps.files), key, &facts))
-		return;
-	if (bpf_map_lookup_elem(bpf_map__fd(feed->skeleton->maps.paths), key, &path))
-		path.bytes = path.cut = 0;
-	collect_facts(model, place, &facts, path.bytes ? &path : NULL);
-}
-
-/* lost: NULL while more may come. Below a pid namespace of our own a process has a name here only by its bell. */
-static void collect_flows(struct feed_bpf *feed, struct model *model, struct event_counts *lost)
-{
-	int map = bpf_map__fd(feed->skeleton->maps.flows);
-	struct event_flow_key key, *before = NULL;
-
-	while (bpf_map_get_next_key(map, before, &key) == 0) {
-		const struct watched *w = watched_find(feed, key.tgid);
-		struct event_flow_key named = key;
-		struct event_flow flow;
-
-		before = &key;
-		if (bpf_map_lookup_elem(map, &key, &flow))
-			continue;
-		if (!w && feed->skeleton->bss->namespace_level) {
-			if (lost) {
-				lost->lost_flows++;
-				lost->lost_flow_bytes += flow.bytes;
-			}
-			continue;
-		}
-		named.tgid = w ? w->pid : key.tgid;
-		if (collect_flow(&feed->collect, model, &named, &flow) == MODEL_NONE)
-			continue;
-		collect_facts_of(feed, model, &(struct event_file_key){ key.from_inode, key.from_device, 0 });
-		collect_facts_of(feed, model, &(struct event_file_key){ key.to_inode, key.to_device, 1 });
-	}
-}
-
-/* A watch of days sees a great many places of processes that come and go. */
-static void forget_stacks(struct feed_bpf *feed, struct model *model)
-{
-	if (model->site_count - feed->collected_sites < EARLY_SITES)
-		return;
-	feed->collected_sites = model->site_count;
-	watched_forget_stacks(feed, model);
-}
-
-/* The kernel side has less room for files, and much less for their paths, than flows may have ends: what is known of those is
- * taken while it is there. A flow that is known costs two calls, so it is not done at every turn. */
-static void collect_early(struct feed_bpf *feed, struct model *model)
-{
-	uint32_t flows = __atomic_load_n(&feed->skeleton->bss->flow_count, __ATOMIC_ACQUIRE), more = flows - feed->collected_flows;
-	uint64_t now = monotonic_ns();
-
-	if (model->site_count - feed->collected_sites < EARLY_SITES &&
-	    (!more || (more < EARLY_FLOWS && now < feed->collected_ns + EARLY_NS)))
-		return;
-	feed->collected_flows = flows;
-	feed->collected_ns = now;
-	collect_flows(feed, model, NULL);
-	forget_stacks(feed, model);
-}
-
 static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)
 {
 	struct feed_bpf *feed = (struct feed_bpf *)base;
-	uint64_t until = monotonic_ns() + (uint64_t)timeout_ms * 1000000;
+	uint64_t until = feed_bpf_now_ns() + (uint64_t)timeout_ms * 1000000;
 	const struct feed_target *target = &feed->options.target;
 	int result = 0;
 
 	feed->model = model;
 	feed->until_ns = until;
 	do {
-		uint64_t now = monotonic_ns();
+		uint64_t now = feed_bpf_now_ns();
 		int left = now < until ? (int)((until - now + 999999) / 1000000) : 0;
 
 		memset(feed->skeleton->bss->files_known, 0, sizeof feed->skeleton->bss->files_known);
@@ -296,8 +226,8 @@ static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)
 		}
 		result = ring_buffer__poll(feed->bells, left < TICK_MS ? left : TICK_MS);
 		watched_into(feed, model);
-		collect_early(feed, model);
-	} while (result >= 0 && monotonic_ns() < until && !(feed->options.stop && *feed->options.stop));
+		flows_collect_early(feed, model);
+	} while (result >= 0 && feed_bpf_now_ns() < until && !(feed->options.stop && *feed->options.stop));
 	return result < 0 && result != -EINTR && result != -EAGAIN ? result : FEED_GOES_ON;
 }
 
@@ -346,17 +276,19 @@ static int bpf_collect(struct feed *base, struct model *model)
 
 	/* On a busy machine stacks still wait that nobody came to yet, of processes that are still there. */
 	feed->model = model;
-	feed->until_ns = monotonic_ns() + GRACE_NS;
+	feed->until_ns = feed_bpf_now_ns() + GRACE_NS;
 	ring_buffer__consume(feed->bells);
 	result = sum_counts(feed, &counts);
 	model->engine = ENGINE_BPF;
 	model->begin_ns = feed->begin_ns;
-	model->end_ns = monotonic_ns();
+	model->end_ns = feed->end_ns ? feed->end_ns : feed_bpf_now_ns();
 	model->coverage.sampled_1_in = feed->options.full ? 1 : feed->skeleton->rodata->sampled_mask + 1;
 	watched_into(feed, model);
-	collect_flows(feed, model, &counts);
+	flows_collect(feed, model, &counts);
+	counts.lost_flows += feed->nobodys_flows;
+	counts.lost_flow_bytes += feed->nobodys_bytes;
 	counts.no_stack += feed->dropped_stacks;
-	for (uint32_t i = 0; i < EVENT_SNAPSHOTS; i++)	/* stacks that nobody came to look at */
+	for (uint32_t i = 0; feed->end_ns && i < EVENT_SNAPSHOTS; i++)	/* before, they only wait; and what was counted stays so */
 		counts.no_stack += __atomic_load_n(&feed->skeleton->bss->snapshot_state[i], __ATOMIC_ACQUIRE) == 2;
 	if (!feed->sees_ring)
 		counts.uring_blind = counts.uring_calls;
@@ -365,10 +297,20 @@ static int bpf_collect(struct feed *base, struct model *model)
 	return result;
 }
 
+/* What is called while the last stacks are looked at is not of this watch. */
+static void bpf_end(struct feed *base)
+{
+	struct feed_bpf *feed = (struct feed_bpf *)base;
+
+	doctor_bpf__detach(feed->skeleton);
+	feed->end_ns = feed_bpf_now_ns();
+}
+
 const struct feed_ops feed_bpf = {
 	.name = "bpf",
 	.open = bpf_open,
 	.poll = bpf_poll,
 	.collect = bpf_collect,
+	.end = bpf_end,
 	.close = bpf_close,
 };

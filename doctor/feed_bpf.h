@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Between feed_bpf.c, which takes what the kernel side has gathered, feed_bpf_load.c, which sets it up, and feed_bpf_watched.c,
- * which knows the processes. */
+/* Between feed_bpf.c, which takes what the kernel side has gathered, feed_bpf_load.c, which sets it up, feed_bpf_flows.c,
+ * which takes flows, and feed_bpf_watched.c, which knows the processes. */
 #ifndef DOCTOR_FEED_BPF_H
 #define DOCTOR_FEED_BPF_H
 
@@ -39,11 +39,21 @@ struct feed_bpf {
 	bool sees_ring;			/* io_uring's requests */
 	struct model *model;		/* while bells ring */
 	uint64_t until_ns;		/* then poll is to return, with bells still unanswered if there are many */
-	uint64_t begin_ns;
+	uint64_t idle_ns;		/* a flow that moved nothing for so long makes room for another, where that is short */
+	uint64_t begin_ns, end_ns;	/* attached, and no more; 0: it still is */
 	uint64_t collected_ns;		/* when flows were looked at before the end, and how many there were */
-	uint32_t collected_flows, collected_sites;
+	uint32_t collected_flows, folded_sites, folded_processes;
+	uint32_t over_flows;		/* in the model, of processes that have ended, or idle for long */
+	uint64_t nobodys_flows, nobodys_bytes;	/* of processes that ended before they were heard of */
 	uint64_t dropped_stacks;	/* of who is not known here, or has become another program */
 };
+
+uint64_t feed_bpf_now_ns(void);		/* monotonic */
+
+/* All flows as the kernel side has them now. lost: counts those of nobody that is known; NULL while more may be heard of. */
+void flows_collect(struct feed_bpf *feed, struct model *model, struct event_counts *lost);
+/* The same when it is time for it; then places in the model may move. */
+void flows_collect_early(struct feed_bpf *feed, struct model *model);
 
 /* Loads and attaches, watching what the options say; or -errno and a sentence. */
 int feed_bpf_load(struct feed_bpf *feed, struct feed_error *ret_error);
@@ -61,8 +71,12 @@ void watched_ask(struct feed_bpf *feed);
 void watched_look(struct feed_bpf *feed);
 /* Who began since goes into the model; the ends of those that are in it as well. */
 void watched_into(struct feed_bpf *feed, struct model *model);
-/* Of those that have ended, the stacks that no flow names: nobody will ask for them any more. All flows were collected before. */
-void watched_forget_stacks(struct feed_bpf *feed, struct model *model);
+/* Nothing is counted any more for that number; w: whose it is, or NULL. */
+bool watched_is_over(struct feed_bpf *feed, const struct watched *w, uint32_t tgid);
+/* Marks, by number, who is not over. */
+void watched_alive(struct feed_bpf *feed, uint8_t *alive);
+/* Processes have other places in the model, or MODEL_NONE: they are left out. */
+void watched_moved(struct feed_bpf *feed, const uint32_t *places);
 void watched_free(struct feed_bpf *feed);
 
 #endif

@@ -251,8 +251,8 @@ static unsigned parameters_of(const struct btf *btf, const char *tracepoint)
 	return 0;
 }
 
-/* Its tracepoints differ by kernel. Without them io_uring is not seen, and that is said. */
-static void choose_ring(struct feed_bpf *feed)
+/* The tracepoints of io_uring differ by kernel. Without them it is not seen, and that is said. Names matter to who watches by one. */
+static void choose_programs(struct feed_bpf *feed)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 	unsigned submit = btf ? parameters_of(btf, "io_uring_submit_req") : 0;
@@ -264,6 +264,8 @@ static void choose_ring(struct feed_bpf *feed)
 	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_submit_entry, feed->sees_ring && submit != 1);
 	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_complete, feed->sees_ring && complete == 3);
 	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_complete_parts, feed->sees_ring && complete != 3);
+	bpf_program__set_autoload(feed->skeleton->progs.doctor_rename,
+				  feed->options.target.name && btf && parameters_of(btf, "task_rename") == 2);
 	btf__free(btf);
 }
 
@@ -283,7 +285,7 @@ int feed_bpf_load(struct feed_bpf *feed, struct feed_error *error)
 	result = tell(feed, error);
 	if (result)
 		return result;
-	choose_ring(feed);
+	choose_programs(feed);
 	bpf_program__set_autoattach(feed->skeleton->progs.doctor_tasks, false);
 	result = doctor_bpf__load(feed->skeleton);
 	if (result)

@@ -252,7 +252,7 @@ void watched_into(struct feed_bpf *feed, struct model *model)
 	for (uint32_t i = 0; i < feed->watched_count; i++) {
 		struct watched *w = &feed->watched[i];
 
-		if (w->place == MODEL_NONE) {
+		if (w->place == MODEL_NONE && !w->told) {
 			w->place = model_add_process(model);
 			if (w->place != MODEL_NONE)
 				model->processes[w->place] = w->process;
@@ -265,31 +265,29 @@ void watched_into(struct feed_bpf *feed, struct model *model)
 	}
 }
 
-static void keep_named(const struct model *model, uint8_t *keep)
-{
-	for (uint32_t i = 0; i < model->flow_count; i++) {
-		const struct flow *flow = &model->flows[i];
+/* ---- Those that are over --------------------------------------------------------------------------------------------------- */
 
-		if (flow->site_read < model->site_count)
-			keep[flow->site_read] = 1;
-		if (flow->site_write < model->site_count)
-			keep[flow->site_write] = 1;
-	}
+bool watched_is_over(struct feed_bpf *feed, const struct watched *w, uint32_t tgid)
+{
+	return (!w || w->exited) && !is_marked(feed, tgid);
 }
 
-void watched_forget_stacks(struct feed_bpf *feed, struct model *model)
+void watched_alive(struct feed_bpf *feed, uint8_t *alive)
 {
-	uint8_t *keep = calloc((size_t)model->site_count + 1, 1), *alive = calloc(PIDS_MOST, 1);
+	for (uint32_t i = 0; i < feed->watched_count; i++)
+		if (!watched_is_over(feed, &feed->watched[i], feed->watched[i].tgid))
+			alive[feed->watched[i].pid & (PIDS_MOST - 1)] = 1;
+}
 
-	if (keep && alive) {
-		keep_named(model, keep);
-		for (uint32_t i = 0; i < feed->watched_count; i++)
-			if (!feed->watched[i].exited)
-				alive[feed->watched[i].pid & (PIDS_MOST - 1)] = 1;
-		for (uint32_t i = 0; i < model->site_count; i++)
-			if (!keep[i] && !alive[model->sites[i].pid & (PIDS_MOST - 1)])
-				model_drop_frames(&model->sites[i]);
+void watched_moved(struct feed_bpf *feed, const uint32_t *places)
+{
+	for (uint32_t i = 0; i < feed->watched_count; i++) {
+		struct watched *w = &feed->watched[i];
+
+		if (w->place == MODEL_NONE)
+			continue;
+		w->place = places[w->place];
+		if (w->place == MODEL_NONE)	/* the model has freed what it had of it */
+			w->process = (struct process){ .pid = w->pid };
 	}
-	free(keep);
-	free(alive);
 }

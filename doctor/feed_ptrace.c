@@ -181,7 +181,6 @@ static int ptrace_open(struct feed **ret_feed, const struct feed_options *option
 		return -ENOMEM;
 	feed->feed.ops = &feed_ptrace;
 	feed->options = *options;
-	feed->begin_ns = traced_now_ns();
 	feed->begin_ticks = ticks_since_boot();
 	sem_init(&feed->attached, 0, 0);
 	table_init(&feed->threads, sizeof(struct traced_thread), sizeof(uint32_t), THREADS_MOST);
@@ -194,6 +193,7 @@ static int ptrace_open(struct feed **ret_feed, const struct feed_options *option
 		result = traced_begin(feed, error);
 	if (!result)
 		result = first_burst(feed, error);
+	feed->begin_ns = traced_now_ns();
 	if (result)
 		ptrace_close(&feed->feed);
 	else

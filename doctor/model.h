@@ -166,6 +166,7 @@ struct coverage {
 	uint64_t io_uring_calls, io_uring_blind;	/* enters; requests with buffers we cannot read */
 	uint64_t calls_32_bit;
 	uint64_t aio_requests;	/* of native AIO (io_submit): where they move bytes, and when, is not seen */
+	uint64_t mapped_read_bytes;	/* read straight into mappings of files, at least: in those they are without a write */
 	uint64_t tls_records;		/* unpaired writes that begin as TLS does */
 	uint64_t no_stack;		/* sites without room for a stack */
 	uint64_t unnamed;		/* stacks whose program's files could not be read to their end */

@@ -48,6 +48,7 @@ static const struct field coverage_fields[] = {
 	U64(coverage, "io_uring_blind", io_uring_blind),
 	U64(coverage, "calls_32_bit", calls_32_bit),
 	U64(coverage, "aio_requests", aio_requests),
+	U64(coverage, "mapped_read_bytes", mapped_read_bytes),
 	U64(coverage, "tls_records", tls_records),
 	U64(coverage, "no_stack", no_stack),
 	U64(coverage, "unnamed", unnamed),

@@ -151,6 +151,7 @@ static __always_inline void read_call(struct scratch *s, uint32_t kind)
 		bytes = many_messages(s, s->arguments[1], bytes, 0);
 	else	/* recv with MSG_TRUNC says more than came */
 		pairing_read(p, s->arguments[1], bytes < s->arguments[2] ? bytes : s->arguments[2]);
+	ask_mapping(s, p->head ?: s->arguments[1], bytes);
 	p->counts.reads++;
 	p->counts.read_bytes += bytes;
 }

@@ -52,6 +52,7 @@ static struct known_path {	/* static: user space has nothing to do with it */
 } known_paths[KNOWN_PATHS];
 uint64_t forgotten[FORGOTTEN];		/* by content: two halves of hashes, of reads that copies has no room for any more */
 uint64_t pushed[PUSHED];		/* by address: marks of reads that sets has no room for any more */
+uint64_t into_mapping[1024];	/* a bit for each site number: it read into a mapping of a file */
 uint64_t files_known[FILES_KNOWN][FILES_WAYS];	/* names of those whose facts were taken lately; user space clears all at times */
 uint32_t flow_count;
 uint32_t lost_bells;

@@ -151,4 +151,52 @@ static inline int pairing_mapped(struct pairing *p)
 	return 0;
 }
 
+/* ---- Reads into a mapping -------------------------------------------------------------------------------------------------- */
+
+static long look_at_target(struct task_struct *task, struct vm_area_struct *vma, void *context)
+{
+	struct mapping *mapping = context;
+
+	if ((vma->vm_flags & (MAPPING_WRITES | MAPPING_SHARED)) == (MAPPING_WRITES | MAPPING_SHARED))
+		mapping->file = (uint64_t)BPF_CORE_READ(vma, vm_file);
+	mapping->end = vma->vm_end;
+	return 0;
+}
+
+/* What is read there is in the file at once; not memory that only has a file's shape. */
+BOTH int note_mapping(struct scratch *s, uint64_t at, uint64_t bytes)
+{
+	struct mapping mapping = { .at = at };
+	struct file *file;
+	struct inode *inode;
+	uint64_t bit;
+	uint64_t *bits;
+
+	if (!s)
+		return 0;
+	bit = 1ull << (s->p.site >> 1 & 63);
+	bits = &into_mapping[s->p.site >> 7 & 1023];
+	if (bpf_find_vma(bpf_get_current_task_btf(), at, look_at_target, &mapping, 0) || !mapping.file)
+		goto none;
+	file = (struct file *)mapping.file;
+	inode = BPF_CORE_READ(file, f_inode);
+	if ((BPF_CORE_READ(inode, i_mode) & MODE_TYPE) != MODE_REGULAR ||
+	    (!BPF_CORE_READ(inode, i_nlink) && BPF_CORE_READ(inode, i_sb, s_magic) == MAGIC_TMPFS))
+		goto none;
+	__sync_fetch_and_or(bits, bit);
+	s->p.counts.mapped_read_bytes += bytes;
+	return 0;
+none:
+	if (*bits & bit)
+		__sync_fetch_and_and(bits, ~bit);
+	return 0;
+}
+
+/* Asked of the first reads of a place, of one in 16 that follow, and of all when it was found to do so. */
+static __always_inline void ask_mapping(struct scratch *s, uint64_t at, uint64_t bytes)
+{
+	if (s->p.now_ns || s->p.whole || into_mapping[s->p.site >> 7 & 1023] >> (s->p.site >> 1 & 63) & 1)
+		note_mapping(s, at, bytes);
+}
+
 #endif

@@ -221,6 +221,7 @@ BOTH int pair_request(struct scratch *s, uint64_t file, uint64_t bytes)
 		p->counts.writes++;
 		p->counts.write_bytes += bytes;
 	} else {
+		ask_mapping(s, s->request.buffers[0].base, bytes);
 		p->counts.reads++;
 		p->counts.read_bytes += bytes;
 	}

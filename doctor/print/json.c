@@ -245,6 +245,7 @@ static void coverage(struct json *json, const struct model *model)
 	json_integer(json, "io_uring_blind", c->io_uring_blind);
 	json_integer(json, "calls_32_bit", c->calls_32_bit);
 	json_integer(json, "aio_requests", c->aio_requests);
+	json_integer(json, "mapped_read_bytes", c->mapped_read_bytes);
 	json_integer(json, "tls_records", c->tls_records);
 	json_text(json, "tls_why", advice_tls(c));
 	json_text(json, "tls_mend", advice_tls_mend(model));

@@ -51,7 +51,7 @@ static void unseen(FILE *to, const struct coverage *c)
 		{ "lost_pairs", c->lost_pairs }, { "lost_flows", c->lost_flows }, { "cut_vectors", c->cut_vectors },
 		{ "missed_calls", c->missed_calls },
 		{ "io_uring_blind", c->io_uring_blind }, { "calls_32_bit", c->calls_32_bit },
-		{ "aio_requests", c->aio_requests }, { "no_stack", c->no_stack },
+		{ "aio_requests", c->aio_requests }, { "mapped_read_bytes", c->mapped_read_bytes }, { "no_stack", c->no_stack },
 		{ "unnamed", c->unnamed }, { "ended", c->ended },
 	};
 
@@ -188,7 +188,7 @@ int print_prometheus(FILE *to, const struct model *model, const struct print_opt
 	about(to, "info", "gauge", "What runs.");
 	fprintf(to, "leat_doctor_info{version=\"%s\",engine=\"%s\"} 1\n", leat_version(), words_engine(model->engine));
 	plain(to, "watched_seconds", "gauge", "Since the watch began.", words_seconds(model));
-	plain(to, "processes", "gauge", "Processes that are or were watched.", model->process_count);
+	plain(to, "processes", "gauge", "Processes that are watched, or were and are still known.", model->process_count);
 	plain(to, "coverage_complete", "gauge", "1: all that moves bytes was seen.", known_coverage(model));
 	seen(to, &model->coverage);
 	unseen(to, &model->coverage);

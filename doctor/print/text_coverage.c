@@ -31,6 +31,8 @@ static void losses(struct list *list, const struct model *model)
 	counted(list, c->cut_vectors, "vector too long to walk", "vectors too long to walk");
 	counted(list, c->calls_32_bit, "32-bit call not seen", "32-bit calls not seen");
 	counted(list, c->aio_requests, "request of native AIO not seen", "requests of native AIO not seen");
+	if (c->mapped_read_bytes)
+		ADD(list, "; %s and more read straight into mapped files", words_size(c->mapped_read_bytes, size));
 	counted(list, c->no_stack, "place without a stack", "places without a stack");
 	counted(list, known_unknown_ends(model), "flow with an end that could not be looked at",
 		"flows with an end that could not be looked at");

@@ -44,11 +44,13 @@ expect 2 'seconds' "$LEAT" doctor -p 1 -d -1
 expect 2 'cannot be run' "$LEAT" doctor -d 1 -- ./not-there
 
 patient 0
+SECONDS=0
 "$LEAT" doctor --engine bpf -p "$patient" -d 0.1 >out 2>&1
 if [ $? -eq 3 ]; then
 	echo "SKIP: $(cat out)"
 	exit 77
 fi
+watching=$((3 + 4 * SECONDS))	# a doctor that was begun so long ago watches, on a busy machine as well
 expect 4 'no process 4194000' "$LEAT" doctor -p 4194000 -d 1
 [ "$(ps -o comm= -p 2 2>/dev/null)" != kthreadd ] || expect 2 "kernel's" "$LEAT" doctor -p 2 -d 1
 sh -c 'exit 0' & zombie=$!
@@ -114,10 +116,10 @@ wait $doctor
 grep -qE '([2-9]|[1-9][0-9])\.[0-9] s watched' out || { say "a hangup ended a doctor that was told to ignore it"; cat out; }
 
 # The end of the process ends the watch.
-(sleep 3; kill "$patient") &
+(sleep $watching; kill "$patient") &
 expect 1 'sink1' "$LEAT" doctor --engine bpf -p "$patient"
 # And Ctrl-C does.
-expect 1 'sink0' timeout --preserve-status --signal=INT 3 "$LEAT" doctor --engine bpf -p "$first"
+expect 1 'sink0' timeout --preserve-status --signal=INT $watching "$LEAT" doctor --engine bpf -p "$first"
 tidy
 
 # Another pid namespace.

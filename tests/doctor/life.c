@@ -5,6 +5,8 @@
  */
 #include "carrying.h"
 
+#include "known.h"
+
 #include <linux/aio_abi.h>
 #include <pthread.h>
 #include <sched.h>
@@ -12,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 static const struct process *process_called(const struct watching *w, const char *name)
 {
@@ -190,6 +193,60 @@ static void named_while_it_begins(void)
 	watching_end(&w);
 }
 
+static void *takes_a_name(void *argument)
+{
+	static uint8_t buffer[PIECE];
+	int from = *(int *)argument, to = open("/dev/null", O_WRONLY);
+
+	NEED(prctl(PR_SET_NAME, "leat-later") == 0);
+	note_did(from, to, carry(from, to, buffer));
+	return NULL;
+}
+
+/* One process takes the name; of another only a thread that is not its first one. */
+static void takes_it_later(void)
+{
+	for (int i = 0; i < 2; i++) {
+		int from = source_file(i ? "thread's" : "process's", 20);
+		pid_t child = fork();
+
+		if (!child) {
+			pthread_t thread;
+
+			if (!i)
+				takes_a_name(&from);
+			else
+				NEED(pthread_create(&thread, NULL, takes_a_name, &from) == 0 && pthread_join(thread, NULL) == 0);
+			_exit(0);
+		}
+		NEED(child > 0 && waitpid(child, NULL, 0) == child);
+	}
+	unlink("process's");
+	unlink("thread's");
+}
+
+static void named_later(void)
+{
+	const struct feed_options options = { .target = { .name = "leat-later" } };
+	struct watching w;
+	struct flow sum;
+
+	watching_prepare(&w, takes_it_later);
+	watching_open(&w, &options);
+	watching_go(&w);
+	CHECK_CALL(waitpid(w.patient, NULL, 0));
+	CHECK_CALL(waitpid(w.peers[0], NULL, 0));
+	CHECK_SAY(!*w.shared->failed, "the patient failed: %s", w.shared->failed);
+	CHECK_EQ(w.feed->ops->poll(w.feed, &w.model, 50), FEED_GOES_ON);
+	CHECK_EQ(w.feed->ops->collect(w.feed, &w.model), 0);
+	CHECK_EQ(w.shared->count, 2);
+	CHECK_EQ(w.model.process_count, 1);
+	CHECK(sum_flows(&w, w.shared->did[0].from, w.shared->did[0].to, &sum) > 0);
+	CHECK_EQ(sum.bytes, w.shared->did[0].bytes);
+	CHECK_EQ(sum_flows(&w, w.shared->did[1].from, 0, &sum), 0);
+	watching_end(&w);
+}
+
 #define THREADS 500
 #define CONNECTIONS 18
 
@@ -297,6 +354,41 @@ static void requests_of_aio(void)
 	watching_end(&w);
 }
 
+/* Twenty pieces into a file, and twenty into memory that several may share. */
+static void reads_into_mappings(void)
+{
+	enum { BYTES = 10 * PIECE };
+	int from = source_file("source", 10), to = open("mapped", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	uint8_t *map, *memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	NEED(to >= 0 && ftruncate(to, BYTES) == 0);
+	map = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, to, 0);
+	NEED(map != MAP_FAILED && memory != MAP_FAILED);
+	for (int i = 0; i < 20; i++) {
+		struct iovec halves[] = { { map, PIECE / 2 }, { map + PIECE, PIECE / 2 } };
+
+		if (i % 2)
+			NEED(preadv(from, halves, 2, 0) == PIECE);
+		else
+			NEED(pread(from, map + i / 2 * PIECE, PIECE, i / 2 * PIECE) == PIECE);
+		NEED(pread(from, memory, PIECE, 0) == PIECE);
+	}
+	unlink("source");
+	unlink("mapped");
+}
+
+/* They are in the file, and no call wrote them. Its two places are asked each time, that of the memory in between has its own. */
+static void reads_into_a_mapped_file(void)
+{
+	struct watching w;
+
+	watch(&w, reads_into_mappings, false, 20);
+	CHECK_EQ(w.model.coverage.mapped_read_bytes, 20 * PIECE);
+	CHECK_EQ(w.model.coverage.lost_bytes, 0);
+	CHECK(!known_coverage(&w.model));
+	watching_end(&w);
+}
+
 #ifdef __x86_64__
 static void calls_the_old_way(void)
 {
@@ -370,10 +462,10 @@ static void paths(void)
 
 static const struct test tests[] = {
 	TEST(children_are_followed), TEST(another_program), TEST(many_threads), TEST(eighteen_connections),
-	TEST(requests_of_aio),
+	TEST(requests_of_aio), TEST(reads_into_a_mapped_file),
 #ifdef __x86_64__
 	TEST(calls_of_32_bit),
 #endif
-	TEST(paths), TEST(named_while_it_begins),
+	TEST(paths), TEST(named_while_it_begins), TEST(named_later),
 };
 TEST_MAIN(tests)
