@@ -200,6 +200,15 @@ static inline void pairing_put(struct pairing *p, struct pairing_set *set, const
 	*old = *slot;
 }
 
+/* Whether one read is the other once more: the same bytes to the same place. */
+static inline int pairing_is_again(const struct pairing_slot *a, const struct pairing_slot *b)
+{
+	if (a->first != b->first || a->tgid != b->tgid || a->base != b->base || a->bytes != b->bytes)
+		return 0;
+	return (a->have & b->have & PAIRING_COPY_SAMPLES) == PAIRING_COPY_SAMPLES && a->samples[1] == b->samples[1] &&
+	       a->samples[2] == b->samples[2];
+}
+
 /* A read by its content, which many may begin with: in the place of itself, else of the one longest ago. What nobody has found
  * until then leaves a mark, so that a write of it can be called lost. */
 static inline void pairing_put_copy(struct pairing *p, const struct pairing_slot *slot)
@@ -213,8 +222,11 @@ static inline void pairing_put_copy(struct pairing *p, const struct pairing_slot
 		return;
 	for (uint32_t i = 0; i < PAIRING_WAYS; i++) {
 		const struct pairing_slot *way = &set->ways[i];
-		uint32_t age = !way->bytes ? UINT32_MAX : (p->stamp - way->stamp) | (way->used ? 1u << 30 : 0);
+		uint32_t age = !way->bytes ? UINT32_MAX - 1 :
+					     ((p->stamp - way->stamp) & 0x3fffffff) | (way->used ? 1u << 30 : 0);
 
+		if (pairing_is_again(way, slot))
+			age = UINT32_MAX;
 		if (age >= best_age) {
 			best_age = age;
 			best = i;
@@ -222,7 +234,7 @@ static inline void pairing_put_copy(struct pairing *p, const struct pairing_slot
 	}
 	old = &set->ways[best & (PAIRING_WAYS - 1)];
 	forgotten = pairing_forgotten(p, (uint32_t)(old->first >> 8));
-	if (old->bytes && !old->used && forgotten)
+	if (old->bytes && !old->used && best_age != UINT32_MAX && forgotten)
 		*forgotten = *forgotten << 32 | old->first >> 32;
 	*old = *slot;
 }
@@ -230,7 +242,8 @@ static inline void pairing_put_copy(struct pairing *p, const struct pairing_slot
 /* One address once. */
 static inline void pairing_remember_near(struct pairing *p, uint64_t base, uint32_t bytes)
 {
-	struct pairing_near *near = pairing_near(p, pairing_near_number(p->tgid, base, bytes > 1u << PAIRING_NEAR_BITS ? 3 : 0));
+	struct pairing_near *near = pairing_near(p, pairing_near_number(p->tgid, base,
+									bytes > 1u << PAIRING_NEAR_BITS ? 3 : 0));
 	uint32_t way;
 
 	if (!near)
