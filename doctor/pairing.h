@@ -32,6 +32,8 @@
  *	uint64_t *pairing_pushed(struct pairing *, uint32_t)	by address: which one was pushed out of its set, see pairing_put
  *	struct pairing_recent *pairing_recent(struct pairing *)		of this thread
  *	struct pairing_near *pairing_near(struct pairing *, uint32_t)	of a neighbourhood of addresses
+ *	struct pairing_pieces *pairing_pieces(struct pairing *, uint32_t)	of that name
+ *	void pairing_look_closer(struct pairing *, uint32_t n)	the next n reads where that of ->slot was made: at every byte
  *	struct event_flow *pairing_flow(struct pairing *)	of ->key; made from ->fresh when new. NULL: the table is full
  *	int pairing_filled(struct pairing *)	1: the program itself has put there what stands at ->at; 0: perhaps a read that nobody saw
  *	int pairing_mapped(struct pairing *)	the mapping at ->at: fills ->slot's inode, device, bytes (to its end); 0: there is one
@@ -70,57 +72,6 @@ static inline void pairing_take_samples(struct pairing *p, struct pairing_slot *
 	slot->weak = same;
 }
 
-struct pairing_chunks {
-	struct pairing *p;
-	uint64_t at;
-	uint32_t bytes;
-	uint32_t failed;
-};
-
-static long pairing_chunk(uint32_t i, void *context)
-{
-	struct pairing_chunks *c = context;
-	struct pairing *p = c->p;
-	uint32_t done = i * PAIRING_CHUNK, bytes = c->bytes - done;
-	uint64_t hash = p->hash;
-
-	if (done >= c->bytes)
-		return 1;
-	if (bytes >= PAIRING_CHUNK) {
-		bytes = PAIRING_CHUNK;
-	} else {
-		for (uint32_t k = 0; k < PAIRING_CHUNK / 8; k++)
-			p->words[k] = 0;
-	}
-	if (pairing_user(p->words, bytes, c->at + done)) {
-		c->failed = 1;
-		return 1;
-	}
-	for (uint32_t k = 0; k < PAIRING_CHUNK / 8; k++) {
-		hash = (hash ^ p->words[k]) * UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 31;
-	}
-	p->hash = hash;
-	return 0;
-}
-
-/* Hash of all of [at, at + bytes) in p->hash; 0: could not be read, or is too long. */
-static inline void pairing_whole(struct pairing *p, uint64_t at, uint32_t bytes)
-{
-	struct pairing_chunks chunks = { .p = p, .at = at, .bytes = bytes };
-
-	if (!bytes || bytes > PAIRING_WHOLE_MOST) {
-		p->hash = 0;
-		return;
-	}
-	p->hash = p->secret ^ bytes;
-	PAIRING_LOOP(PAIRING_WHOLE_MOST / PAIRING_CHUNK, pairing_chunk, &chunks);
-	if (chunks.failed)
-		p->hash = 0;
-	else
-		p->hash |= 1;
-}
-
 /* Of the first 16 bytes at `at`; 0: they are all the same, or cannot be read: nothing to find a copy by. */
 static inline uint64_t pairing_first(struct pairing *p, uint64_t at)
 {
@@ -131,6 +82,8 @@ static inline uint64_t pairing_first(struct pairing *p, uint64_t at)
 		return 0;
 	return pairing_mix(words[0] ^ p->secret, words[1] + p->tgid) | 1;
 }
+
+#include "pairing_whole.h"
 
 /* ---- Naming a place -------------------------------------------------------------------------------------------------------- */
 
@@ -306,15 +259,13 @@ PAIRING_FUNCTION int pairing_read(struct pairing *p, uint64_t at, uint32_t bytes
 	slot->head = p->vector ? p->head : 0;
 	slot->have = slot->weak = slot->copied = slot->used = slot->counted = 0;
 	slot->stamp = p->stamp;
-	slot->whole = slot->first = 0;
+	slot->first = slot->whole = slot->skip = 0;
 	if (p->look)
 		pairing_take_samples(p, slot, (1u << PAIRING_SAMPLES) - 1);
 	else if (p->first && bytes >= PAIRING_COPY_LEAST)
 		pairing_take_samples(p, slot, PAIRING_COPY_SAMPLES);
-	if (p->whole) {
-		pairing_whole(p, at, bytes);
-		slot->whole = p->hash;
-	}
+	if (p->whole)
+		pairing_note_whole(p, slot);
 	if (p->first && bytes >= PAIRING_COPY_LEAST) {
 		slot->first = pairing_first(p, at);
 		if (slot->first)
