@@ -11,6 +11,7 @@
 
 #include "culprit.h"
 #include "known.h"
+#include "verdict.h"
 
 #define NAME_MOST 200	/* bytes of a function's name in a sentence */
 
@@ -201,7 +202,8 @@ static int advise(const struct model *model, struct finding *finding)
 	row = row_of(&c);
 	if (!row)
 		return 0;
-	finding->mend = row->mend;
+	/* Who is only perhaps a loss is not told to change a program. */
+	finding->mend = verdict_loses(finding->verdict) && finding->confidence <= CONFIDENCE_LOW ? NULL : row->mend;
 	if (row->reason)
 		finding->reason = row->reason;
 	if (!strchr(row->why, '@')) {

@@ -28,6 +28,8 @@ static inline uint64_t *pairing_forgotten(struct pairing *p, uint32_t number);
 static inline uint64_t *pairing_pushed(struct pairing *p, uint32_t number);
 static inline struct pairing_recent *pairing_recent(struct pairing *p);
 static inline struct pairing_near *pairing_near(struct pairing *p, uint32_t number);
+static inline struct pairing_pieces *pairing_pieces(struct pairing *p, uint32_t name);
+static inline void pairing_look_closer(struct pairing *p, uint32_t n);
 static inline struct event_flow *pairing_flow(struct pairing *p);
 static inline int pairing_filled(struct pairing *p);
 static inline int pairing_mapped(struct pairing *p);

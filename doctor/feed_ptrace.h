@@ -44,7 +44,7 @@ struct traced_thread {
 
 struct traced_site {
 	struct event_site_key key;
-	uint32_t uses;
+	uint32_t uses, closer;	/* closer: so many more have every byte looked at */
 	bool taken, needed;	/* needed: a flow names it and it has no stack yet */
 	uint64_t wanted;	/* one more is, with a second piece so far above the stack pointer; 0: none */
 };

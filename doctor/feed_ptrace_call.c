@@ -33,6 +33,8 @@ static uint64_t *pairing_forgotten(struct pairing *p, uint32_t number);
 static uint64_t *pairing_pushed(struct pairing *p, uint32_t number);
 static struct pairing_recent *pairing_recent(struct pairing *p);
 static struct pairing_near *pairing_near(struct pairing *p, uint32_t number);
+static struct pairing_pieces *pairing_pieces(struct pairing *p, uint32_t name);
+static void pairing_look_closer(struct pairing *p, uint32_t n);
 static struct event_flow *pairing_flow(struct pairing *p);
 static int pairing_filled(struct pairing *p);
 static int pairing_mapped(struct pairing *p);
@@ -43,6 +45,7 @@ static int pairing_mapped(struct pairing *p);
 #define COPY_SETS 2048
 #define FORGOTTEN 512
 #define PUSHED 512
+#define WHOLES 64
 #define WRITTEN 4096		/* addresses that a burst sees written from, without a read */
 #define RECENTS 512
 #define NEARS 512
@@ -61,6 +64,7 @@ struct traced_calls {
 	uint64_t forgotten[FORGOTTEN], pushed[PUSHED];
 	struct pairing_recent recents[RECENTS];
 	struct pairing_near nears[NEARS];
+	struct pairing_pieces wholes[WHOLES];
 	struct written written[WRITTEN];
 	struct feed_ptrace *feed;
 	const struct traced_thread *thread;
@@ -126,6 +130,20 @@ static struct pairing_recent *pairing_recent(struct pairing *p)
 static struct pairing_near *pairing_near(struct pairing *p, uint32_t number)
 {
 	return &calls_of(p)->nears[number % NEARS];
+}
+
+static struct pairing_pieces *pairing_pieces(struct pairing *p, uint32_t name)
+{
+	return &calls_of(p)->wholes[(name >> 1) % WHOLES];
+}
+
+static void pairing_look_closer(struct pairing *p, uint32_t n)
+{
+	struct event_site_key key = { .tgid = p->tgid, .site = p->slot.site };
+	struct traced_site *site = table_find(&calls_of(p)->feed->sites, &key);
+
+	if (site && site->closer < n)
+		site->closer = n;
 }
 
 /* A flow must not be without its stacks: where one of its sites has none yet, its next use takes it. */
@@ -367,9 +385,11 @@ static struct traced_site *begin_call(struct traced_calls *c, const struct trace
 	if (!site)
 		p->counts.no_stack++;
 	p->look = p->first = 1;
-	p->whole = !site || site->uses < WHOLE_USES || !(site->uses & 7);
+	p->whole = !site || site->uses < WHOLE_USES || !(site->uses & 7) || site->closer;
 	if (site)
 		site->uses++;
+	if (site && site->closer)
+		site->closer--;
 	return site;
 }
 
@@ -440,6 +460,7 @@ void traced_calls_forget(struct feed_ptrace *feed)
 	memset(c->pushed, 0, sizeof c->pushed);
 	memset(c->recents, 0, sizeof c->recents);
 	memset(c->nears, 0, sizeof c->nears);
+	memset(c->wholes, 0, sizeof c->wholes);
 	memset(c->written, 0, sizeof c->written);
 	c->window_bytes = 0;
 }

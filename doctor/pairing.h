@@ -32,6 +32,8 @@
  *	uint64_t *pairing_pushed(struct pairing *, uint32_t)	by address: which one was pushed out of its set, see pairing_put
  *	struct pairing_recent *pairing_recent(struct pairing *)		of this thread
  *	struct pairing_near *pairing_near(struct pairing *, uint32_t)	of a neighbourhood of addresses
+ *	struct pairing_pieces *pairing_pieces(struct pairing *, uint32_t)	of that name
+ *	void pairing_look_closer(struct pairing *, uint32_t n)	the next n reads where that of ->slot was made: at every byte
  *	struct event_flow *pairing_flow(struct pairing *)	of ->key; made from ->fresh when new. NULL: the table is full
  *	int pairing_filled(struct pairing *)	1: the program itself has put there what stands at ->at; 0: perhaps a read that nobody saw
  *	int pairing_mapped(struct pairing *)	the mapping at ->at: fills ->slot's inode, device, bytes (to its end); 0: there is one
@@ -70,57 +72,6 @@ static inline void pairing_take_samples(struct pairing *p, struct pairing_slot *
 	slot->weak = same;
 }
 
-struct pairing_chunks {
-	struct pairing *p;
-	uint64_t at;
-	uint32_t bytes;
-	uint32_t failed;
-};
-
-static long pairing_chunk(uint32_t i, void *context)
-{
-	struct pairing_chunks *c = context;
-	struct pairing *p = c->p;
-	uint32_t done = i * PAIRING_CHUNK, bytes = c->bytes - done;
-	uint64_t hash = p->hash;
-
-	if (done >= c->bytes)
-		return 1;
-	if (bytes >= PAIRING_CHUNK) {
-		bytes = PAIRING_CHUNK;
-	} else {
-		for (uint32_t k = 0; k < PAIRING_CHUNK / 8; k++)
-			p->words[k] = 0;
-	}
-	if (pairing_user(p->words, bytes, c->at + done)) {
-		c->failed = 1;
-		return 1;
-	}
-	for (uint32_t k = 0; k < PAIRING_CHUNK / 8; k++) {
-		hash = (hash ^ p->words[k]) * UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 31;
-	}
-	p->hash = hash;
-	return 0;
-}
-
-/* Hash of all of [at, at + bytes) in p->hash; 0: could not be read, or is too long. */
-static inline void pairing_whole(struct pairing *p, uint64_t at, uint32_t bytes)
-{
-	struct pairing_chunks chunks = { .p = p, .at = at, .bytes = bytes };
-
-	if (!bytes || bytes > PAIRING_WHOLE_MOST) {
-		p->hash = 0;
-		return;
-	}
-	p->hash = p->secret ^ bytes;
-	PAIRING_LOOP(PAIRING_WHOLE_MOST / PAIRING_CHUNK, pairing_chunk, &chunks);
-	if (chunks.failed)
-		p->hash = 0;
-	else
-		p->hash |= 1;
-}
-
 /* Of the first 16 bytes at `at`; 0: they are all the same, or cannot be read: nothing to find a copy by. */
 static inline uint64_t pairing_first(struct pairing *p, uint64_t at)
 {
@@ -131,6 +82,8 @@ static inline uint64_t pairing_first(struct pairing *p, uint64_t at)
 		return 0;
 	return pairing_mix(words[0] ^ p->secret, words[1] + p->tgid) | 1;
 }
+
+#include "pairing_whole.h"
 
 /* ---- Naming a place -------------------------------------------------------------------------------------------------------- */
 
@@ -200,6 +153,15 @@ static inline void pairing_put(struct pairing *p, struct pairing_set *set, const
 	*old = *slot;
 }
 
+/* Whether one read is the other once more: the same bytes to the same place. */
+static inline int pairing_is_again(const struct pairing_slot *a, const struct pairing_slot *b)
+{
+	if (a->first != b->first || a->tgid != b->tgid || a->base != b->base || a->bytes != b->bytes)
+		return 0;
+	return (a->have & b->have & PAIRING_COPY_SAMPLES) == PAIRING_COPY_SAMPLES && a->samples[1] == b->samples[1] &&
+	       a->samples[2] == b->samples[2];
+}
+
 /* A read by its content, which many may begin with: in the place of itself, else of the one longest ago. What nobody has found
  * until then leaves a mark, so that a write of it can be called lost. */
 static inline void pairing_put_copy(struct pairing *p, const struct pairing_slot *slot)
@@ -213,8 +175,11 @@ static inline void pairing_put_copy(struct pairing *p, const struct pairing_slot
 		return;
 	for (uint32_t i = 0; i < PAIRING_WAYS; i++) {
 		const struct pairing_slot *way = &set->ways[i];
-		uint32_t age = !way->bytes ? UINT32_MAX : (p->stamp - way->stamp) | (way->used ? 1u << 30 : 0);
+		uint32_t age = !way->bytes ? UINT32_MAX - 1 :
+					     ((p->stamp - way->stamp) & 0x3fffffff) | (way->used ? 1u << 30 : 0);
 
+		if (pairing_is_again(way, slot))
+			age = UINT32_MAX;
 		if (age >= best_age) {
 			best_age = age;
 			best = i;
@@ -222,7 +187,7 @@ static inline void pairing_put_copy(struct pairing *p, const struct pairing_slot
 	}
 	old = &set->ways[best & (PAIRING_WAYS - 1)];
 	forgotten = pairing_forgotten(p, (uint32_t)(old->first >> 8));
-	if (old->bytes && !old->used && forgotten)
+	if (old->bytes && !old->used && best_age != UINT32_MAX && forgotten)
 		*forgotten = *forgotten << 32 | old->first >> 32;
 	*old = *slot;
 }
@@ -230,7 +195,8 @@ static inline void pairing_put_copy(struct pairing *p, const struct pairing_slot
 /* One address once. */
 static inline void pairing_remember_near(struct pairing *p, uint64_t base, uint32_t bytes)
 {
-	struct pairing_near *near = pairing_near(p, pairing_near_number(p->tgid, base, bytes > 1u << PAIRING_NEAR_BITS ? 3 : 0));
+	struct pairing_near *near = pairing_near(p, pairing_near_number(p->tgid, base,
+									bytes > 1u << PAIRING_NEAR_BITS ? 3 : 0));
 	uint32_t way;
 
 	if (!near)
@@ -293,15 +259,13 @@ PAIRING_FUNCTION int pairing_read(struct pairing *p, uint64_t at, uint32_t bytes
 	slot->head = p->vector ? p->head : 0;
 	slot->have = slot->weak = slot->copied = slot->used = slot->counted = 0;
 	slot->stamp = p->stamp;
-	slot->whole = slot->first = 0;
+	slot->first = slot->whole = slot->skip = 0;
 	if (p->look)
 		pairing_take_samples(p, slot, (1u << PAIRING_SAMPLES) - 1);
 	else if (p->first && bytes >= PAIRING_COPY_LEAST)
 		pairing_take_samples(p, slot, PAIRING_COPY_SAMPLES);
-	if (p->whole) {
-		pairing_whole(p, at, bytes);
-		slot->whole = p->hash;
-	}
+	if (p->whole)
+		pairing_note_whole(p, slot);
 	if (p->first && bytes >= PAIRING_COPY_LEAST) {
 		slot->first = pairing_first(p, at);
 		if (slot->first)

@@ -126,7 +126,8 @@ static long pairing_near_look(uint32_t i, void *context)
 	for (uint32_t k = 0; near && k < PAIRING_NEAR; k++) {
 		uint64_t base = near->reads[k].base, away = base < p->at ? p->at - base : base - p->at;
 
-		if (near->reads[k].tgid != p->tgid || away >= (base < p->at ? near->reads[k].bytes : p->rest) || away >= p->near_away)
+		if (near->reads[k].tgid != p->tgid || away >= (base < p->at ? near->reads[k].bytes : p->rest) ||
+		    away >= p->near_away)
 			continue;
 		p->near_away = away;
 		p->near_base = base;
@@ -180,7 +181,8 @@ PAIRING_FUNCTION int pairing_nearby(struct pairing *p)
 }
 
 /* Rule 3: into p->slot, as if it had been read here. Sample 0 proves nothing more than the first 16 bytes do, and those are
- * "HTTP/1.1 200 OK" of many an answer. */
+ * "HTTP/1.1 200 OK" of many an answer. Of reads of the same bytes one that has not gone yet comes first: only what is behind
+ * a slice of that is looked for. */
 PAIRING_FUNCTION int pairing_copied(struct pairing *p, uint64_t at, uint64_t rest)
 {
 	uint64_t first, *forgotten;
@@ -192,10 +194,10 @@ PAIRING_FUNCTION int pairing_copied(struct pairing *p, uint64_t at, uint64_t res
 	if (!first)
 		return 0;
 	set = pairing_copies(p, (uint32_t)(first >> 8));
-	for (uint32_t i = 0; set && i < PAIRING_WAYS; i++) {
-		struct pairing_slot *slot = &set->ways[i];
+	for (uint32_t i = 0; set && i < 2 * PAIRING_WAYS; i++) {
+		struct pairing_slot *slot = &set->ways[i & (PAIRING_WAYS - 1)];
 
-		if (slot->first != first || slot->tgid != p->tgid || !slot->bytes)
+		if (slot->first != first || slot->tgid != p->tgid || !slot->bytes || !slot->used != (i < PAIRING_WAYS))
 			continue;
 		p->slot = *slot;
 		p->slot.base = p->slot.origin = at;

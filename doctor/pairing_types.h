@@ -16,8 +16,12 @@
 #define PAIRING_PIECES 1024		/* of one buffer: 1 MiB that came from a network in pieces of 1448 bytes has 725 */
 #define PAIRING_COPY_LEAST 512		/* below, equal beginnings are chance */
 #define PAIRING_MAPPED_LEAST 4096
-#define PAIRING_CHUNK 512		/* of the whole-buffer hash */
-#define PAIRING_WHOLE_MOST (1u << 20)	/* longer reads are not looked at as a whole */
+#define PAIRING_CHUNK 512		/* that every byte is looked at by */
+#define PAIRING_WHOLE_SHIFT 9		/* log2 of the bytes of the smallest piece */
+#define PAIRING_WHOLE_PIECES 512
+#define PAIRING_WHOLE_MOST (4u << 20)	/* longer reads are not looked at as a whole: 8 KiB a piece, and a millisecond */
+#define PAIRING_WHOLE_HEAD 16		/* one in so many bytes of a read may be its head: pairing_whole.h */
+#define PAIRING_WHOLE_HEAD_MOST 4096
 
 /* A read, or what a partial write has left of it. */
 struct pairing_slot {
@@ -34,8 +38,16 @@ struct pairing_slot {
 	uint32_t stamp;
 	uint64_t head;			/* of a vector: its first buffer, which keeps `counted` for all; behind a slice: the read */
 	uint32_t samples[PAIRING_SAMPLES];
-	uint64_t whole;			/* 0: not looked at */
+	uint32_t whole;			/* name of its struct pairing_pieces; 0: not looked at */
+	uint32_t skip;			/* bytes of the read before `origin`: behind a slice */
 	uint64_t first;			/* hash of the first 16 bytes; 0: not looked at */
+};
+
+/* Hashes of every byte of a read, by pieces. */
+struct pairing_pieces {
+	uint32_t name;			/* 0: nobody's, or being made */
+	uint32_t bytes, shift, zero;	/* of the read; log2 of those of a piece */
+	uint32_t hashes[PAIRING_WHOLE_PIECES];
 };
 
 struct pairing_set {
@@ -58,6 +70,16 @@ struct pairing_near {
 		uint64_t base;
 		uint32_t bytes, tgid;
 	} reads[PAIRING_NEAR];
+};
+
+/* What is looked at of a read: offsets within it. */
+struct pairing_part {
+	uint64_t at;			/* where its first byte stands, or would */
+	uint32_t begin, end;		/* what is looked at: from the beginning of a piece on */
+	uint32_t from, to;		/* what is to be as it was read; around it the program may do as it likes */
+	uint32_t bytes;			/* of the read */
+	uint8_t notes;			/* now is when it has been read */
+	uint8_t failed, changed, head, around;	/* what was found; the last three: where it is different */
 };
 
 /* One call, and the room to think about it. */
@@ -99,6 +121,7 @@ struct pairing {
 	struct event_flow fresh;
 	uint64_t words[PAIRING_CHUNK / 8];
 	uint64_t hash;
+	struct pairing_part part;
 };
 
 /* ---- Hashes ---------------------------------------------------------------------------------------------------------------- */

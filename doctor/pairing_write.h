@@ -66,28 +66,40 @@ static inline struct event_flow *pairing_charge(struct pairing *p, uint64_t byte
 	return flow;
 }
 
-static inline void pairing_verify(struct pairing *p, struct event_flow *flow)
+/* Differences of so many whole pieces of a flow make one look closer; further ones tell nothing new. */
+#define PAIRING_CLOSER_LEAST 4
+#define PAIRING_CLOSER 32
+#define PAIRING_UNSEEN_WRITES 4
+
+static inline void pairing_verify(struct pairing *p, struct event_flow *flow, uint32_t bytes)
 {
 	const struct pairing_slot *slot = &p->slot;
 	/* So few samples are there to find copies by: whether bytes are constant they do not tell. */
-	int equal = slot->have & ~PAIRING_COPY_SAMPLES ? p->equal : 0;
+	int equal = slot->have & ~PAIRING_COPY_SAMPLES ? p->equal : 0, whole = slot->whole ? pairing_compare_whole(p, bytes) : 0;
 
-	if (equal < 0)
+	if (equal < 0 || whole == PAIRING_OTHER_HEAD)
 		PAIRING_ADD(&flow->changed, 1);
 	else if (equal && slot->weak)
 		PAIRING_ADD(&flow->weak, 1);
 	else if (equal)
 		PAIRING_ADD(&flow->equal, 1);
-	/* Only when all that was read is to go in this one write: the rest of it may be the program's to change. */
-	if (!slot->whole || p->at != slot->origin || p->asked < slot->origin_bytes)
-		return;
-	pairing_whole(p, p->at, slot->origin_bytes);
-	if (!p->hash)
-		return;
-	if (p->hash == slot->whole)
+	if (whole == PAIRING_EQUAL)
 		PAIRING_ADD(&flow->whole_equal, 1);
-	else
-		PAIRING_ADD(&flow->whole_changed, 1);
+	if (whole != PAIRING_CHANGED)
+		return;
+	if (flow->whole_changed < PAIRING_CLOSER_LEAST)
+		pairing_look_closer(p, PAIRING_CLOSER);
+	PAIRING_ADD(&flow->whole_changed, 1);
+}
+
+/* Which reads are looked at is chance, and of a site the first ones may have been other flows'. So a flow of which nobody has seen
+ * every byte yet asks for that, now and then. */
+static inline void pairing_want_whole(struct pairing *p, const struct event_flow *flow)
+{
+	uint64_t writes = flow->writes;
+
+	if (writes >= PAIRING_UNSEEN_WRITES && !(writes & (writes - 1)) && !flow->whole_equal && !flow->whole_changed)
+		pairing_look_closer(p, 1);
 }
 
 /* A read is counted once, whichever of its buffers is written from first. */
@@ -132,7 +144,9 @@ PAIRING_FUNCTION int pairing_pair(struct pairing *p, uint32_t bytes)
 	if (p->slot.tid != p->tid)
 		PAIRING_ADD(&flow->other_thread, 1);
 	if (p->slot.have || p->slot.whole)
-		pairing_verify(p, flow);
+		pairing_verify(p, flow, bytes);
+	if (p->slot.site)
+		pairing_want_whole(p, flow);
 	if (p->now_ns)
 		flow->last_ns = p->now_ns;
 	return 0;
@@ -176,7 +190,7 @@ PAIRING_FUNCTION int pairing_after_slice(struct pairing *p, uint32_t bytes)
 	rest->bytes = rest->origin_bytes = p->slot.bytes - bytes;
 	rest->head = p->root;
 	rest->used = rest->have = rest->weak = 0;
-	rest->whole = 0;
+	rest->skip += bytes;
 	rest->first = pairing_root_stands(p) ? pairing_first(p, rest->base) : 0;
 	if (!rest->first) {
 		p->counts.lost_pairs++;

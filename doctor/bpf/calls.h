@@ -244,14 +244,17 @@ static __always_inline void choose_looks(void *ctx, struct pt_regs *regs, struct
 	p->look = !(chance >> 28 & sampled_mask);
 	p->whole = !(chance >> 22);
 	p->now_ns = chance >> 28 ? 0 : bpf_ktime_get_ns();
-	if (*uses > LOOKED_AT) {
+	if (*uses > CLOSER) {
 		--*uses;
+		p->look = p->whole = 1;
+	} else if (*uses > LOOKED_AT) {
+		*uses = *uses == CLOSER ? LOOKED_AT : *uses - 1;
 		p->look = 1;
 	}
 	if (*uses < LOOKED_AT) {
 		p->look = p->whole = 1;
 		if (!want_stacks || ((kind & CALL_READS) && bytes < STACK_LEAST && *uses) || !take_site(ctx, regs, p))
-			++*uses;
+			*uses = *uses == LOOKED_AT - 1 && !sampled_mask ? CLOSER + CLOSER_FULL : *uses + 1;
 	}
 }
 

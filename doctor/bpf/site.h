@@ -8,6 +8,8 @@
 #define PAGE 4096
 #define LOOKED_AT 6		/* so many first uses of a site are looked at closely */
 #define LOOKS_OF_FLOW 4		/* so many uses have their bytes sampled when a new flow begins */
+#define CLOSER 128		/* above this: so many uses have every byte looked at; 127 more at most */
+#define CLOSER_FULL 26		/* of --full, behind the first ones: 32 show what happens to one buffer in eight */
 #define STACK_LEAST 512		/* a read of fewer bytes gets its stack only when a write wants it */
 
 #if defined(__TARGET_ARCH_x86)

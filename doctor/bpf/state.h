@@ -18,6 +18,7 @@
 #define FORGOTTEN 65536
 #define PUSHED 65536
 #define RECENTS 4096
+#define WHOLES 256		/* reads of which every byte was looked at: 520 KiB */
 #define NEARS 2048		/* of sixteen reads: 540 KiB */
 #define SITES 8192
 #define KNOWN_PATHS 4096
@@ -89,6 +90,13 @@ struct {
 	__type(key, uint32_t);
 	__type(value, struct pairing_near);
 } nears SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WHOLES);
+	__type(key, uint32_t);
+	__type(value, struct pairing_pieces);
+} wholes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

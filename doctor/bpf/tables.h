@@ -54,6 +54,22 @@ static inline struct pairing_near *pairing_near(struct pairing *p, uint32_t numb
 	return bpf_map_lookup_elem(&nears, &key);
 }
 
+static inline struct pairing_pieces *pairing_pieces(struct pairing *p, uint32_t name)
+{
+	uint32_t key = name >> 1 & (WHOLES - 1);
+
+	return bpf_map_lookup_elem(&wholes, &key);
+}
+
+static inline void pairing_look_closer(struct pairing *p, uint32_t n)
+{
+	uint8_t *uses = &site_uses[p->slot.site >> 1 & 65535];
+
+	/* At 0 its stack has not been taken yet; and the first looks are not to be cut short. */
+	if (*uses && *uses < CLOSER + n && (*uses >= LOOKED_AT || n > LOOKED_AT))
+		*uses = CLOSER + n;
+}
+
 /* A flow must not be without its stacks, nor without a look at its bytes: where one of its sites has no stack yet, its next use
  * takes it, and the next reads are looked at. */
 static __always_inline void want_site(struct pairing *p, uint64_t site)
@@ -63,7 +79,7 @@ static __always_inline void want_site(struct pairing *p, uint64_t site)
 
 	if (site && !bpf_map_lookup_elem(&sites, &key))
 		*uses = 0;
-	else if (site && *uses >= LOOKED_AT)
+	else if (site && *uses >= LOOKED_AT && *uses < CLOSER)
 		*uses = LOOKED_AT + LOOKS_OF_FLOW;
 }
 

@@ -188,6 +188,7 @@ BOTH int pair_request(struct scratch *s, uint64_t file, uint64_t bytes)
 	struct inode *inode;
 	struct pairing *p;
 	uint64_t unpaired, lost;
+	bool early;
 
 	if (!s)
 		return 0;
@@ -210,8 +211,9 @@ BOTH int pair_request(struct scratch *s, uint64_t file, uint64_t bytes)
 	p->uring = p->first = 1;
 	p->again = 0;
 	p->vector = s->request.count > 1;
-	p->look = !(bpf_get_prandom_u32() & sampled_mask) || site_uses[p->site >> 1 & 65535] <= LOOKED_AT;
-	p->whole = p->look && (!(bpf_get_prandom_u32() & 63) || site_uses[p->site >> 1 & 65535] <= LOOKED_AT);
+	early = site_uses[p->site >> 1 & 65535] <= LOOKED_AT || site_uses[p->site >> 1 & 65535] >= CLOSER;
+	p->look = !(bpf_get_prandom_u32() & sampled_mask) || early;
+	p->whole = p->look && (!(bpf_get_prandom_u32() & 63) || early);
 	p->now_ns = p->look ? bpf_ktime_get_ns() : 0;
 	bpf_loop(RING_BUFFERS, each_ring_buffer, &b, 0);
 	if (b.writes) {

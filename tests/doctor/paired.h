@@ -23,6 +23,8 @@ static uint64_t *pairing_forgotten(struct pairing *p, uint32_t number);
 static uint64_t *pairing_pushed(struct pairing *p, uint32_t number);
 static struct pairing_recent *pairing_recent(struct pairing *p);
 static struct pairing_near *pairing_near(struct pairing *p, uint32_t number);
+static struct pairing_pieces *pairing_pieces(struct pairing *p, uint32_t name);
+static void pairing_look_closer(struct pairing *p, uint32_t n);
 static struct event_flow *pairing_flow(struct pairing *p);
 static int pairing_filled(struct pairing *p);
 static int pairing_mapped(struct pairing *p);
@@ -43,6 +45,8 @@ static struct { struct event_flow_key key; struct event_flow flow; } flows[FLOWS
 static unsigned flow_count, flow_room;
 static uint64_t mapped_bytes;
 static int filled;
+static struct pairing_pieces wholes[SETS];
+static uint32_t looks_wanted;
 static struct pairing p;
 
 static int pairing_user(void *to, uint32_t bytes, uint64_t from)
@@ -79,6 +83,16 @@ static struct pairing_recent *pairing_recent(struct pairing *call)
 static struct pairing_near *pairing_near(struct pairing *call, uint32_t number)
 {
 	return &nears[number % 64];
+}
+
+static struct pairing_pieces *pairing_pieces(struct pairing *call, uint32_t name)
+{
+	return &wholes[name / 2 % SETS];
+}
+
+static void pairing_look_closer(struct pairing *call, uint32_t n)
+{
+	looks_wanted += n;
 }
 
 static struct event_flow *pairing_flow(struct pairing *call)
@@ -128,6 +142,8 @@ static inline void begin(void)
 	memset(pushed, 0, sizeof pushed);
 	memset(recents, 0, sizeof recents);
 	memset(nears, 0, sizeof nears);
+	memset(wholes, 0, sizeof wholes);
+	looks_wanted = 0;
 	memset(&p, 0, sizeof p);
 	flow_count = 0;
 	flow_room = FLOWS;

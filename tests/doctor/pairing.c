@@ -70,7 +70,7 @@ static void ring_buffer(void)
 
 static void one_byte_changed(void)
 {
-	static const unsigned places[] = { 0, 511, 512, 32768, 65535 };
+	static const unsigned places[] = { 0, 511, 1000, 4095, 4096, 32768, 65535 };
 
 	for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
 		begin();
@@ -78,7 +78,8 @@ static void one_byte_changed(void)
 		reads(memory, 65536, 1);
 		memory[places[i]] ^= 1;
 		writes(memory, 65536, 2);
-		CHECK_EQ(flow_of(HOW_SAME_BUFFER)->whole_changed, 1);
+		CHECK_EQ(flow_of(HOW_SAME_BUFFER)->whole_changed, places[i] >= 4096);
+		CHECK_EQ(flows[0].flow.changed, places[i] < 4096);	/* in its head, as of an answer that is passed on */
 		CHECK_EQ(flows[0].flow.whole_equal, 0);
 	}
 }

@@ -32,12 +32,14 @@ static void bounce_by_its_evidence(void)
 	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
 	flow->how = HOW_IO_URING;
 	is(VERDICT_BOUNCE, CONFIDENCE_CERTAIN, LEAT_OK);
-	flow->whole_equal = 0;	/* one byte of 64 KiB may be another: no sample meets it */
-	is(VERDICT_BOUNCE, CONFIDENCE_MEDIUM, LEAT_OK);
+	flow->samples_weak = flow->samples_equal;	/* constant data */
 	flow->samples_equal = 0;
-	flow->samples_weak = 1000;	/* constant data */
 	is(VERDICT_BOUNCE, CONFIDENCE_MEDIUM, LEAT_OK);
-	flow->samples_weak = 0;
+	flow->whole_equal = 0;	/* one byte of 64 KiB may be another: no sample meets it */
+	is(VERDICT_BOUNCE, CONFIDENCE_LOW, LEAT_OK);
+	flow->samples_equal = flow->samples_weak;
+	is(VERDICT_BOUNCE, CONFIDENCE_LOW, LEAT_OK);
+	flow->samples_equal = flow->samples_weak = 0;
 	is(VERDICT_BOUNCE, CONFIDENCE_LOW, LEAT_OK);
 	flow->reads = 62;	/* what was generated stands where something was read before */
 	is(VERDICT_UNKNOWN, CONFIDENCE_NONE, LEAT_NOT_APPLICABLE);
@@ -58,7 +60,7 @@ static void copied_by_its_evidence(void)
 	flow->whole_equal = 1;	/* equal bytes of two sources */
 	is(VERDICT_COPIED, CONFIDENCE_MEDIUM, LEAT_OK);
 	flow->whole_equal = 0;
-	is(VERDICT_COPIED, CONFIDENCE_MEDIUM, LEAT_OK);
+	is(VERDICT_COPIED, CONFIDENCE_LOW, LEAT_OK);
 }
 
 static void mapped_file(void)
@@ -76,18 +78,30 @@ static void changed_bytes(void)
 	is(VERDICT_CHANGED, CONFIDENCE_CERTAIN, LEAT_CHANGES_BYTES);
 	flow->whole_changed = 1;	/* alone it proves nothing, but a bounce it is not */
 	is(VERDICT_CHANGED, CONFIDENCE_LOW, LEAT_CHANGES_BYTES);
-	flow->whole_equal = 6;
+	flow->whole_equal = 14;	/* of so few, it may be one byte of every eighth buffer */
+	is(VERDICT_CHANGED, CONFIDENCE_LOW, LEAT_CHANGES_BYTES);
+	flow->whole_equal = 38;	/* those that were looked at for it were equal */
 	is(VERDICT_BOUNCE, CONFIDENCE_MEDIUM, LEAT_OK);
+	flow->whole_changed = 4;	/* one of eight, looked at closer */
+	is(VERDICT_CHANGED, CONFIDENCE_CERTAIN, LEAT_CHANGES_BYTES);
 	flow->whole_changed = 2;
 	flow->whole_equal = 2000;	/* races of buffers used again, in a long watch */
 	is(VERDICT_BOUNCE, CONFIDENCE_MEDIUM, LEAT_OK);
 	flow->whole_equal = 500;
 	is(VERDICT_CHANGED, CONFIDENCE_CERTAIN, LEAT_CHANGES_BYTES);
 	flow->whole_changed = 0;
-	flow->samples_equal = 900;
-	flow->samples_changed = 100;
+	flow->samples_equal = 480;
+	flow->samples_changed = 32;	/* every sixteenth buffer */
+	is(VERDICT_CHANGED, CONFIDENCE_HIGH, LEAT_CHANGES_BYTES);
+	flow->samples_equal = 62;
+	flow->samples_changed = 2;
 	is(VERDICT_BOUNCE, CONFIDENCE_MEDIUM, LEAT_OK);
-	flow->samples_changed = 101;
+	flow->samples_equal = 61;
+	is(VERDICT_CHANGED, CONFIDENCE_HIGH, LEAT_CHANGES_BYTES);
+	flow->samples_changed = 1;	/* the head of an answer */
+	flow->samples_equal = 9;
+	is(VERDICT_BOUNCE, CONFIDENCE_MEDIUM, LEAT_OK);
+	flow->samples_equal = 8;
 	is(VERDICT_CHANGED, CONFIDENCE_HIGH, LEAT_CHANGES_BYTES);
 }
 
@@ -304,10 +318,15 @@ static void own_bytes_come_first(void)
 static void one_difference_is_asked_of_the_place(void)
 {
 	fresh(FILE_REGULAR, FILE_TCP);
+	model.flows[0].whole_equal = 38;
 	beside(60, 0, 1)->bytes *= 4;
 	CHECK_EQ(verdict_all(&model), 0);
 	CHECK_EQ(model.finding_count, 1);
 	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_MEDIUM, 2);
+	flow->whole_equal = 1;	/* nor of two looks at one */
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 1);
+	flow->whole_equal = 0;
 	beside(60, 0, 1);
 	CHECK_EQ(verdict_all(&model), 0);
 	CHECK_EQ(model.finding_count, 2);
@@ -369,8 +388,33 @@ static void other_places_say_nothing(void)
 	CHECK_EQ(verdict_all(&model), 0);
 	CHECK_EQ(model.finding_count, 3);
 	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_CERTAIN, 1);
-	finding_is(1, VERDICT_BOUNCE, CONFIDENCE_MEDIUM, 1);
-	finding_is(2, VERDICT_BOUNCE, CONFIDENCE_MEDIUM, 1);
+	finding_is(1, VERDICT_BOUNCE, CONFIDENCE_LOW, 1);
+	finding_is(2, VERDICT_BOUNCE, CONFIDENCE_LOW, 1);
+}
+
+/* One line writes the half of each buffer that was changed, another the other half. */
+static void parts_of_one_read(void)
+{
+	static const char elsewhere[] = "S write -|P main srv.c:300|S __libc_start_main -";
+
+	fresh(FILE_REGULAR, FILE_TCP);
+	CHECK_EQ(model_add_flow(&model), 1);
+	model.flows[1] = model.flows[0];
+	model.flows[1].site_write = made_site(&model, elsewhere);
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_CERTAIN, model.findings[0].flow_count);
+	model.flows[1].whole_changed = 7;
+	model.flows[1].whole_equal = 0;
+	CHECK_EQ(verdict_all(&model), 0);
+	for (uint32_t i = 0; i < model.finding_count; i++)
+		CHECK_STR(verdict_name(model.findings[i].verdict), "changed");
+	model.flows[1].bytes = model.flows[0].bytes / 33;	/* now and then something else is written */
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_BOUNCE, model.findings[0].confidence, 1);
+	model.flows[1].bytes = model.flows[0].bytes;
+	model.flows[1].to = made_file(&model, FILE_TCP, NULL);	/* to somebody else */
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_BOUNCE, model.findings[0].confidence, 1);
 }
 
 static void inside_a_runtime_by_executable(void)
@@ -434,7 +478,7 @@ static const struct test tests[] = {
 	TEST(verdicts_are_never_mixed),
 	TEST(confidence_of_half_the_bytes),
 	TEST(bytes_of_one_speak_for_the_place), TEST(own_bytes_come_first), TEST(one_difference_is_asked_of_the_place),
-	TEST(other_ways_of_the_place), TEST(copied_is_what_goes_there), TEST(other_places_say_nothing),
+	TEST(other_ways_of_the_place), TEST(copied_is_what_goes_there), TEST(other_places_say_nothing), TEST(parts_of_one_read),
 	TEST(inside_a_runtime_by_executable),
 	TEST(many_flows),
 	TEST(nothing_seen),

@@ -5,10 +5,12 @@
 #include <linux/aio_abi.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #define PIECE 65536
+#define LONG_PIECE (2 << 20)
 
-static uint8_t first[PIECE], second[PIECE];
+static uint8_t first[PIECE], second[PIECE], longest[LONG_PIECE];
 
 static void send_all(int fd, const uint8_t *at, size_t left)
 {
@@ -90,6 +92,93 @@ static uint64_t decoy_last(struct ward *ward)
 static uint64_t decoy_transform(struct ward *ward)
 {
 	return run(ward, transform);
+}
+
+/* One byte of each buffer, between any samples; it goes in two writes. */
+static uint64_t decoy_half(struct ward *ward)
+{
+	uint64_t moved = 0;
+	ssize_t n;
+
+	while ((n = read(ward->from, first, PIECE)) > 0) {
+		first[n / 3]++;
+		send_all(ward->to, first, (size_t)n / 2);
+		send_all(ward->to, first + n / 2, (size_t)(n - n / 2));
+		moved += (uint64_t)n;
+	}
+	return moved;
+}
+
+static uint64_t decoy_parts(struct ward *ward)
+{
+	uint64_t moved = 0;
+	ssize_t n;
+
+	while ((n = read(ward->from, first, PIECE)) > 0) {
+		struct iovec parts[2] = { { first, 30001 }, { first + 30001, (size_t)n - 30001 } };
+
+		first[n / 3]++;
+		MUST(n == PIECE && writev(ward->to, parts, 2) == n);
+		moved += (uint64_t)n;
+	}
+	return moved;
+}
+
+static uint64_t decoy_stdio(struct ward *ward)
+{
+	FILE *from = fdopen(dup(ward->from), "r"), *to = fdopen(dup(ward->to), "w");
+	uint64_t moved = 0;
+	size_t n;
+
+	MUST(from && to);
+	while ((n = fread(first, 1, PIECE, from)) > 0) {
+		first[n / 3]++;
+		MUST(fwrite(first, 1, n, to) == n);
+		moved += n;
+	}
+	MUST(!fclose(to));
+	fclose(from);
+	return moved;
+}
+
+static uint64_t decoy_headless(struct ward *ward)
+{
+	uint64_t moved = 0;
+	ssize_t n;
+
+	while ((n = read(ward->from, first, PIECE)) > 512) {
+		first[n / 3]++;
+		send_all(ward->to, first + 512, (size_t)n - 512);
+		moved += (uint64_t)n - 512;
+	}
+	return moved;
+}
+
+static uint64_t decoy_long(struct ward *ward)
+{
+	uint64_t moved = 0;
+	ssize_t n;
+
+	while ((n = read(ward->from, longest, LONG_PIECE)) > 0) {
+		longest[n / 3]++;
+		send_all(ward->to, longest, (size_t)n);
+		moved += (uint64_t)n;
+	}
+	return moved;
+}
+
+/* Of every eighth buffer only. */
+static uint64_t decoy_rare(struct ward *ward)
+{
+	uint64_t moved = 0;
+	ssize_t n;
+
+	while ((n = read(ward->from, first, PIECE)) > 0) {
+		first[n / 3] += moved / PIECE % 8 == 3;
+		send_all(ward->to, first, (size_t)n);
+		moved += (uint64_t)n;
+	}
+	return moved;
 }
 
 static uint32_t chance = 1;
@@ -204,6 +293,8 @@ int main(int argc, char **argv)
 {
 	static const struct ward_mode modes[] = {
 		{ "xor", decoy_xor }, { "first", decoy_first }, { "middle", decoy_middle }, { "last", decoy_last },
+		{ "half", decoy_half }, { "parts", decoy_parts }, { "stdio", decoy_stdio }, { "headless", decoy_headless },
+		{ "long", decoy_long }, { "rare", decoy_rare },
 		{ "transform", decoy_transform }, { "reused", decoy_reused }, { "answers", decoy_answers },
 		{ "apart", decoy_apart }, { "later", decoy_later },
 		{ "aio", unseen_aio }, { "private", decoy_private }, { NULL, NULL },
