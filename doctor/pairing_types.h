@@ -78,6 +78,7 @@ struct pairing_part {
 	uint32_t begin, end;		/* what is looked at: from the beginning of a piece on */
 	uint32_t from, to;		/* what is to be as it was read; around it the program may do as it likes */
 	uint32_t bytes;			/* of the read */
+	uint32_t chunk, done;		/* where the one that is looked at begins, and ends */
 	uint8_t notes;			/* now is when it has been read */
 	uint8_t failed, changed, head, around;	/* what was found; the last three: where it is different */
 };

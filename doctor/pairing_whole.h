@@ -26,39 +26,42 @@ static inline void pairing_differs(struct pairing_part *part, uint32_t begin, ui
 		part->changed = 1;
 }
 
+/* What it needs across its loops stands in the part: with those that call it it has 512 bytes of stack (Linux 6.1 counts so). */
 static long pairing_chunk(uint32_t i, void *context)
 {
 	struct pairing_chunks *c = context;
 	struct pairing *p = c->p;
 	struct pairing_part *part = &p->part;
-	uint32_t done = part->begin + i * PAIRING_CHUNK, bytes = part->bytes - done, shift = c->pieces->shift & 31;
-	uint32_t begin = done >> shift << shift, *known = &c->pieces->hashes[done >> shift & (PAIRING_WHOLE_PIECES - 1)];
-	uint64_t hash = done == begin ? p->secret : p->hash;
+	uint32_t done = part->begin + i * PAIRING_CHUNK, bytes = part->bytes - done, *known;
+	uint64_t hash;
 
 	if (done >= part->end)
 		return 1;
+	part->chunk = done;
 	if (bytes >= PAIRING_CHUNK) {
 		bytes = PAIRING_CHUNK;
 	} else {
 		for (uint32_t k = 0; k < PAIRING_CHUNK / 8; k++)
 			p->words[k] = 0;
 	}
+	part->done = done + bytes;
 	if (pairing_user(p->words, bytes, part->at + done)) {
 		part->failed = 1;
 		return 1;
 	}
+	hash = part->chunk & ((1u << (c->pieces->shift & 31)) - 1) ? p->hash : p->secret;
 	for (uint32_t k = 0; k < PAIRING_CHUNK / 8; k++) {
 		hash = (hash ^ p->words[k]) * UINT64_C(0x9e3779b97f4a7c15);
 		hash ^= hash >> 31;
 	}
 	p->hash = hash;
-	done += bytes;
-	if (done < part->bytes && done >> shift << shift != done)
+	if (part->done < part->bytes && part->done & ((1u << (c->pieces->shift & 31)) - 1))
 		return 0;
+	known = &c->pieces->hashes[part->chunk >> (c->pieces->shift & 31) & (PAIRING_WHOLE_PIECES - 1)];
 	if (part->notes)
 		*known = (uint32_t)(hash >> 16);
 	else if (*known != (uint32_t)(hash >> 16))
-		pairing_differs(part, begin, done);
+		pairing_differs(part, part->chunk >> (c->pieces->shift & 31) << (c->pieces->shift & 31), part->done);
 	return part->changed ? 1 : 0;	/* the verifier wants to see that it is one of these */
 }
 
