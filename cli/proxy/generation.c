@@ -3,7 +3,6 @@
 #include "../cmd.h"
 #include "../out.h"
 #include "address.h"
-#include "names.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -140,8 +139,6 @@ static int open_all(struct generation *generation, struct generation *before, st
 	/* The last that may fail, as it marks what is kept. */
 	if (!r)
 		r = listen_open(&generation->listeners, before ? &before->listeners : NULL, &generation->settings);
-	if (!r)
-		names_begin(generation);	/* who comes meanwhile waits in a queue */
 	return r;
 }
 

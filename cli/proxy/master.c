@@ -8,6 +8,7 @@
 #include "../out.h"
 #include "generation.h"
 #include "keeper.h"
+#include "names.h"
 #include "notify.h"
 #include "worker.h"
 
@@ -213,7 +214,10 @@ static int read_anew(struct master *master)
 		settings_free(&settings);
 		return -1;
 	}
-	return generation_open(&master->generation, master->generation, &settings, master->counts) < 0 ? -1 : 0;
+	if (generation_open(&master->generation, master->generation, &settings, master->counts) < 0)
+		return -1;
+	names_begin(master->generation);
+	return 0;
 }
 
 static void reload(struct master *master)
@@ -317,6 +321,7 @@ int master_run(struct settings *settings, int argc, char **argv)
 		free(master);
 		return EXIT_USAGE;
 	}
+	names_begin(master->generation);	/* who comes meanwhile waits in a queue */
 	start_all(master);
 	say_ready(master);
 	status = loop(master, &set);

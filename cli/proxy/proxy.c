@@ -4,6 +4,7 @@
 #include "../out.h"
 #include "generation.h"
 #include "master.h"
+#include "names.h"
 
 /* Opens what there is to open, and closes it again. */
 static int check(struct settings *settings)
@@ -14,6 +15,7 @@ static int check(struct settings *settings)
 
 	if (r < 0)
 		return EXIT_USAGE;
+	names_begin(generation);
 	generation_close(generation);
 	puts("ok");
 	return EXIT_OK;
