@@ -131,38 +131,34 @@ def one_half_after_the_other():
                 end.close()
 
 
+def reset_in_mid_splice(sender, reader):
+    """Bytes are under way everywhere, and the link is full: it comes as a reset. What came before, of zeros."""
+    sending = lab.in_thread(lambda: lab.fill(sender, 5))
+    got = lab.read_n(reader, 500000)
+    lab.reset(sender)
+    try:
+        sending.result()
+    except OSError:
+        pass
+    lab.holds(lab.is_reset(reader), 'a clean end')
+    reader.close()
+    return got
+
+
 def a_reset_of_the_upstream_in_mid_splice():
-    """Bytes are under way everywhere, and the link is full: it comes as a reset behind a beginning of what was sent."""
     with slow_link(), Line() as line:
         client, peer = line.pair()
-        sending = lab.in_thread(lambda: lab.fill(peer, 5))
-        got = lab.read_n(client, 500000)
-        lab.reset(peer)
-        try:
-            sending.result()
-        except OSError:
-            pass
-        lab.holds(lab.is_reset(client), 'a clean end')
-        lab.equal(hashed(got), hashed(bytes(500000)), 'what came before')
+        lab.equal(hashed(reset_in_mid_splice(peer, client)), hashed(bytes(500000)), 'what came before')
         said = line.line()
         lab.equal(said['error'], 'Connection reset by peer', 'the log')
         lab.holds(said['from_upstream']['spliced'], f'nothing was spliced: {said}')
-        client.close()
 
 
 def a_reset_of_the_client_in_mid_splice():
     with slow_link(), Line() as line:
         client, peer = line.pair()
-        sending = lab.in_thread(lambda: lab.fill(client, 5))
-        lab.read_n(peer, 500000)
-        lab.reset(client)
-        try:
-            sending.result()
-        except OSError:
-            pass
-        lab.holds(lab.is_reset(peer), 'a clean end')
+        reset_in_mid_splice(client, peer)
         lab.holds(line.line()['from_client']['spliced'], 'nothing was spliced')
-        peer.close()
 
 
 if __name__ == '__main__':
