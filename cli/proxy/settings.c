@@ -2,14 +2,20 @@
 #include "settings.h"
 #include "../out.h"
 
+#include <leat.h>
+
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define FILE_MOST (1 << 20)
+#define FILE_NS (2 * LEAT_SECOND)
 
 static const char usage[] =
 	"usage: leat proxy [OPTION]... LISTEN UPSTREAM...\n"
@@ -77,23 +83,44 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 	return opt_parse(table, argc, argv, usage);
 }
 
+/* All of it, at most so much: bytes, or -errno. A FIFO may have nobody who writes, and SIGTERM waits while the master reads. */
+static ssize_t read_in_time(int fd, char *to, size_t most)
+{
+	uint64_t until_ns = leat_now_ns() + FILE_NS;
+	struct pollfd file = { fd, POLLIN, 0 };
+	size_t length = 0;
+	ssize_t n = 1;
+
+	while (n && length < most) {
+		uint64_t now_ns = leat_now_ns();
+
+		if (poll(&file, 1, now_ns < until_ns ? (int)((until_ns - now_ns) / 1000000 + 1) : 0) == 0)
+			return -ETIMEDOUT;
+		n = read(fd, to + length, most - length);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		length += n > 0 ? (size_t)n : 0;
+	}
+	return (ssize_t)length;
+}
+
 /* The whole file, with a 0 behind it. NULL after a sentence. */
 static char *read_file(const char *path)
 {
-	FILE *file = fopen(path, "re");
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	char *text = malloc(FILE_MOST + 1);
-	size_t length = file && text ? fread(text, 1, FILE_MOST + 1, file) : 0;
+	ssize_t length = fd < 0 ? -errno : text ? read_in_time(fd, text, FILE_MOST + 1) : -ENOMEM;
 
-	if (!file || !text || ferror(file) || length > FILE_MOST || memchr(text, 0, length)) {
-		out_error("%s: %s", path, !file || (text && ferror(file)) ? strerror(errno) :
-			  !text ? "no memory" : length > FILE_MOST ? "it is larger than 1 MiB" : "it is no text");
+	if (length < 0 || length > FILE_MOST || memchr(text, 0, (size_t)length)) {
+		out_error("%s: %s", path, length == -ETIMEDOUT ? "its end did not come in 2 s" : length < 0 ? strerror((int)-length) :
+			  length > FILE_MOST ? "it is larger than 1 MiB" : "it is no text");
 		free(text);
 		text = NULL;
 	} else {
 		text[length] = 0;
 	}
-	if (file)
-		fclose(file);
+	if (fd >= 0)
+		close(fd);
 	return text;
 }
 

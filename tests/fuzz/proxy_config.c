@@ -53,6 +53,11 @@ int version_print(int verbose)
 	return 0;
 }
 
+uint64_t leat_now_ns(void)
+{
+	return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char path[64], name[] = "leat proxy", config[] = "--config", *argv[] = { name, config, path, NULL };

@@ -396,6 +396,46 @@ def who_asks_for_metrics_during_a_reload():
         lab.equal(errors, [], 'errors')
 
 
+def put_in_place(path, make):
+    if os.path.isdir(path):
+        os.rmdir(path)
+    elif os.path.lexists(path):
+        os.remove(path)
+    make(path)
+
+
+def a_configuration_that_is_no_text():
+    """What stands in its place is refused, and holds nobody up: a FIFO that nobody writes to, or not to its end, for two seconds."""
+    up, port = Echo(), free_port()
+    with Service(words(port, up)) as proxy:
+        workers = proxy.children()
+        for make in (os.mkdir, os.mkfifo, lambda path: os.symlink('/dev/zero', path), lambda path: os.symlink('/dev/null', path),
+                     lambda path: os.symlink('/nowhere', path), lambda path: os.symlink(path, path)):
+            put_in_place(proxy.file, make)
+            proxy.reload(word='the one before stays')
+            lab.equal(ask(('127.0.0.1', port)), b'hello', 'what comes back')
+            lab.equal(proxy.children(), workers, 'the workers')
+        put_in_place(proxy.file, os.mkfifo)
+        with open(proxy.file, 'rb+', buffering=0) as fifo:
+            fifo.write(b'listen ')
+            proxy.reload(word='the one before stays')
+        lab.equal(proxy.text().count('did not come'), 2, 'FIFOs')
+        with open(proxy.file, 'rb+', buffering=0):
+            proxy.process.send_signal(signal.SIGHUP)
+            lab.equal(proxy.stop(), 0, 'the exit status')
+
+
+def a_configuration_through_a_pipe():
+    """Whoever writes it takes a moment."""
+    up, port = Echo(), free_port()
+    read, write = os.pipe()
+    aside = lab.in_thread(lambda: [(time.sleep(0.2), os.write(write, (line + '\n').encode())) for line in words(port, up)] and os.close(write))
+    with Service(args=['--config', f'/dev/fd/{read}'], pass_fds=[read]):
+        lab.equal(ask(('127.0.0.1', port)), b'hello', 'what comes back')
+    aside.result()
+    os.close(read)
+
+
 def who_comes_in_the_last_moment():
     """Drained, or without its address, while clients come as fast as they can: each is served, or refused. Nobody is reset."""
     up, seen = Echo(), []
@@ -420,4 +460,5 @@ if __name__ == '__main__':
                        a_unix_upstream_whose_queue_is_full, a_reload_while_no_name_answers,
                        check_beside_who_runs, a_number_that_was_passed,
                        a_passed_socket_outlives_a_reload_that_fails, a_request_in_pieces,
-                       who_asks_for_metrics_during_a_reload, who_comes_in_the_last_moment))
+                       who_asks_for_metrics_during_a_reload, a_configuration_that_is_no_text,
+                       a_configuration_through_a_pipe, who_comes_in_the_last_moment))
