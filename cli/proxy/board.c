@@ -207,6 +207,27 @@ void board_checked(struct board_upstream *up, uint32_t number, int is_there, uin
 	}
 }
 
+void board_inherit(struct board_upstream *up, const struct board_upstream *from, int by_connects, int by_checks)
+{
+	const struct board_set *holds = &up->sets[up->version & 1];
+	struct board_address addresses[BOARD_ADDRESSES];
+	uint32_t theirs[BOARD_ADDRESSES];
+	unsigned count = board_read(from, addresses, theirs);
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct board_fate *was = &from->fates[theirs[i] % BOARD_FATES];
+		uint32_t number = number_in(holds, holds->count, &addresses[i]);
+		struct board_fate *is = &up->fates[number % BOARD_FATES];
+
+		if (by_connects) {
+			fate_set(&is->failures, number, fate_get(&was->failures, theirs[i]));
+			fate_set(&is->down_until, number, fate_get(&was->down_until, theirs[i]));
+		}
+		if (by_checks)
+			fate_set(&is->checks, number, fate_get(&was->checks, theirs[i]));
+	}
+}
+
 /*
  * Who dies between the two steps leaves the common count too high by one, never the share: to take back more than was added would
  * make a count that is no number at all.

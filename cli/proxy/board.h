@@ -102,6 +102,8 @@ void board_reached(struct board_upstream *up, uint32_t number);
 void board_failed(struct board_upstream *up, uint32_t number, uint64_t limit, uint64_t until_ns);
 /* The same of a health check: what succeeds brings it back, whatever took it out. */
 void board_checked(struct board_upstream *up, uint32_t number, int is_there, uint64_t limit);
+/* What is known of its addresses comes from there, where they are the same: by connects, by checks. */
+void board_inherit(struct board_upstream *up, const struct board_upstream *from, int by_connects, int by_checks);
 
 /* A connection more or less, of all, and at an upstream; the pipes a worker has. */
 void board_active(struct board *board, struct board_share *share, int by);

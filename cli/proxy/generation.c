@@ -14,18 +14,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Those it has already, by any upstream of that name: no answer is waited for at a reload, and none is no reason to forget them. */
-static unsigned known_addresses(const struct generation *before, const char *name, struct board_address addresses[BOARD_ADDRESSES])
+/* Any upstream of that name: its addresses may be known, and no answer is waited for at a reload, nor is none a reason to forget them. */
+static const struct board_upstream *known(const struct generation *before, const char *name)
 {
 	for (unsigned i = 0; before && i < before->board->count; i++)
 		if (strcmp(before->board->upstreams[i].name, name) == 0)
-			return board_read(&before->board->upstreams[i], addresses, NULL);
-	return 0;
+			return &before->board->upstreams[i];
+	return NULL;
 }
 
-/* What is asked for names comes when all are there. */
-static int fill_upstream(const struct board *board, struct board_upstream *up, const char *word, const struct generation *before)
+/* What is asked for names comes when all are there. Who is out stays so at a reload, if there is still what brings him back. */
+static int fill_upstream(const struct generation *generation, struct board_upstream *up, const char *word, const struct generation *before)
 {
+	const struct board *board = generation->board;
+	const struct settings *settings = &generation->settings;
+	const struct board_upstream *from;
 	struct board_address found[BOARD_ADDRESSES];
 	struct addr addr;
 	int count;
@@ -39,7 +42,8 @@ static int fill_upstream(const struct board *board, struct board_upstream *up, c
 			return -EINVAL;
 		}
 	}
-	count = (int)known_addresses(before, word, found);
+	from = known(before, word);
+	count = from ? (int)board_read(from, found, NULL) : 0;
 	if (!count && address_is_name(&addr))
 		return 0;
 	if (!count)
@@ -48,6 +52,8 @@ static int fill_upstream(const struct board *board, struct board_upstream *up, c
 		board_write(up, found, (unsigned)count);
 	else
 		out_error("%s: it has no address: %s", word, address_why(count));
+	if (from)
+		board_inherit(up, from, settings->failures > 0, settings->health_s > 0);
 	return 0;
 }
 
@@ -75,7 +81,7 @@ static int make_board(struct generation *generation, const struct generation *be
 		int r;
 
 		snprintf(up->sni, sizeof up->sni, "%.*s", (int)strcspn(name, "="), name);
-		r = fill_upstream(board, up, address_upstream(settings, i), before);
+		r = fill_upstream(generation, up, address_upstream(settings, i), before);
 		if (r < 0)
 			return r;
 	}

@@ -204,6 +204,30 @@ static void its_fate_goes_with_it(void)
 	munmap(up, sizeof *up);
 }
 
+static void it_outlives_a_reload(void)
+{
+	struct board_upstream *up = shared_upstream(), *next = shared_upstream();
+
+	write_hosts(up, (unsigned[]){ 1, 2, 3 }, 3);
+	board_failed(up, number_at(up, 0), 2, 100 * LEAT_SECOND);
+	board_failed(up, number_at(up, 1), 1, 100 * LEAT_SECOND);
+	board_checked(up, number_at(up, 2), 0, 1);
+	write_hosts(next, (unsigned[]){ 9, 3, 1, 2 }, 4);
+	board_inherit(next, up, 0, 0);
+	CHECK_EQ(board_up(next, 16, LEAT_SECOND), 4);
+	board_inherit(next, up, 0, 1);
+	CHECK(!board_address_is_up(next, number_at(next, 1), LEAT_SECOND));
+	CHECK_EQ(board_up(next, 16, LEAT_SECOND), 3);
+	board_inherit(next, up, 1, 1);
+	CHECK(!board_address_is_up(next, number_at(next, 3), LEAT_SECOND));
+	CHECK_EQ(board_up(next, 16, LEAT_SECOND), 2);
+	CHECK_EQ(board_up(next, 16, 100 * LEAT_SECOND), 3);
+	board_failed(next, number_at(next, 2), 2, 100 * LEAT_SECOND);	/* the second one */
+	CHECK(!board_address_is_up(next, number_at(next, 2), LEAT_SECOND));
+	munmap(up, sizeof *up);
+	munmap(next, sizeof *next);
+}
+
 /* Of some hosts all connects fail, and this is told at any time, also when they have just left. */
 static void tell_of_even_hosts(struct board_upstream *up)
 {
@@ -254,6 +278,6 @@ static void told_while_they_change(void)
 
 static const struct test tests[] = {
 	TEST(read_while_written), TEST(a_writer_that_dies), TEST(a_share), TEST(an_address_is_out), TEST(its_fate_goes_with_it),
-	TEST(told_while_they_change),
+	TEST(it_outlives_a_reload), TEST(told_while_they_change),
 };
 TEST_MAIN(tests)

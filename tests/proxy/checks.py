@@ -55,5 +55,45 @@ def no_port_to_come_from():
             lab.reset(one)
 
 
+def known_after_a_reload(option):
+    """Who was out by what this option does is out still; and is in again where that is not done any more. What /ready says."""
+    gone, up = lab.free_port(), lab.Echo()
+    port, metrics = lab.free_port(), lab.free_port()
+    words = [f'listen 127.0.0.1:{port}', f'upstream 127.0.0.1:{gone}', f'metrics 127.0.0.1:{metrics}', 'workers 1']
+    name = f'leat_proxy_upstream_%s{{upstream="127.0.0.1:{gone}",sni=""}}'
+    with lab.Service(words + option) as proxy:
+        if option[0] != 'failures 0':
+            for _ in range(9):
+                lab.holds(is_refused(port), 'somebody answers')
+        lab.eventually(lambda: lab.value(metrics, name % 'up') == 0, 'it is out')
+        reload(proxy, words + option + [f'upstream 127.0.0.1:{up.port}'])
+        for _ in range(9):
+            lab.equal((lab.ask(('127.0.0.1', port)), lab.value(metrics, name % 'up')), (b'hello', 0), 'what comes back, and who is up')
+        lab.equal(lab.value(metrics, name % 'failures_total'), 0, 'connects to who was out')
+        reload(proxy, words + ['failures 0'])
+        lab.equal(lab.value(metrics, name % 'up'), 1, 'that of who is not looked at')
+
+
+def reload(proxy, lines):
+    before = set(proxy.children())
+    proxy.reload(lines)
+    lab.eventually(lambda: not before & set(proxy.children()), 'those of before answer nobody any more')
+
+
+def is_refused(port):
+    try:
+        return lab.ask(('127.0.0.1', port)) != b'hello'
+    except ConnectionResetError:
+        return True
+
+
+def a_reload_knows_whose_connects_failed():
+    known_after_a_reload(['failures 2', 'down 1000'])
+
+
+def a_reload_knows_whose_checks_failed():
+    known_after_a_reload(['failures 0', 'health 1000'])
+
+
 if __name__ == '__main__':
-    sys.exit(lab.parts(a_queue_that_is_full, no_port_to_come_from))
+    sys.exit(lab.parts(a_queue_that_is_full, a_reload_knows_whose_connects_failed, a_reload_knows_whose_checks_failed, no_port_to_come_from))
