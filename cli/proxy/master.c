@@ -308,6 +308,7 @@ int master_run(struct settings *settings, int argc, char **argv)
 	sigaddset(&set, KEEPER_LEAVE);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);	/* ignored, which is inherited, it would say nothing of who has died */
 	if (master)
 		master->counts = mmap(NULL, sizeof *master->counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!master || master->counts == MAP_FAILED) {

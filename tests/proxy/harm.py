@@ -81,6 +81,17 @@ def who_dies_is_not_counted():
         lab.equal([ask(('127.0.0.1', port)) for _ in range(2)], [b'hello'] * 2, 'the cap is as it was')
 
 
+def who_starts_it_ignores_its_children():
+    """Which is inherited, and means that the kernel tells nobody of those that have died."""
+    up, port = Echo(), free_port()
+    with Service(words(port, up), before=['env', '--ignore-signal=CHLD']) as proxy:
+        worker, = proxy.children()
+        os.kill(worker, signal.SIGKILL)
+        lab.eventually(lambda: proxy.children() not in ([], [worker]), 'another worker')
+        lab.equal(ask(('127.0.0.1', port)), b'hello', 'what comes back')
+        lab.equal(proxy.stop(), 0, 'the exit status')
+
+
 def who_cannot_begin_later_is_tried_again():
     """Only who cannot begin at all ends the service."""
     up, port = Echo(), free_port()
@@ -454,7 +465,8 @@ def who_comes_in_the_last_moment():
 
 
 if __name__ == '__main__':
-    sys.exit(lab.parts(a_reload_waits_for_who_is_there, reloads_in_a_row, who_dies_is_not_counted, who_cannot_begin_later_is_tried_again,
+    sys.exit(lab.parts(a_reload_waits_for_who_is_there, reloads_in_a_row, who_dies_is_not_counted,
+                       who_starts_it_ignores_its_children, who_cannot_begin_later_is_tried_again,
                        a_reload_too_many, settings_of_a_listener_that_stays, a_log_that_nobody_reads, a_log_into_the_pipe_of_another,
                        a_reader_that_goes, names_in_the_log_are_no_lines, all_that_are_out_have_turns,
                        a_unix_upstream_whose_queue_is_full, a_reload_while_no_name_answers,
