@@ -35,7 +35,7 @@ static void write_counts(FILE *to, const struct board_counts *counts)
 		{ "unread_total", "counter", "Connections whose Unix peer had answered, and left something unread.", &counts->unread },
 		{ "timed_out_total", "counter", "Connections that ended by --idle, --half-open or --total.", &counts->timed_out },
 		{ "pipes_open", "gauge", "Pipes that workers have open for splice, idle ones with them.", &counts->pipes },
-		{ "pipes_denied_total", "counter", "Connections that copied because there was no pipe to be had.", &counts->pipes_denied },
+		{ "pipes_denied_total", "counter", "Directions of connections that found no pipe to be had.", &counts->pipes_denied },
 		{ "log_lines_lost_total", "counter", "Lines of the log that there was no room for.", &counts->log_lost },
 	};
 
@@ -43,7 +43,7 @@ static void write_counts(FILE *to, const struct board_counts *counts)
 		family(to, rows[i].name, rows[i].type, rows[i].help);
 		value(to, rows[i].name, BOARD_GET(*rows[i].count));
 	}
-	family(to, "bytes_total", "counter", "Bytes passed on, by who sent them.");
+	family(to, "bytes_total", "counter", "Bytes passed on, by who sent them; counted when a connection is over.");
 	for (int i = 0; i < 2; i++)
 		labelled(to, "bytes_total", "from", from[i], BOARD_GET(counts->bytes[i]));
 	family(to, "route_bytes_total", "counter", "The same bytes, by the route they took.");
