@@ -129,27 +129,47 @@ static struct listener *add(struct listeners *listeners, const char *word)
 	return listener->word ? listener : NULL;
 }
 
+static int keep(struct listeners *listeners, struct listener *old, const char *word)
+{
+	struct listener *listener = add(listeners, word);
+	char *own;
+
+	if (!listener)
+		return -ENOMEM;
+	own = listener->word;
+	*listener = *old;
+	listener->word = own;
+	listener->kept = old->kept = 1;
+	listeners->count++;
+	return 0;
+}
+
 /* What the set before has for this word; how many. */
 static int take_kept(struct listeners *listeners, struct listeners *before, const char *word)
 {
 	int found = 0;
 
 	for (unsigned i = 0; before && i < before->count; i++) {
-		struct listener *listener;
-
-		if (strcmp(before->at[i].word, word) != 0)
+		if (before->at[i].kept || strcmp(before->at[i].word, word) != 0)
 			continue;
-		listener = add(listeners, word);
-		if (!listener)
+		if (keep(listeners, &before->at[i], word) < 0)
 			return -ENOMEM;
-		free(listener->word);
-		*listener = before->at[i];
-		listener->word = strdup(word);
-		listener->kept = before->at[i].kept = 1;
-		listeners->count++;
 		found++;
 	}
 	return found;
+}
+
+/* The one of the set before that is at this address, whatever word it has there; or NULL. */
+static struct listener *same_of(struct listeners *before, const struct board_address *at)
+{
+	for (unsigned i = 0; before && i < before->count; i++) {
+		struct board_address has = { .length = sizeof has - offsetof(struct board_address, any) };
+
+		if (!before->at[i].kept && before->at[i].made && getsockname(before->at[i].fd, &has.any, &has.length) == 0 &&
+		    has.length <= at->length && memcmp(&has.any, &at->any, has.length) == 0)
+			return &before->at[i];
+	}
+	return NULL;
 }
 
 /* A descriptor that was handed to us. */
@@ -188,8 +208,28 @@ static int take_passed(struct listeners *listeners, const char *word)
 	return count ? 0 : -ENOENT;
 }
 
+static int open_or_keep(struct listeners *listeners, struct listeners *before, const struct board_address *at, const char *word,
+			const struct settings *settings)
+{
+	struct listener *same = same_of(before, at), *listener;
+	int r;
+
+	if (same)
+		return keep(listeners, same, word);
+	listener = add(listeners, word);
+	if (!listener)
+		return -ENOMEM;
+	r = open_at(at, settings, listener);
+	if (r == 0)
+		listeners->count++;
+	else
+		free(listener->word);
+	return r;
+}
+
 /* Without a host it is every address: one socket of both families, or of IPv4 where there is no other. */
-static int open_addresses(struct listeners *listeners, const struct addr *addr, const char *word, const struct settings *settings)
+static int open_addresses(struct listeners *listeners, struct listeners *before, const struct addr *addr, const char *word,
+			  const struct settings *settings)
 {
 	struct board_address at[NAME_ADDRESSES];
 	int count = address_resolve(addr, 1, at, NAME_ADDRESSES), any = addr->kind == ADDR_TCP_LISTEN && !*addr->host, r = 0;
@@ -199,15 +239,9 @@ static int open_addresses(struct listeners *listeners, const struct addr *addr, 
 		return -EADDRNOTAVAIL;
 	}
 	for (int i = 0; i < count; i++) {
-		struct listener *listener = add(listeners, word);
-
-		if (!listener)
-			return -ENOMEM;
-		r = open_at(&at[any ? count - 1 - i : i], settings, listener);
-		if (r == 0)
-			listeners->count++;
-		else
-			free(listener->word);
+		r = open_or_keep(listeners, before, &at[any ? count - 1 - i : i], word, settings);
+		if (r < 0 && listeners->count == LISTEN_MOST)
+			return r;	/* which has been said */
 		if (r == -EADDRINUSE && settings->check)	/* by who runs by these words, most often */
 			r = 0;
 		if (any ? r == 0 : r < 0)
@@ -230,7 +264,7 @@ static int open_word(struct listeners *listeners, struct listeners *before, cons
 	r = address_parse(word, 1, &addr);
 	if (r < 0)
 		return r;
-	return addr.kind == ADDR_FD ? take_descriptor(listeners, word, addr.fd) : open_addresses(listeners, &addr, word, settings);
+	return addr.kind == ADDR_FD ? take_descriptor(listeners, word, addr.fd) : open_addresses(listeners, before, &addr, word, settings);
 }
 
 /* A socket in the set twice would be closed twice. */

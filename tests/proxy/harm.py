@@ -160,6 +160,30 @@ def settings_of_a_listener_that_stays():
         lab.holds(let_in <= 3, f'{let_in} stood in a queue of 1')
 
 
+def sockets_at(port):
+    """The inodes of those that listen there, by their addresses."""
+    with open('/proc/net/tcp', encoding='ascii') as four, open('/proc/net/tcp6', encoding='ascii') as six:
+        return {w[1].split(':')[0]: w[9] for w in map(str.split, [*four, *six]) if w[3] == '0A' and w[1].endswith(f':{port:04X}')}
+
+
+def a_listener_by_another_name():
+    """The address is what stays, however it is written: its socket is the same, and has one owner."""
+    up, port, other = Echo(), free_port(), free_port()
+    rest = [f'upstream 127.0.0.1:{up.port}', 'workers 1']
+    with Service([f'listen 127.0.0.1:{port}', f'listen :{other}', *rest]) as proxy, Load(port) as load:
+        had = sockets_at(port), sockets_at(other)
+        for lines in ([f'listen [::]:{other}', f'listen 127.1:{port}'], [f'listen :{other}', f'listen 127.0.0.1:{port}']):
+            proxy.reload(lines + rest)
+            lab.equal((sockets_at(port), sockets_at(other)), had, 'the sockets')
+            lab.holds('not taken' not in proxy.text(), proxy.text())
+        for twice in ([f'listen 127.1:{port}', f'listen 127.0.0.1:{port}'], [f'listen 127.0.0.1:{port}', f'listen 127.1:{port}']):
+            proxy.reload(twice + rest, 'the one before stays')
+            lab.equal((sockets_at(port), sockets_at(other)), had, 'the sockets')
+        proxy.reload([f'listen 127.1:{port}', *rest])
+        lab.eventually(lambda: not sockets_at(other), 'nobody listens at what has left')
+        lab.holds(load.done and not load.errors, f'errors of {load.done}: {load.errors}')
+
+
 def all_over(proxy):
     lab.eventually(lambda: value(proxy.metrics, 'leat_proxy_connections_active') == 0, 'all are over')
 
@@ -465,12 +489,10 @@ def who_comes_in_the_last_moment():
 
 
 if __name__ == '__main__':
-    sys.exit(lab.parts(a_reload_waits_for_who_is_there, reloads_in_a_row, who_dies_is_not_counted,
-                       who_starts_it_ignores_its_children, who_cannot_begin_later_is_tried_again,
-                       a_reload_too_many, settings_of_a_listener_that_stays, a_log_that_nobody_reads, a_log_into_the_pipe_of_another,
-                       a_reader_that_goes, names_in_the_log_are_no_lines, all_that_are_out_have_turns,
-                       a_unix_upstream_whose_queue_is_full, a_reload_while_no_name_answers,
-                       check_beside_who_runs, a_number_that_was_passed,
-                       a_passed_socket_outlives_a_reload_that_fails, a_request_in_pieces,
-                       who_asks_for_metrics_during_a_reload, a_configuration_that_is_no_text,
-                       a_configuration_through_a_pipe, who_comes_in_the_last_moment))
+    sys.exit(lab.parts(a_reload_waits_for_who_is_there, reloads_in_a_row, who_dies_is_not_counted, who_starts_it_ignores_its_children,
+                       who_cannot_begin_later_is_tried_again, a_reload_too_many, settings_of_a_listener_that_stays,
+                       a_listener_by_another_name, a_log_that_nobody_reads, a_log_into_the_pipe_of_another, a_reader_that_goes,
+                       names_in_the_log_are_no_lines, all_that_are_out_have_turns, a_unix_upstream_whose_queue_is_full,
+                       a_reload_while_no_name_answers, check_beside_who_runs, a_number_that_was_passed,
+                       a_passed_socket_outlives_a_reload_that_fails, a_request_in_pieces, who_asks_for_metrics_during_a_reload,
+                       a_configuration_that_is_no_text, a_configuration_through_a_pipe, who_comes_in_the_last_moment))
