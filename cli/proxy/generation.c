@@ -76,14 +76,17 @@ static int make_board(struct generation *generation, const struct generation *be
 	board->counts = counts;
 	board->count = count;
 	for (unsigned i = 0; i < count; i++) {
-		const char *name = i < settings->upstream.count ? "" : settings->sni.items[i - settings->upstream.count];
+		int is_default = i < settings->upstream.count;
+		const char *name = is_default ? "" : settings->sni.items[i - settings->upstream.count];
 		struct board_upstream *up = &board->upstreams[i];
 		int r;
 
 		snprintf(up->sni, sizeof up->sni, "%.*s", (int)strcspn(name, "="), name);
 		r = fill_upstream(generation, up, address_upstream(settings, i), before);
-		if (r < 0)
+		if (r < 0) {
+			settings_blame(settings, is_default ? settings->upstream.items[i] : name);
 			return r;
+		}
 	}
 	for (int i = 0; i < 2 && settings->total_rate; i++)
 		leat_bucket_init(&board->rates[i], settings->total_rate, settings->total_rate / 10 + 1);
@@ -132,19 +135,27 @@ static int open_exporter(struct generation *generation, struct generation *befor
 	return r;
 }
 
+static int blamed(const struct settings *settings, const char *value, int r)
+{
+	if (r < 0)
+		settings_blame(settings, value);
+	return r;
+}
+
 static int open_all(struct generation *generation, struct generation *before, struct board_counts *counts)
 {
-	int r = find_user(generation);
+	const struct settings *settings = &generation->settings;
+	int r = blamed(settings, settings->user, find_user(generation));
 
 	if (!r)
 		r = make_board(generation, before, counts);
-	if (!r && generation->settings.log)
-		r = log_open(&generation->log, generation->settings.log);
+	if (!r && settings->log)
+		r = blamed(settings, settings->log, log_open(&generation->log, settings->log));
 	if (!r)
-		r = open_exporter(generation, before);
+		r = blamed(settings, settings->metrics, open_exporter(generation, before));
 	/* The last that may fail, as it marks what is kept. */
 	if (!r)
-		r = listen_open(&generation->listeners, before ? &before->listeners : NULL, &generation->settings);
+		r = listen_open(&generation->listeners, before ? &before->listeners : NULL, settings);
 	return r;
 }
 

@@ -286,8 +286,11 @@ int listen_open(struct listeners *listeners, struct listeners *before, const str
 	listeners->count = 0;
 	for (unsigned i = 0; before && i < before->count; i++)
 		before->at[i].kept = 0;
-	for (unsigned i = 0; i < settings->listen.count && r >= 0; i++)
+	for (unsigned i = 0; i < settings->listen.count && r >= 0; i++) {
 		r = is_twice(&settings->listen, i) ? -EINVAL : open_word(listeners, before, settings->listen.items[i], settings);
+		if (r < 0)
+			settings_blame(settings, settings->listen.items[i]);
+	}
 	if (r < 0) {
 		for (unsigned i = 0; i < listeners->count; i++)	/* what was passed cannot be had again: it stays as it is */
 			listeners->at[i].kept |= !listeners->at[i].made;

@@ -17,6 +17,8 @@
 #define FILE_MOST (1 << 20)
 #define FILE_NS (2 * LEAT_SECOND)
 
+#define NOT_TAKEN "%s:%u: this line was not taken, and so nothing was"
+
 static const char usage[] =
 	"usage: leat proxy [OPTION]... LISTEN UPSTREAM...\n"
 	"leat proxy --config FILE\n"
@@ -172,14 +174,14 @@ static enum opt_result take_line(struct settings *s, char *word, const char *pat
 		out_error("no memory for %s", path);
 		return OPT_WRONG;
 	}
-	s->lines_count++;
+	s->line_numbers[s->lines_count++] = number;
 	result = parse(s, 2, argv);
 	if (result == OPT_SHOWN || s->config != config) {
 		out_error("`%s` is no word for a file", word);
 		result = OPT_WRONG;
 	}
 	if (result == OPT_WRONG)
-		out_error("%s:%u: this line was not taken, and so nothing was", path, number);
+		out_error(NOT_TAKEN, path, number);
 	return result;
 }
 
@@ -287,6 +289,17 @@ enum opt_result settings_parse(struct settings *s, int argc, char **argv)
 	else
 		settings_free(s);
 	return result;
+}
+
+/* Values stand in the lines themselves. */
+void settings_blame(const struct settings *s, const char *value)
+{
+	for (unsigned i = 0; i < s->lines_count; i++) {
+		uintptr_t at = (uintptr_t)value - (uintptr_t)s->lines[i];
+
+		if (at <= strlen(s->lines[i]))
+			out_error(NOT_TAKEN, s->config, s->line_numbers[i]);
+	}
 }
 
 void settings_free(struct settings *s)

@@ -24,12 +24,14 @@ struct settings {
 	int route, balance, header_out, header_in, log_json, no_sandbox, check;
 	char *name;			/* of the subcommand */
 	char *lines[SETTINGS_LINES];	/* of the file, as options, which the members above point into; owned */
-	unsigned lines_count;
+	unsigned line_numbers[SETTINGS_LINES], lines_count;
 };
 
 /* What opt_parse gives; all sentences are printed. argv is borrowed. LISTEN and UPSTREAM of the command line are in the lists as well. Only
  * OPT_GO_ON leaves something to free. */
 enum opt_result settings_parse(struct settings *ret_settings, int argc, char **argv);
+/* Something could not be, behind its sentence: says in which line of the file the value stands, unless the command line has it. */
+void settings_blame(const struct settings *settings, const char *value);
 void settings_free(struct settings *settings);
 
 #endif

@@ -73,6 +73,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_HOLDS(settings.listen.count && settings.upstream.count);
 		FUZZ_HOLDS(settings.listen.count <= OPT_LIST_MOST && settings.upstream.count <= OPT_LIST_MOST);
 		FUZZ_HOLDS(settings.connect_s >= 1 && settings.retries <= 63 && settings.workers <= 256);
+		sentences = 0;
+		for (unsigned i = 0; i < settings.listen.count; i++)
+			settings_blame(&settings, settings.listen.items[i]);
+		FUZZ_HOLDS(sentences == (int)settings.listen.count);	/* each value has one line */
 		settings_free(&settings);
 	}
 	close(fd);

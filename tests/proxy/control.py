@@ -423,6 +423,15 @@ def only_checked():
         status, out, err = run('--config', 'bad', '--check')
         if line != 'check':
             check(status == 2 and 'bad:3: ' in err and word in err, line, status, out, err)
+    for line, word in (('listen 127.0.0.1:99999', '99999'), ('listen 127.0.0.1:%d' % port, 'twice'), ('listen fd:77', '77'),
+                       ('listen unix:/nowhere/x', '/nowhere/x'), ('upstream a', 'port'),
+                       ('upstream 127.0.0.1:1', 'twice'), ('sni a..b=127.0.0.1:2', 'a..b'), ('sni a=b', 'port'),
+                       ('metrics x', '--metrics'), ('log /nowhere/log', '/nowhere/log'), ('user no-such-user', 'no-such-user')):
+        with open('bad', 'w') as to:
+            to.write('listen 127.0.0.1:%d\nsni z=127.0.0.1:1\n# here\n%s\nupstream 127.0.0.1:1\n' % (port, line))
+        status, out, err = run('--config', 'bad', '--check')
+        twice = line.startswith('upstream 127')
+        check(status == 2 and re.search(r'^leat: bad:%d: ' % (5 if twice else 4), err, re.M) and word in err, line, status, out, err)
     for args, word in ((['--check'], 'LISTEN'), (['--check', ':x', '127.0.0.1:1'], 'port'), (['--check', '127.0.0.1:0', ':80'], 'host'),
                        (['--config', 'none', '--check'], 'none'), (['--check', 'fd:0', '127.0.0.1:1'], 'no listening socket'),
                        (['--check', '127.0.0.1:0', '127.0.0.1'], 'port')):
