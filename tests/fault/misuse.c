@@ -258,6 +258,10 @@ static void nothing_is_changed_while_busy(void)
 	leat_to_sink(&out, &run.to.sink);
 	CHECK_EQ(leat_copy(&out, &idle, NULL, NULL), LEAT_EWRAPPED);
 	CHECK_EQ(leat_begin(&run.transfer, &run.to.sink, &run.from.source, NULL), LEAT_EWRAPPED);	/* it runs on */
+	CHECK_EQ(leat_begin(&run.transfer, &nothing, &run.from.source, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_begin(&run.transfer, &run.to.sink, &idle, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_begin(&run.transfer, NULL, &run.from.source, NULL), -EINVAL);
+	CHECK_EQ(leat_begin(&run.transfer, &run.to.sink, NULL, NULL), -EINVAL);
 	CHECK_EQ(leat_copy(&nothing, &idle, NULL, NULL), 1);	/* what only stood beside is as it was */
 	run_end(&run);
 }
