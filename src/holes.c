@@ -98,9 +98,9 @@ static int lengthen(const struct transfer *t, uint64_t end, uint64_t hole)
 	while (r == -EINTR);
 	if (!r && end % BLOCK_BYTES == 0)	/* part of a block would be made zeros, where now nothing is written */
 		sys_punch_hole(t->sink_fd, end - hole, hole);
-	if (r != -EOPNOTSUPP && r != -ENOSYS)
+	if (r != -EOPNOTSUPP && r != -ENOSYS && r != -ENOSPC && r != -EDQUOT)
 		return r;
-	do	/* a file system that cannot: here, who writes behind us has to do so before or later */
+	do	/* a file system that cannot, or has no block: here, who writes behind us has to do so before or later */
 		r = sys_truncate(t->sink_fd, end);
 	while (r == -EINTR);
 	return r;
@@ -109,6 +109,7 @@ static int lengthen(const struct transfer *t, uint64_t end, uint64_t hole)
 struct move holes_make(struct transfer *t, struct extent *x, uint64_t bytes)
 {
 	uint64_t at = t->out->position, size = t->out->facts.size, tail = t->tail_hole + bytes;
+	bool last = bytes == t->end - t->base->position;	/* no data behind it will make the file longer */
 	int r = sys_punch_hole(t->sink_fd, at, bytes);
 
 	if (at >= size)	/* only what XFS set aside behind the last write, which the next one would make blocks of the file */
@@ -118,11 +119,13 @@ struct move holes_make(struct transfer *t, struct extent *x, uint64_t bytes)
 	x->hole = r != -EOPNOTSUPP && r != -ENOSYS;
 	if (!x->hole)
 		return sink_send(t, zeros, bytes < sizeof zeros ? bytes : sizeof zeros, false);
-	if (!r && tail > UINT32_MAX)	/* more than tail_hole can tell */
+	if (!r && (last || tail > UINT32_MAX)) {	/* before it is counted; more than tail_hole can tell */
 		r = lengthen(t, at + bytes, tail);
+		tail = 0;
+	}
 	if (r < 0)
 		return (struct move){ .verdict = VERDICT_FAILED, .error = r, .side = LEAT_SIDE_SINK };
-	t->tail_hole = tail > UINT32_MAX ? 0 : (uint32_t)tail;
+	t->tail_hole = (uint32_t)tail;
 	return route_moved((int64_t)bytes);
 }
 
@@ -131,7 +134,12 @@ int holes_finish(struct transfer *t)
 	int r = t->tail_hole ? lengthen(t, t->out->position, t->tail_hole) : 0;
 	uint64_t lost = r < 0 ? t->tail_hole : 0, here = lost < t->report.hole_bytes ? lost : t->report.hole_bytes;
 
-	/* Counted, and not there after all: of the running leaf, and of what stands before it. */
+	/*
+	 * Counted, and not there after all: of the running leaf, and of what stands before it. It comes again with the next transfer;
+	 * only the wrappers have it twice.
+	 */
+	if (t->base && t->source_fd >= 0)
+		t->base->position -= here;
 	t->report.bytes -= here;
 	t->report.hole_bytes -= here;
 	t->earlier.bytes -= lost - here;

@@ -403,8 +403,10 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 	if (!r) {
 		t->sink_fd = t->out->fd;
 		r = own_fd(t, &t->out->facts, O_WRONLY, BLOCKING_SINK, OWN_SINK_FD, &t->sink_fd);
-		if (kind_is_socket(t->out->facts.kind))
+		if (kind_is_socket(t->out->facts.kind)) {
 			t->out->facts.blocks = 0;	/* sink_room asks, if it has to know */
+			t->out->facts.known &= (uint8_t)~(KNOW_PLAIN | KNOW_RECORDS);	/* TLS may be on since */
+		}
 	}
 	if (!r)
 		r = transfer_next_leaf(t);

@@ -8,6 +8,15 @@
 #include <errno.h>
 #include <limits.h>
 
+/* Only a busy end says that *t holds anything at all. */
+static bool runs_already(const struct transfer *t, const struct leat_sink *sink, const struct leat_source *source)
+{
+	bool ours = source && source->state & END_BUSY && t->source == source;
+
+	ours = ours || (sink && sink->state & END_BUSY && t->sink == sink);
+	return ours && t->bits & TRANSFER_RUNS;
+}
+
 int leat_begin(struct leat_transfer *transfer, struct leat_sink *sink, struct leat_source *source,
 	       const struct leat_options *options)
 {
@@ -16,9 +25,8 @@ int leat_begin(struct leat_transfer *transfer, struct leat_sink *sink, struct le
 
 	if (!t)
 		return -EINVAL;
-	/* It runs already: left alone. (Only a busy source says that *transfer holds anything at all.) */
-	if (sink && source && source->state & END_BUSY && t->bits & TRANSFER_RUNS && t->source == source && t->sink == sink)
-		return LEAT_EWRAPPED;
+	if (runs_already(t, sink, source))	/* left alone */
+		return sink && source ? LEAT_EWRAPPED : -EINVAL;
 	if (!sink || !source) {
 		*t = (struct transfer){ .report = report_misuse(-EINVAL) };
 		return -EINVAL;

@@ -122,30 +122,28 @@ static double transfer_calls(const struct run *run)
 }
 
 /*
- * A pause of the whole machine, of which no count of foreign CPU tells, has calls be smaller or the socket be full. What a wrapper
- * costs it costs each time: raw and wrapped that differ are counted again, and the two that differ least stay.
+ * A pause of the whole machine, of which no count of foreign CPU tells, disturbs a count as well: where raw and wrapped differ both
+ * are counted again. Each keeps the least disturbed of its own, whatever the other has come to: of pairs the one that differs least
+ * would be the one whose raw was disturbed by just what the wrappers cost.
  */
 static void count_pair_again(struct bench *b)
 {
-	struct run *raw = bench_run(b, FILE_TCP, "raw"), *wrapped = bench_run(b, FILE_TCP, "wrapped");
-	struct attempt of_raw, of_wrapped;
+	struct run *pair[] = { bench_run(b, FILE_TCP, "raw"), bench_run(b, FILE_TCP, "wrapped") };
+	struct attempt again;
 
-	if (!raw || !wrapped || raw->dropped || wrapped->dropped || !raw->counts.valid || !wrapped->counts.valid)
-		return;
-	for (int try = 1; try < TRIES && !*b->stop && !out_of_time(b, ENOUGH); try++) {
-		struct counts had[] = { raw->counts, wrapped->counts };
-		double apart = fabs(transfer_calls(raw) - transfer_calls(wrapped));
-
-		if (apart <= FIGURES_CALLS_APART || count_run(b, raw, 0, COUNT_BYTES, &of_raw) ||
-		    count_run(b, wrapped, 0, COUNT_BYTES, &of_wrapped) || !of_raw.counts.valid || !of_wrapped.counts.valid)
+	for (int i = 0; i < 2; i++)
+		if (!pair[i] || pair[i]->dropped || !pair[i]->counts.valid)
 			return;
-		raw->counts = of_raw.counts;
-		wrapped->counts = of_wrapped.counts;
-		b->noisy_repeated += 2;
-		if (fabs(transfer_calls(raw) - transfer_calls(wrapped)) < apart)
-			continue;
-		raw->counts = had[0];
-		wrapped->counts = had[1];
+	for (int try = 1; try < TRIES; try++) {
+		if (fabs(transfer_calls(pair[0]) - transfer_calls(pair[1])) <= FIGURES_CALLS_APART)
+			return;
+		for (int i = 0; i < 2; i++) {
+			if (*b->stop || out_of_time(b, ENOUGH) || count_run(b, pair[i], 0, COUNT_BYTES, &again))
+				return;
+			b->noisy_repeated++;
+			if (less_disturbed(&again.counts, &pair[i]->counts, i == 0 && b->settings.sink == SINK_BLOCKING))
+				pair[i]->counts = again.counts;
+		}
 	}
 }
 

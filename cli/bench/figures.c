@@ -91,6 +91,13 @@ double per_gib(const struct counts *counts, uint64_t n)
 	return counts->bytes ? (double)n * (double)GIB / (double)counts->bytes : NAN;
 }
 
+int less_disturbed(const struct counts *now, const struct counts *had, int may_wait)
+{
+	double calls = per_gib(now, now->transfer_calls), were = per_gib(had, had->transfer_calls);
+
+	return now->valid && (!had->valid || (may_wait ? calls > were : calls < were));
+}
+
 double user_bytes_per_gib(const struct run *run)
 {
 	const struct counts *c = &run->counts;

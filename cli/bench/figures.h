@@ -52,6 +52,12 @@ struct stat3 cpu_ms_per_gib(const struct bench *b, const struct run *run);
 struct stat3 gib_per_s(const struct bench *b, const struct run *run);
 /* n of one count for each GiB that was counted. */
 double per_gib(const struct counts *counts, uint64_t n);
+/*
+ * Of two counts of one run. What disturbs the receiver, or the machine, has a socket be full, and calls that do not wait be smaller
+ * or come to nothing: it only adds calls. Calls that may wait (may_wait: nobody has anything to do meanwhile) take all there is, and
+ * are at most 1 MiB where they need not: it only spares calls. So what is kept is never further from that of an idle machine.
+ */
+int less_disturbed(const struct counts *now, const struct counts *had, int may_wait);
 /* Bytes through user space for each GiB, as strace saw them; else as leat reports; NAN when nobody knows. */
 double user_bytes_per_gib(const struct run *run);
 

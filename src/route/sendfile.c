@@ -7,13 +7,11 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* A socket has no EIO of its own, a terminal only when the other side has left it. EBADF: closed meanwhile, by a callback. */
+/* A socket has no EIO of its own, a terminal only when the other side has left it. */
 static enum leat_side side_of(const struct transfer *t, int error)
 {
 	struct pollfd poll = { .fd = t->sink_fd };
 
-	if (error == -EBADF)
-		return sys_get_flags(t->source_fd) < 0 ? LEAT_SIDE_SOURCE : LEAT_SIDE_SINK;
 	if (error != -EIO || kind_is_file(t->out->facts.kind))
 		return LEAT_SIDE_SINK;
 	return t->out->facts.kind == LEAT_KIND_TERMINAL && sys_poll(&poll, 1, 0) > 0 ? LEAT_SIDE_SINK : LEAT_SIDE_SOURCE;

@@ -2,6 +2,7 @@
 /* The routes by their names. A new one is a file, a row here, and a row of plan.c. And what an error of any of them means. */
 #include "route.h"
 #include "decline.h"
+#include "sys.h"
 
 #include <errno.h>
 
@@ -21,9 +22,22 @@ void route_use(struct transfer *t, enum leat_route route)
 	t->call_bytes = ROUTE_CALL_BYTES;
 }
 
+static bool is_closed(int fd)
+{
+	return fd >= 0 && sys_get_flags(fd) < 0;
+}
+
+/* A call on two descriptors does not tell which of them was closed meanwhile, by a callback; nor does a route know. */
+static enum leat_side side_of(const struct transfer *t, int error, enum leat_side side)
+{
+	if (error != -EBADF)
+		return side;
+	return is_closed(t->source_fd) ? LEAT_SIDE_SOURCE : is_closed(t->sink_fd) ? LEAT_SIDE_SINK : side;
+}
+
 struct move route_error(const struct transfer *t, enum leat_route route, int error, enum leat_side side)
 {
-	struct move move = { .verdict = VERDICT_FAILED, .error = error, .side = side };
+	struct move move = { .verdict = VERDICT_FAILED, .error = error, .side = side_of(t, error, side) };
 
 	if (error == -EINTR)	/* without progress: the loop looks at the stop flag and comes again */
 		return route_verdict(VERDICT_MORE);

@@ -218,8 +218,8 @@ const struct leat_wrapper_ops tee_ops = {
 struct leat_wrapper *leat_tee_init(struct leat_tee *tee, struct leat_sink *second, enum leat_tee_policy policy,
 				   void *buffer, size_t size)
 {
-	bool sound = second && !second->first && (unsigned)policy <= LEAT_TEE_WAIT && (buffer || !size) &&
-		     (size || policy != LEAT_TEE_WAIT);
+	bool bare = second && !second->first && !(second->state & (END_VIEW | END_VIEWED));
+	bool sound = bare && (unsigned)policy <= LEAT_TEE_WAIT && (buffer || !size) && (size || policy != LEAT_TEE_WAIT);
 
 	if (!tee)
 		return NULL;

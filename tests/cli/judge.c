@@ -6,6 +6,8 @@
 #include "../../cli/bench/units.h"
 #include "check.h"
 
+#include <math.h>
+
 /* What figures.c wants of measure.c. */
 const double noise_limit = 0.06;
 
@@ -145,8 +147,72 @@ static void counts_of_a_busy_machine_are_not_judged(void)
 	free(made);
 }
 
+/*
+ * A wrapper that costs calls, and receivers that are late in all ways: raw is disturbed by just what the wrappers cost in one count,
+ * wrapped by nothing in another. What is kept of each tells the cost, whatever pair would have hidden it.
+ */
+static void what_a_wrapper_costs_is_not_hidden(void)
+{
+	static const double over[SHAPES] = { 1, 1, 1, 1 }, spread[SHAPES] = { 0 };
+	static const struct {
+		enum sink_mode sink;
+		uint64_t idle, cost;
+		int raw[3], wrapped[3];		/* what disturbed each count */
+		double differ;
+	} rows[] = {
+		{ SINK_NONBLOCKING, 260, 16, { 16, 0, 40 }, { 0, 7, 0 }, 16 },
+		{ SINK_NONBLOCKING, 260, 16, { 0, 16, 16 }, { 2, 0, 0 }, 16 },
+		{ SINK_NONBLOCKING, 260, 0, { 0, 30, 16 }, { 20, 16, 0 }, 0 },
+		{ SINK_BLOCKING, 1024, 16, { -300, 0, -16 }, { 200, 5, 0 }, 16 },
+		{ SINK_BLOCKING, 1024, 0, { -300, -16, 0 }, { 0, 5, 90 }, 0 },
+	};
+	struct made *made = malloc(sizeof *made);
+
+	CHECK(made);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct bench *b = make(made, 21, over, spread);
+		struct counts *raw = &made->runs[2].counts, *wrapped = &made->runs[3].counts;
+		struct verdict verdicts[VERDICTS];
+		unsigned n, found = 0;
+
+		b->settings.sink = rows[i].sink;
+		for (int try = 0; try < 3; try++) {
+			struct counts of_raw = { .valid = 1, .bytes = GIB }, of_wrapped = of_raw;
+
+			of_raw.transfer_calls = rows[i].idle + (uint64_t)rows[i].raw[try];
+			of_wrapped.transfer_calls = rows[i].idle + rows[i].cost + (uint64_t)rows[i].wrapped[try];
+			if (less_disturbed(&of_raw, raw, rows[i].sink == SINK_BLOCKING))
+				*raw = of_raw;
+			if (less_disturbed(&of_wrapped, wrapped, 0))
+				*wrapped = of_wrapped;
+		}
+		n = figures_judge(b, verdicts);
+		for (unsigned v = 0; v < n; v++) {
+			if (verdicts[v].figure->kind != FIGURE_CALLS_DIFFER)
+				continue;
+			found++;
+			CHECK(fabs(verdicts[v].value - rows[i].differ) < 0.5);
+			CHECK_EQ(verdicts[v].judgement, rows[i].cost ? MISSED : HOLDS);
+		}
+		CHECK_EQ(found, 1);
+	}
+	free(made);
+}
+
+static void a_count_that_is_none_is_not_kept(void)
+{
+	struct counts none = { 0 }, some = { .valid = 1, .bytes = GIB, .transfer_calls = 300 };
+
+	for (int may_wait = 0; may_wait < 2; may_wait++) {
+		CHECK(!less_disturbed(&none, &some, may_wait));
+		CHECK(less_disturbed(&some, &none, may_wait));
+		CHECK(!less_disturbed(&some, &some, may_wait));
+	}
+}
+
 static const struct test tests[] = {
 	TEST(fewer_than_21_pairs_are_not_judged), TEST(few_rounds_are_no_miss), TEST(the_interval_counts_beside_the_control),
-	TEST(counts_of_a_busy_machine_are_not_judged),
+	TEST(counts_of_a_busy_machine_are_not_judged), TEST(what_a_wrapper_costs_is_not_hidden),
+	TEST(a_count_that_is_none_is_not_kept),
 };
 TEST_MAIN(tests)

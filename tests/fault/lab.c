@@ -322,6 +322,11 @@ void lab_arrived(const struct lab_sink *to, size_t bytes)
 	CHECK_SAY(bad < 0, "byte %lld of %zu is wrong", (long long)bad, bytes);
 }
 
+uint64_t lab_emulated_ms(uint64_t ms, uint64_t emulated)
+{
+	return getenv("LEAT_EMULATED") ? emulated : ms;
+}
+
 int lab_step_all(struct leat_transfer *transfer)
 {
 	struct leat_wait wait;

@@ -63,6 +63,9 @@ void lab_sink_close(struct lab_sink *to);	/* after finish */
 /* Ends the case unless to has just the first bytes of the pattern. */
 void lab_arrived(const struct lab_sink *to, size_t bytes);
 
+/* How long something may take; an emulated processor (tests/vm) needs longer. */
+uint64_t lab_emulated_ms(uint64_t ms, uint64_t emulated);
+
 /* Steps until done or failed, with poll for LEAT_WAIT; every step is bounded by alarm. */
 int lab_step_all(struct leat_transfer *transfer);
 

@@ -258,6 +258,10 @@ static void nothing_is_changed_while_busy(void)
 	leat_to_sink(&out, &run.to.sink);
 	CHECK_EQ(leat_copy(&out, &idle, NULL, NULL), LEAT_EWRAPPED);
 	CHECK_EQ(leat_begin(&run.transfer, &run.to.sink, &run.from.source, NULL), LEAT_EWRAPPED);	/* it runs on */
+	CHECK_EQ(leat_begin(&run.transfer, &nothing, &run.from.source, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_begin(&run.transfer, &run.to.sink, &idle, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_begin(&run.transfer, NULL, &run.from.source, NULL), -EINVAL);
+	CHECK_EQ(leat_begin(&run.transfer, &run.to.sink, NULL, NULL), -EINVAL);
 	CHECK_EQ(leat_copy(&nothing, &idle, NULL, NULL), 1);	/* what only stood beside is as it was */
 	run_end(&run);
 }
@@ -290,6 +294,55 @@ static void wrapping_while_busy_is_kept_for_later(void)
 	lab_sink_finish(&run.to);
 	lab_source_close(&run.from);
 	lab_sink_close(&run.to);
+}
+
+/* One of the two ends is closed behind a transfer's back. Nobody gets its number: pipes of the library's get lower ones. */
+static void close_one(enum lab_kind from_kind, enum lab_kind to_kind, bool the_sink, const struct leat_options *options)
+{
+	struct leat_transfer transfer;
+	struct lab_source from;
+	struct lab_sink to;
+	int free_later[8], r, kept;
+
+	for (int i = 0; i < 8; i++)
+		free_later[i] = CHECK_CALL(dup(0));
+	lab_nonblocking = lab_held = true;
+	lab_source_open(&from, from_kind, BYTES);
+	lab_sink_open(&to, to_kind, BYTES + 1);
+	lab_nonblocking = lab_held = false;
+	CHECK_EQ(leat_begin(&transfer, &to.sink, &from.source, options), 0);
+	kept = CHECK_CALL(fcntl(the_sink ? to.fd : from.fd, F_DUPFD_CLOEXEC, 100));
+	for (int i = 0; i < 8; i++)
+		close(free_later[i]);
+	close(the_sink ? to.fd : from.fd);
+	for (int i = 0; (r = leat_step(&transfer)) >= LEAT_WAIT && i < 100; i++)
+		usleep(1000);
+	CHECK_EQ(leat_end(&transfer, &report), r);
+	CHECK_CALL(dup2(kept, the_sink ? to.fd : from.fd));
+	close(kept);
+	CHECK_EQ(r, -EBADF);
+	CHECK_EQ(report.side, the_sink ? LEAT_SIDE_SINK : LEAT_SIDE_SOURCE);
+	CHECK(report.error_route != LEAT_ROUTE_NONE);
+	lab_sink_go(&to);
+	lab_sink_finish(&to);
+	lab_source_close(&from);
+	lab_sink_close(&to);
+}
+
+static void an_end_that_is_closed_while_it_runs_is_named(void)
+{
+	static const uint32_t off[] = { 0, 1u << LEAT_ROUTE_CLONE, ~0u };
+
+	for (int i = 0; i < 3 * LAB_KINDS * LAB_KINDS * 2; i++) {
+		struct leat_options options = { .routes_off = off[i / 2 / LAB_KINDS / LAB_KINDS] };
+		enum lab_kind from = (enum lab_kind)(i / 2 % LAB_KINDS), to = (enum lab_kind)(i / 2 / LAB_KINDS % LAB_KINDS);
+		char note[80];
+
+		snprintf(note, sizeof note, "%s to %s, off %x, %s", lab_kind_name(from), lab_kind_name(to), options.routes_off,
+			 i % 2 ? "sink" : "source");
+		test_note(note);
+		close_one(from, to, i % 2, &options);
+	}
 }
 
 static void transfers_that_do_not_run(void)
@@ -366,6 +419,7 @@ static const struct test tests[] = {
 	TEST(queues_that_change_places),
 	TEST(nothing_is_changed_while_busy),
 	TEST(wrapping_while_busy_is_kept_for_later),
+	TEST(an_end_that_is_closed_while_it_runs_is_named),
 	TEST(transfers_that_do_not_run),
 	TEST(all_zero_is_valid_and_empty),
 };

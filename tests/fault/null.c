@@ -308,7 +308,7 @@ static void wrappers_of_nothing(void)
 static void tees_of_nothing(void)
 {
 	struct leat_tee tee;
-	struct leat_sink second;
+	struct leat_sink second, view;
 	struct leat_count count;
 	unsigned char buffer[16];
 
@@ -317,8 +317,12 @@ static void tees_of_nothing(void)
 	refuses(leat_tee_init(&tee, &second, LEAT_TEE_FAIL, NULL, sizeof buffer));
 	refuses(leat_tee_init(&tee, &second, LEAT_TEE_WAIT, NULL, 0));	/* nothing could ever pass */
 	refuses(leat_tee_init(&tee, &second, (enum leat_tee_policy)7, buffer, sizeof buffer));
+	leat_to_sink(&view, &second);
+	refuses(leat_tee_init(&tee, &view, LEAT_TEE_FAIL, buffer, sizeof buffer));	/* second is to be bare */
+	refuses(leat_tee_init(&tee, &second, LEAT_TEE_FAIL, buffer, sizeof buffer));	/* the view's */
+	leat_close_sink(&view);
 	leat_wrap_sink(&second, leat_count_init(&count));
-	refuses(leat_tee_init(&tee, &second, LEAT_TEE_FAIL, buffer, sizeof buffer));	/* second is to be bare */
+	refuses(leat_tee_init(&tee, &second, LEAT_TEE_FAIL, buffer, sizeof buffer));
 	leat_close_sink(&second);
 }
 

@@ -158,9 +158,70 @@ static void an_error_of_the_last_hole_is_told(void)
 		CHECK_EQ(copy(from, to, 0), errors[i]);
 		CHECK(seam.fired > 0);
 		CHECK_EQ(report.side, LEAT_SIDE_SINK);
-		CHECK_EQ(report.bytes, 5 * PIECE);	/* the hole was counted, and taken back */
+		CHECK_EQ(report.bytes, 5 * PIECE);	/* no byte of the hole is counted */
 		CHECK_EQ(report.hole_bytes, 2 * PIECE);
 		check_bytes_of(to, 5 * PIECE);
+		close(from);
+		close(to);
+	}
+}
+
+/* The disk is full, of data and of the block that a longer file takes. */
+static void full_for_longer_files_too(void)
+{
+	seam.call = SEAM_LENGTHEN;
+	seam.after = 0;
+	seam.times = UINT32_MAX;
+	seam.on_fire = NULL;
+}
+
+/* Report, wrappers, the file and both ends agree on what has gone, so that the same ends go on when the fault is gone. */
+static void after_a_fault_it_goes_on(void)
+{
+	static const struct {
+		enum seam_call call;
+		int error;
+		uint64_t after, bytes, limit;
+		void (*on_fire)(void);
+	} rows[] = {
+		{ SEAM_LENGTHEN, -EFBIG, 0, 5 * PIECE, SIZE, NULL },		/* the hole at the end */
+		{ SEAM_LENGTHEN, -EIO, 0, 5 * PIECE, SIZE, NULL },
+		{ SEAM_PWRITE, -ENOSPC, PIECE, 2 * PIECE, SIZE, full_for_longer_files_too },	/* the data behind a hole */
+		{ SEAM_PWRITE, -EDQUOT, PIECE, 2 * PIECE, SIZE, full_for_longer_files_too },
+		{ SEAM_LENGTHEN, -EIO, 0, PIECE, PIECE + PIECE / 2, NULL },	/* a limit in a hole */
+	};
+
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct leat_options options = { .routes_off = ~0U };
+		int from = sparse_file(), to = lab_empty_file();
+		struct leat_limit limit;
+		struct leat_count count;
+		struct leat_source source, view;
+		struct leat_sink sink;
+		struct stat stat;
+
+		leat_from_file(&source, from, 0);
+		leat_from_source(&view, &source);
+		leat_wrap(&view, leat_limit_init(&limit, rows[i].limit));
+		leat_to_file(&sink, to, 0);
+		leat_wrap_sink(&sink, leat_count_init(&count));
+		seam_reset();
+		seam_set(rows[i].call, rows[i].after, rows[i].error);
+		seam.times = UINT32_MAX;
+		seam.on_fire = rows[i].on_fire;
+		CHECK_EQ(leat_copy(&sink, &view, &options, &report), rows[i].error);
+		CHECK(seam.fired > 0);
+		seam_reset();
+		CHECK_EQ(report.bytes, rows[i].bytes);
+		CHECK_CALL(fstat(to, &stat));
+		CHECK_EQ((uint64_t)stat.st_size, rows[i].bytes);
+		if (rows[i].limit == SIZE)
+			CHECK_EQ(count.bytes, rows[i].bytes);
+		leat_close(&view);
+		CHECK_EQ(leat_copy(&sink, &source, &options, &report), (int64_t)(SIZE - rows[i].bytes));
+		check_bytes_of(to, SIZE);
+		leat_close(&source);
+		leat_close_sink(&sink);
 		close(from);
 		close(to);
 	}
@@ -305,7 +366,7 @@ static const struct test tests[] = {
 	TEST(interrupted_it_goes_on),
 	TEST(where_nothing_is_punched_zeros_are_written),
 	TEST(a_real_error_of_punching_is_final),
-	TEST(an_error_of_the_last_hole_is_told), TEST(the_last_hole_where_nothing_lengthens),
+	TEST(an_error_of_the_last_hole_is_told), TEST(after_a_fault_it_goes_on), TEST(the_last_hole_where_nothing_lengthens),
 	TEST(holes_that_cannot_be_known_are_copied),
 	TEST(holes_that_are_lost_on_the_way),
 	TEST(a_last_hole_that_no_file_can_have),

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A socket whose kernel makes TLS records: "more follows" leaves one open that nothing but further bytes closes. Here the part
- * behind has none for now. Needs the kernel's module tls.
+ * behind has none for now. What asks the kernel for them needs its module tls; whether it is asked does not.
  */
 #include "lab.h"
+#include "sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,79 @@
 #ifndef SOL_TLS
 #define SOL_TLS 282
 #endif
+
+/* ---- whether the library asks ------------------------------------------------------------------------------------------- */
+
+int __real_sys_socket_option(int fd, int level, int name, void *value, unsigned *size);
+int __wrap_sys_socket_option(int fd, int level, int name, void *value, unsigned *size);
+int64_t __real_sys_send(int fd, const void *bytes, uint64_t size, int flags);
+int64_t __wrap_sys_send(int fd, const void *bytes, uint64_t size, int flags);
+
+static bool says_tls;		/* whatever socket it is */
+static unsigned asked;		/* whether a socket makes records */
+static int first_flags;		/* of the first send, 0 before it */
+
+int __wrap_sys_socket_option(int fd, int level, int name, void *value, unsigned *size)
+{
+	if (level != IPPROTO_TCP || name != TCP_ULP)
+		return __real_sys_socket_option(fd, level, name, value, size);
+	asked++;
+	if (!says_tls)
+		return __real_sys_socket_option(fd, level, name, value, size);
+	memcpy(value, "tls", *size = 4);
+	return 0;
+}
+
+int64_t __wrap_sys_send(int fd, const void *bytes, uint64_t size, int flags)
+{
+	first_flags = first_flags ? first_flags : flags;
+	return __real_sys_send(fd, bytes, size, flags);
+}
+
+/* A header and a body: "more follows" is said with the header, and not to who makes records. */
+static void header_and_body(struct leat_sink *sink, int peer, bool tls)
+{
+	struct leat_source source, parts[2];
+	struct leat_queue queue;
+	char got[8];
+
+	says_tls = tls;
+	asked = 0;
+	first_flags = 0;
+	leat_queue_init(&queue);
+	leat_from_memory(&parts[0], "head", 4);
+	leat_from_memory(&parts[1], "body", 4);
+	CHECK_EQ(leat_queue_add(&queue, &parts[0]), 0);
+	CHECK_EQ(leat_queue_add(&queue, &parts[1]), 0);
+	leat_queue_end(&queue);
+	leat_from_queue(&source, &queue);
+	CHECK_EQ(leat_copy(sink, &source, NULL, NULL), 8);
+	CHECK_EQ(recv(peer, got, sizeof got, MSG_WAITALL), 8);
+	CHECK_EQ(asked, 1u);
+	CHECK_EQ(!(first_flags & MSG_MORE), tls);
+	leat_close(&source);
+}
+
+/* A connection that begins in the clear, and others that are like it: TLS is switched on between two transfers of one sink. */
+static void records_are_asked_for_in_each_transfer(void)
+{
+	struct leat_sink sink, like;
+	int pair[2];
+
+	lab_pair(LAB_TCP, pair);
+	leat_to_fd(&sink, pair[1]);
+	header_and_body(&sink, pair[0], false);
+	header_and_body(&sink, pair[0], true);
+	leat_to_alike(&like, pair[1], &sink);
+	header_and_body(&like, pair[0], false);
+	leat_close_sink(&like);
+	leat_close_sink(&sink);
+	says_tls = false;
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* ---- what the kernel does ------------------------------------------------------------------------------------------------ */
 
 static void records(int fd, int direction)
 {
@@ -100,6 +174,7 @@ static void a_pipe_before_a_part_that_waits(void)
 }
 
 static const struct test tests[] = {
+	TEST(records_are_asked_for_in_each_transfer),
 	TEST(memory_before_a_part_that_waits),
 	TEST(a_pipe_before_a_part_that_waits),
 };

@@ -223,23 +223,31 @@ static const struct scenario {
 	{ "tcp-tcp", FROM_TCP, TO_TCP, 0 },	    { "file-file", FROM_FILE, TO_FILE, 0 },
 };
 
-static bool run_scenario(struct move *m, const char *name)
+static bool run_pair(struct move *m, enum from from_kind, enum to to_kind, unsigned how)
 {
 	static struct from_end from;
 	static struct to_end to;
-	unsigned how = strstr(name, "-wrapped") ? WRAPPED : 0;
+
+	from_make(&from, from_kind, SIZE, false);
+	to_make(&to, to_kind, 2 * SIZE, false);
+	m->source = from.source;
+	m->sink = to.sink;
+	run(m, how, SIZE);
+	to_close(&to);
+	from_close(&from);
+	return true;
+}
+
+static bool run_scenario(struct move *m, const char *name)
+{
+	static struct to_end to;
+	unsigned how = strstr(name, "-wrapped") ? WRAPPED : 0, from_kind, to_kind;
 
 	for (unsigned i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++)
-		if (!strcmp(name, scenarios[i].name)) {
-			from_make(&from, scenarios[i].from, SIZE, false);
-			to_make(&to, scenarios[i].to, 2 * SIZE, false);
-			m->source = from.source;
-			m->sink = to.sink;
-			run(m, scenarios[i].how, SIZE);
-			to_close(&to);
-			from_close(&from);
-			return true;
-		}
+		if (!strcmp(name, scenarios[i].name))
+			return run_pair(m, scenarios[i].from, scenarios[i].to, scenarios[i].how);
+	if (sscanf(name, "pair-%u-%u", &from_kind, &to_kind) == 2)
+		return run_pair(m, (enum from)from_kind, (enum to)to_kind, how);
 	if (!strcmp(name, "file-null")) {
 		leat_from_file(&m->source, ends_file_with(ends_content(SIZE), SIZE, O_RDONLY), 0);
 		leat_to_fd(&m->sink, open("/dev/null", O_WRONLY | O_CLOEXEC));

@@ -193,6 +193,58 @@ static void as_the_report_says(void)
 	CHECK_EQ(calls(&log, "sendfile", NULL), r.route_calls[LEAT_ROUTE_SENDFILE]);
 }
 
+/* ---- The pairs of the matrix that have a descriptor on either end ---- */
+
+/* Every call and byte of the report is the kernel's, and the other way round. */
+static void report_is_true(const struct log *log, const struct leat_report *r)
+{
+	static const char *const writes[] = { "sendto", "write", "pwrite64" };
+	uint64_t written = 0;
+
+	CHECK_EQ(calls(log, "sendfile", NULL), r->route_calls[LEAT_ROUTE_SENDFILE]);
+	CHECK_EQ(of(log, "sendfile")->bytes, r->route_bytes[LEAT_ROUTE_SENDFILE]);
+	CHECK_EQ(calls(log, "copy_file_range", NULL), r->route_calls[LEAT_ROUTE_COPY_FILE_RANGE]);
+	CHECK_EQ(of(log, "copy_file_range")->bytes, r->route_bytes[LEAT_ROUTE_COPY_FILE_RANGE]);
+	CHECK_EQ(calls(log, "splice", NULL), r->route_calls[LEAT_ROUTE_SPLICE] + r->route_calls[LEAT_ROUTE_SPLICE_PIPE]);
+	CHECK_EQ(of(log, "splice")->bytes, r->route_bytes[LEAT_ROUTE_SPLICE] + 2 * r->route_bytes[LEAT_ROUTE_SPLICE_PIPE]);
+	for (unsigned i = 0; i < sizeof writes / sizeof writes[0]; i++)
+		written += of(log, writes[i])->bytes;
+	CHECK_EQ(written, r->route_bytes[LEAT_ROUTE_MEMORY] + r->route_bytes[LEAT_ROUTE_COPY]);
+	if (!written)
+		no_payload(log);
+}
+
+static void each_pair_bare_and_wrapped(void)
+{
+	static const enum from froms[] = { FROM_FILE, FROM_RANGE, FROM_MEMORY, FROM_PIPE, FROM_TCP, FROM_UNIX, FROM_QUEUE };
+	static const enum to tos[] = { TO_FD, TO_FILE, TO_PIPE, TO_TCP, TO_UNIX };
+	static const char *const routes[] = { "sendfile", "copy_file_range", "pwrite64", "pread64", "sendto" };
+
+	for (unsigned i = 0; i < sizeof froms / sizeof froms[0] * sizeof tos / sizeof tos[0]; i++) {
+		enum from from = froms[i / (sizeof tos / sizeof tos[0])];
+		enum to to = tos[i % (sizeof tos / sizeof tos[0])];
+		bool streams = from == FROM_TCP || from == FROM_UNIX;	/* how much is there at once decides */
+		struct leat_report r[2];
+		struct log log[2];
+
+		for (int wrapped = 0; wrapped < 2; wrapped++) {
+			char name[80];
+
+			snprintf(name, sizeof name, "pair-%d-%d%s %s to %s", (int)from, (int)to, wrapped ? "-wrapped" : "",
+				 from_names[from], to_names[to]);
+			trace(name, &log[wrapped], &r[wrapped]);
+			report_is_true(&log[wrapped], &r[wrapped]);
+		}
+		CHECK_GE(r[0].bytes, 8u << 20);
+		CHECK_EQ(r[0].bytes, r[1].bytes);
+		CHECK_EQ(r[1].wrappers, 6);
+		printf("%s to %s: %s, %llu calls; wrapped %llu\n", from_names[from], to_names[to], leat_route_name(r[0].route),
+		       (unsigned long long)log[0].total, (unsigned long long)log[1].total);
+		for (unsigned k = 0; !streams && k < sizeof routes / sizeof routes[0]; k++)
+			CHECK_EQ(of(&log[0], routes[k])->bytes, of(&log[1], routes[k])->bytes);
+	}
+}
+
 /* ---- How many for a GiB ---- */
 
 /* Whatever the counts: what the kernel saw is what the report says, and no payload was read or written. */
@@ -338,7 +390,7 @@ static void four_kib_with_six_wrappers(void)
 }
 
 static const struct test tests[] = {
-	TEST(as_the_report_says), TEST(a_gib_to_a_device), TEST(a_gib_to_a_file),
+	TEST(as_the_report_says), TEST(each_pair_bare_and_wrapped), TEST(a_gib_to_a_device), TEST(a_gib_to_a_file),
 	TEST(a_gib_to_a_socket), TEST(calls_that_wait), TEST(probes_of_short_calls), TEST(four_kib_with_six_wrappers),
 };
 
