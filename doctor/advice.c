@@ -11,6 +11,7 @@
 
 #include "culprit.h"
 #include "known.h"
+#include "pairing_types.h"
 #include "verdict.h"
 
 #define NAME_MOST 200	/* bytes of a function's name in a sentence */
@@ -184,6 +185,12 @@ static char *sentence(const char *why, const char *name)
 	return text;
 }
 
+/* Who is only perhaps a loss is not told to change a program. */
+static bool is_doubtful(const struct finding *finding)
+{
+	return verdict_loses(finding->verdict) && finding->confidence <= CONFIDENCE_LOW;
+}
+
 static int advise(const struct model *model, struct finding *finding)
 {
 	const struct flow *flow = &model->flows[finding->flow];
@@ -202,8 +209,7 @@ static int advise(const struct model *model, struct finding *finding)
 	row = row_of(&c);
 	if (!row)
 		return 0;
-	/* Who is only perhaps a loss is not told to change a program. */
-	finding->mend = verdict_loses(finding->verdict) && finding->confidence <= CONFIDENCE_LOW ? NULL : row->mend;
+	finding->mend = is_doubtful(finding) ? NULL : row->mend;
 	if (row->reason)
 		finding->reason = row->reason;
 	if (!strchr(row->why, '@')) {
@@ -224,6 +230,20 @@ int advice_all(struct model *model)
 			return error;
 	}
 	return 0;
+}
+
+const char *advice_no_mend(const struct model *model, const struct finding *finding)
+{
+	if (finding->mend || !verdict_loses(finding->verdict))
+		return NULL;
+	if (!is_doubtful(finding))
+		return "no remedy is known";
+	if (finding->reads && finding->bytes / finding->reads > PAIRING_WHOLE_MOST)
+		return "none is named before every byte of a few buffers was looked at, as of reads longer than 4 MiB it is not: it "
+		       "will be if the program reads less at a time";
+	if (model->engine == ENGINE_BPF && model->coverage.sampled_1_in > 1)
+		return "none is named before every byte of a few buffers was looked at: watch with --full";
+	return "none is named before every byte of a few buffers was looked at: watch longer";
 }
 
 const char *advice_tls(const struct coverage *coverage)

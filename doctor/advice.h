@@ -32,6 +32,9 @@ const struct advice *advice_rows(unsigned *ret_count);
 /* Gives each finding its why, mend and reason. 0 or -ENOMEM. The names in why_text are a stranger's. */
 int advice_all(struct model *model);
 
+/* Why a loss has no remedy: a sentence; NULL where it has one, and of what is no loss. */
+const char *advice_no_mend(const struct model *model, const struct finding *finding);
+
 /* What to say of writes that begin as TLS records do, and have no flow: a sentence on why, or NULL where there are none. */
 const char *advice_tls(const struct coverage *coverage);
 

@@ -48,12 +48,13 @@ static uint64_t mixed_text(uint64_t hash, const char *text)
 	return text ? mixed(hash, text, strlen(text) + 1) : mixed(hash, "\1", 1);
 }
 
-/* Of the program and its stack: what merge.c tells places by, and where code lies in its file. */
+/* Of the program, what it interprets, and its stack: what merge.c tells places by, and where code lies in its file. */
 static uint64_t signature_of(const struct model *model, const struct site *site)
 {
 	const struct process *process = model_process(model, site->pid);
 	uint64_t hash = mixed_text(0xcbf29ce484222325, !process ? NULL : process->executable ? process->executable : process->name);
 
+	hash = mixed_text(hash, process ? process->script : NULL);
 	for (uint32_t i = 0; i < site->frame_count; i++) {
 		const struct frame *frame = &site->frames[i];
 
@@ -300,6 +301,7 @@ static void close_processes(struct work *w, uint8_t *keep)
 			free(process->name);
 			free(process->executable);
 			free(process->version);
+			free(process->script);
 			continue;
 		}
 		w->fold->processes[i] = count;

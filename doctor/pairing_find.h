@@ -53,6 +53,32 @@ static inline int pairing_same(struct pairing *p, uint64_t at)
 	return 0;
 }
 
+/* The read to `base` in that set, of which the piece's address is inside, into p->slot, cut to what lies there: 1; 0: it is gone. A
+ * function, or the verifier looks at it anew for each of the reads below, in each state they may be in: for a third of a second. */
+PAIRING_FUNCTION int pairing_cut(struct pairing *p, uint32_t number, uint64_t base)
+{
+	struct pairing_set *set;
+
+	if (!p)
+		return 0;
+	set = pairing_set(p, number);
+	for (uint32_t w = 0; set && w < PAIRING_WAYS; w++) {
+		struct pairing_slot *slot = &set->ways[w];
+
+		if (slot->base != base || slot->tgid != p->tgid || p->at - base >= slot->bytes)
+			continue;
+		p->slot = *slot;
+		if (!slot->used && !p->again) {
+			slot->used = 1;
+			p->slot.used = 0;
+		}
+		p->slot.base = p->at;
+		p->slot.bytes -= (uint32_t)(p->at - base);
+		return 1;
+	}
+	return 0;
+}
+
 /* Rule 2: 1, and the slot cut to what lies at `at`; or 0, with *ret_gap the bytes until a recent read begins (0: none does). */
 static inline int pairing_inside(struct pairing *p, uint64_t at, uint64_t rest, uint64_t *ret_gap)
 {
@@ -64,29 +90,11 @@ static inline int pairing_inside(struct pairing *p, uint64_t at, uint64_t rest, 
 	for (uint32_t i = 1; i <= PAIRING_RECENT; i++) {
 		uint32_t n = (recent->next - i) & (PAIRING_RECENT - 1), bytes = recent->reads[n].bytes;
 		uint64_t base = recent->reads[n].base;
-		struct pairing_set *set;
 
 		if (base > at && base - at < rest && bytes && (!gap || base - at < gap))
 			gap = base - at;
-		if (base >= at || at - base >= bytes)
-			continue;
-		set = pairing_set(p, recent->reads[n].set);
-		if (!set)
-			return 0;
-		for (uint32_t w = 0; w < PAIRING_WAYS; w++) {
-			struct pairing_slot *slot = &set->ways[w];
-
-			if (slot->base != base || slot->tgid != p->tgid || at - base >= slot->bytes)
-				continue;
-			p->slot = *slot;
-			if (!slot->used && !p->again) {
-				slot->used = 1;
-				p->slot.used = 0;
-			}
-			p->slot.base = at;
-			p->slot.bytes -= (uint32_t)(at - base);
+		if (base < at && at - base < bytes && pairing_cut(p, recent->reads[n].set, base))
 			return 1;
-		}
 	}
 	*ret_gap = gap;
 	return 0;

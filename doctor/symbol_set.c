@@ -7,6 +7,7 @@
 #include "symbol.h"
 #include "privilege.h"
 #include "script.h"
+#include "table.h"
 #include "symbol_child.h"
 #include "symbol_source.h"
 #include "symbol_wire.h"
@@ -51,7 +52,15 @@ struct symbols {
 	void *meanwhile_context;
 	struct known *known[WIRE_SLOTS];	/* the latest used first */
 	unsigned count;
+	struct table past;		/* of struct past: who had to give up a slot, to be described all the same */
 };
+
+struct past {
+	uint32_t pid, zero;
+	struct known *known;		/* without descriptors */
+};
+
+#define PAST_MOST 2048			/* processes: 2 MiB; 17 if each has a path and arguments of 4 KiB each */
 
 static uint64_t now_ns(void)
 {
@@ -265,6 +274,7 @@ int symbols_open(struct symbols **ret)
 		free(symbols);
 		return error;
 	}
+	table_init(&symbols->past, sizeof(struct past), sizeof(uint32_t), PAST_MOST);
 	symbols->line = -1;
 	*ret = symbols;
 	return 0;
@@ -284,6 +294,30 @@ static void forget(struct known *known)
 	free(known);
 }
 
+/* It ends a slot's use. What was learned stays until the model's processes are described next. */
+static void set_aside(struct symbols *symbols, struct known *known)
+{
+	struct past *past = known->open && !known->error ? table_make(&symbols->past, &known->source.pid) : NULL;
+
+	if (!past) {
+		forget(known);
+		return;
+	}
+	if (past->known)
+		forget(past->known);
+	source_let_go(&known->source);
+	past->known = known;
+}
+
+static void forget_past(struct symbols *symbols)
+{
+	uint32_t at = 0;
+
+	for (struct past *past; (past = table_next(&symbols->past, &at));)
+		forget(past->known);
+	table_clear(&symbols->past);
+}
+
 void symbols_close(struct symbols *symbols)
 {
 	if (!symbols)
@@ -293,6 +327,8 @@ void symbols_close(struct symbols *symbols)
 	symbol_keeper_close(&symbols->keeper);
 	for (unsigned i = 0; i < symbols->count; i++)
 		forget(symbols->known[i]);
+	forget_past(symbols);
+	table_free(&symbols->past);
 	free(symbols);
 }
 
@@ -325,7 +361,7 @@ static struct known *known_of(struct symbols *symbols, uint32_t pid)
 	} else {
 		i -= i == WIRE_SLOTS;
 		known->slot = symbols->known[i]->slot;
-		forget(symbols->known[i]);
+		set_aside(symbols, symbols->known[i]);
 	}
 	to_front(symbols, i, known);
 	return known;
@@ -457,7 +493,7 @@ static int describe(const struct known *known, struct process *process)
 	       replace(&process->executable, known->source.executable) || describe_script(known, process) ? -ENOMEM : 0;
 }
 
-static bool is_known(const struct symbols *symbols, uint32_t pid)
+static bool has_slot(const struct symbols *symbols, uint32_t pid)
 {
 	for (unsigned i = 0; i < symbols->count; i++)
 		if (symbols->known[i]->source.pid == pid)
@@ -465,11 +501,17 @@ static bool is_known(const struct symbols *symbols, uint32_t pid)
 	return false;
 }
 
+/* Of who has ended no more can be learned than was. */
 static int describe_one(struct symbols *symbols, struct process *process)
 {
-	struct known *known = known_of(symbols, process->pid);
-	int error = !known ? -ENOMEM : known->open ? 0 : ask(symbols, known, NULL, NULL, NULL);
+	const struct past *past = table_find(&symbols->past, &process->pid);
+	struct known *known;
+	int error;
 
+	if (process->exited && !has_slot(symbols, process->pid))
+		return past ? describe(past->known, process) : 0;
+	known = known_of(symbols, process->pid);
+	error = !known ? -ENOMEM : known->open ? 0 : ask(symbols, known, NULL, NULL, NULL);
 	return error && error != -EAGAIN ? error : describe(known, process);
 }
 
@@ -481,12 +523,11 @@ int symbols_describe(struct symbols *symbols, struct model *model)
 	for (uint32_t i = 0; i < model->process_count && !error; i++) {
 		struct process *process = &model->processes[i];
 
-		/* Of who has ended no more can be learned than was. */
-		if (bsearch(&process->pid, pids, model->site_count, sizeof *pids, by_number) &&
-		    (!process->exited || is_known(symbols, process->pid)))
+		if (bsearch(&process->pid, pids, model->site_count, sizeof *pids, by_number))
 			error = describe_one(symbols, process);
 	}
 	free(pids);
+	forget_past(symbols);
 	model->coverage.unnamed = symbols->unnamed;
 	model->coverage.ended = symbols->ended;
 	return error;

@@ -238,12 +238,18 @@ int source_open(struct source *source, uint32_t pid)
 	return 0;
 }
 
-void source_close(struct source *source)
+void source_let_go(struct source *source)
 {
 	if (source->proc >= 0)
 		close(source->proc);
 	if (source->root >= 0)
 		close(source->root);
+	source->proc = source->root = -1;
+}
+
+void source_close(struct source *source)
+{
+	source_let_go(source);
 	free(source->executable);
 	free(source->arguments);
 	*source = (struct source){ .proc = -1, .root = -1, .line = -1 };

@@ -38,6 +38,7 @@ struct source {
 /* 0, or -ESRCH. It stays of use when the process is gone, as far as files can be reached through its root. */
 int source_open(struct source *source, uint32_t pid);
 void source_close(struct source *source);
+void source_let_go(struct source *source);	/* of all but the texts */
 /* A descriptor for reading, or -errno. Regular files only, and those of /proc. Symbolic links are resolved inside of the root. */
 int source_file(const struct source *source, enum source_what what, const char *name);
 /* Did the process end and leave its number to another one, or run another program since? */

@@ -120,14 +120,12 @@ static void row(FILE *to, const char *label, const char *text)
 	fputs("</dd>", to);
 }
 
-static void reasons(FILE *to, const struct finding *finding)
+static void reasons(FILE *to, const struct model *model, const struct finding *finding)
 {
-	bool lost = verdict_loses(finding->verdict);
-
 	fputs("<dl>", to);
 	row(to, "reason", words_reason(finding));
 	row(to, "why", finding->why_text ? finding->why_text : finding->why);
-	row(to, "mend", finding->mend ? finding->mend : lost ? "no remedy is known" : NULL);
+	row(to, "mend", finding->mend ? finding->mend : advice_no_mend(model, finding));
 	fputs("</dl>\n", to);
 }
 
@@ -151,7 +149,7 @@ static void finding_card(FILE *to, const struct model *model, const struct findi
 		fputs("</pre>\n", to);
 	}
 	if (finding->verdict != VERDICT_KERNEL)
-		reasons(to, finding);
+		reasons(to, model, finding);
 	if (flow && lost) {
 		fputs("<details><summary>stacks, innermost frame first</summary><div class=\"stacks\">\n", to);
 		stack(to, "where the bytes are read", model, &finding->culprit, flow->site_read);

@@ -184,6 +184,7 @@ static void finding(struct json *json, const struct model *model, const struct f
 	json_boolean(json, "different_file", (read && read->different_file) || (write && write->different_file));
 	json_text(json, "why", finding->why_text ? finding->why_text : finding->why);
 	json_text(json, "mend", finding->mend);
+	json_text(json, "mend_why", advice_no_mend(model, finding));
 	json_integer(json, "flow_count", finding->flow_count);
 	json_open(json, "members", '[');
 	for (uint32_t i = 0; i < finding->flow_count; i++)

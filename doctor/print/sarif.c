@@ -5,6 +5,7 @@
  */
 #include "print.h"
 #include "escape.h"
+#include "../advice.h"
 #include "../verdict.h"
 #include "json.h"
 #include "words.h"
@@ -183,7 +184,7 @@ static void result_message(struct json *json, const struct model *model, const s
 		       finding->cost.method);
 	if (why)
 		APPEND(text, " Why: %.1500s.", why);
-	APPEND(text, " Mend: %s.", finding->mend ? finding->mend : "no remedy is known");
+	APPEND(text, " Mend: %s.", finding->mend ? finding->mend : advice_no_mend(model, finding));
 	message(json, "message", text);
 }
 

@@ -131,13 +131,10 @@ static void labelled(struct line *line, const char *label, const char *text)
 	line_end(line);
 }
 
-static void reason(struct line *line, const struct finding *finding)
+static void reason(struct line *line, const struct model *model, const struct finding *finding)
 {
 	labelled(line, "why", finding->why_text ? finding->why_text : finding->why);
-	if (finding->mend)
-		labelled(line, "mend", finding->mend);
-	else if (verdict_loses(finding->verdict))
-		labelled(line, "mend", "no remedy is known");
+	labelled(line, "mend", finding->mend ? finding->mend : advice_no_mend(model, finding));
 }
 
 static void one(struct line *line, const struct model *model, const struct finding *finding)
@@ -146,7 +143,7 @@ static void one(struct line *line, const struct model *model, const struct findi
 	if (verdict_loses(finding->verdict))
 		text_details(line, model, finding);
 	if (finding->verdict != VERDICT_KERNEL)
-		reason(line, finding);
+		reason(line, model, finding);
 }
 
 static void remark(struct line *line, const char *text)

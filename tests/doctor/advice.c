@@ -398,6 +398,39 @@ static void silent_where_nothing_is_known(void)
 	CHECK(!why_of(advised()));
 }
 
+static bool is_sentence_of(const struct finding *finding, const char *words)
+{
+	const char *text = advice_no_mend(&model, finding);
+
+	CHECK(text);
+	CHECK(strlen(text) < 220 && text[strlen(text) - 1] != '.');
+	return strstr(text, words);
+}
+
+/* Of what is only perhaps a loss a remedy may be known, so that is not denied: what would make it sure is said. */
+static void doubtful_says_what_would_tell(void)
+{
+	fresh(RUNTIME_C, FILE_REGULAR, FILE_TCP, MADE_C_READ, MADE_C_WRITE);
+	CHECK(!advice_no_mend(&model, advised()));
+	flow->whole_equal = 0;
+	model.coverage.sampled_1_in = 16;
+	CHECK_EQ(advised()->confidence, CONFIDENCE_LOW);
+	CHECK(!advised()->mend);
+	CHECK(is_sentence_of(advised(), "--full"));
+	model.coverage.sampled_1_in = 1;
+	CHECK(is_sentence_of(advised(), "longer"));
+	model.coverage.sampled_1_in = 16;
+	model.engine = ENGINE_PTRACE;
+	CHECK(is_sentence_of(advised(), "watch longer"));
+	model.engine = ENGINE_BPF;
+	flow->bytes = flow->reads * (5u << 20);
+	CHECK(is_sentence_of(advised(), "less at a time"));
+	fresh(RUNTIME_GO, FILE_PIPE, FILE_TCP, MADE_GO_READ, MADE_GO_WRITE);
+	CHECK(is_sentence_of(advised(), "no remedy is known"));
+	flow->how = HOW_SENDFILE;
+	CHECK(!advice_no_mend(&model, advised()));
+}
+
 /* A stranger's name can be long, and can hold what is ours. */
 static void strange_names(void)
 {
@@ -442,6 +475,7 @@ static const struct test tests[] = {
 	TEST(no_row_is_hidden),
 	TEST(names_stand_in_sentences),
 	TEST(silent_where_nothing_is_known),
+	TEST(doubtful_says_what_would_tell),
 	TEST(strange_names),
 	TEST(tls),
 };

@@ -132,6 +132,34 @@ static void one_place_for_many_processes(void)
 	end(&m);
 }
 
+/* One interpreter, and in it the same stacks: what a baseline and a report tell findings by is the script. */
+static void scripts_stay_apart(void)
+{
+	static const char *const scripts[] = { "a.py", "b.py", NULL };
+	struct made m;
+
+	make(&m);
+	for (uint32_t pid = 100; pid < 190; pid++) {
+		const char *script = scripts[pid % 3];
+		struct event_flow_key key = key_of(pid, 7, 8);
+
+		add_process(&m, pid, "/usr/bin/python3", false);
+		m.model.processes[pid - 100].script = script ? strdup(script) : NULL;
+		add_flow(&m, &key, 1000 + pid % 3, "read");
+		collect_over(&m.collect, &key);
+	}
+	CHECK_EQ(fold(&m, 1000, 3), 3);
+	CHECK_EQ(m.model.process_count, 3);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct process *process = model_process(&m.model, m.model.flows[i].pid);
+		const char *script = scripts[m.model.flows[i].bytes % 30000 / 30];
+
+		CHECK(process && !process->script == !script);
+		CHECK(!script || !strcmp(process->script, script));
+	}
+	end(&m);
+}
+
 /* Each to a file of its own: too many of them become one, of the kind that they are. */
 static void too_many_become_kinds(void)
 {
@@ -216,6 +244,7 @@ static void over_and_over(void)
 }
 
 static const struct test tests[] = {
-	TEST(one_place_for_many_processes), TEST(too_many_become_kinds), TEST(there_is_an_end), TEST(over_and_over),
+	TEST(one_place_for_many_processes), TEST(scripts_stay_apart), TEST(too_many_become_kinds),
+	TEST(there_is_an_end), TEST(over_and_over),
 };
 TEST_MAIN(tests)

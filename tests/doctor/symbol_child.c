@@ -8,9 +8,11 @@
 #include "../../doctor/symbol.h"
 #include "../../doctor/symbol_child.h"
 #include "../../doctor/symbol_source.h"
+#include "../../doctor/symbol_wire.h"
 
 #include <elf.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #define NOBODY 65534
@@ -348,8 +350,49 @@ static void files(void)
 	source_close(&source);
 }
 
+/* ---- More processes than are looked into at once ------------------------------------------------------------------------------ */
+
+#define PROCESSES (WIRE_SLOTS + 12)
+
+/* What they were is known of all of them when they have ended, and asked for no more. */
+static void many(void)
+{
+	struct model model = { 0 };
+	struct symbols *symbols;
+	pid_t pids[PROCESSES];
+
+	CHECK_EQ(symbols_open(&symbols), 0);
+	for (unsigned i = 0; i < PROCESSES; i++) {
+		pids[i] = CHECK_CALL(fork());
+		if (!pids[i]) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				pause();
+		}
+		CHECK_EQ(symbols_look(symbols, (uint32_t)pids[i]), 0);
+	}
+	for (unsigned i = 0; i < PROCESSES; i++) {
+		uint32_t process = model_add_process(&model), site = model_add_site(&model);
+
+		CHECK(process != MODEL_NONE && site != MODEL_NONE);
+		model.processes[process].pid = model.sites[site].pid = (uint32_t)pids[i];
+		model.processes[process].exited = true;
+		CHECK_CALL(kill(pids[i], SIGKILL));
+		CHECK_CALL(waitpid(pids[i], NULL, 0));
+	}
+	CHECK_EQ(symbols_describe(symbols, &model), 0);
+	for (unsigned i = 0; i < PROCESSES; i++) {
+		CHECK_EQ(model.processes[i].parent, getpid());
+		CHECK(model.processes[i].executable);
+		CHECK_EQ(model.processes[i].runtime, model.processes[PROCESSES - 1].runtime);
+	}
+	model_free(&model);
+	symbols_close(symbols);
+}
+
 static const struct test tests[] = {
-	TEST(has_no_rights), TEST(a_crash), TEST(a_hang), TEST(meanwhile), TEST(too_late), TEST(taken_over), TEST(killed), TEST(files),
+	TEST(has_no_rights), TEST(a_crash), TEST(a_hang), TEST(meanwhile), TEST(too_late), TEST(taken_over), TEST(killed),
+	TEST(files), TEST(many),
 };
 
 /* A keeper that is begun anew is this program. */

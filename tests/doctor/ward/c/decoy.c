@@ -167,18 +167,18 @@ static uint64_t decoy_long(struct ward *ward)
 	return moved;
 }
 
+static const uint8_t *change_eighth(size_t n)
+{
+	static unsigned buffers;
+
+	first[n / 3] += buffers++ % 8 == 3;
+	return first;
+}
+
 /* Of every eighth buffer only. */
 static uint64_t decoy_rare(struct ward *ward)
 {
-	uint64_t moved = 0;
-	ssize_t n;
-
-	while ((n = read(ward->from, first, PIECE)) > 0) {
-		first[n / 3] += moved / PIECE % 8 == 3;
-		send_all(ward->to, first, (size_t)n);
-		moved += (uint64_t)n;
-	}
-	return moved;
+	return run(ward, change_eighth);
 }
 
 static uint32_t chance = 1;
@@ -213,19 +213,17 @@ static uint64_t decoy_reused(struct ward *ward)
 	return moved;
 }
 
+static const uint8_t *answer(size_t n)
+{
+	if (n > 64)
+		fill(first + 64, n - 64);
+	return first;
+}
+
 /* A server with one buffer: what it answers stands where the question stood, and keeps its first 64 bytes. */
 static uint64_t decoy_answers(struct ward *ward)
 {
-	uint64_t moved = 0;
-	ssize_t n;
-
-	while ((n = read(ward->from, first, PIECE)) > 0) {
-		if (n > 64)
-			fill(first + 64, (size_t)n - 64);
-		send_all(ward->to, first, (size_t)n);
-		moved += (uint64_t)n;
-	}
-	return moved;
+	return run(ward, answer);
 }
 
 /* A file is read for its own sake, and something else is sent, neither of another's size. */
