@@ -67,4 +67,7 @@ int dest_commit(struct dest *dest, const struct dest_options *options);
 /* Closes. What was not committed is gone, but for a part that may be resumed. */
 void dest_close(struct dest *dest, int keep_part);
 
+/* Says what went wrong. -error. */
+int dest_failed(const struct dest *dest, const char *what, int error);
+
 #endif
