@@ -246,6 +246,33 @@ static int open_own(struct dest *dest, int fd)
 	return dest->fd < 0 ? dest_failed(dest, "cannot open it for writing", errno) : 0;
 }
 
+/* Nothing is needed of a file that is complete but to read it: it may be one that nobody may change. */
+static int open_to_compare(struct dest *dest, const struct dest_options *options)
+{
+	if (!options->resume || !dest->exists || dest->magic || !options->whole || (uint64_t)dest->was.st_size != options->whole)
+		return 0;
+	dest->fd = openat(dest->dir, dest->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	dest->way = DEST_IN_PLACE;
+	dest->only_read = dest->fd >= 0;
+	return dest->only_read;
+}
+
+static int open_file(struct dest *dest, const struct stat *source, const struct dest_options *options)
+{
+	int r = dest->exists && !dest->magic ? may_change(dest) : 0;
+
+	if (r < 0)
+		return r;
+	if (dest->magic || (options->in_place && (dest->exists || !dest->taken)))
+		return open_itself(dest, DEST_IN_PLACE, options);
+	r = dest->exists ? may_replace(dest, source, options) : 0;
+	if (!r && !options->fresh)
+		r = may_name(dest, options);
+	if (r < 0)
+		return r;
+	return options->resume ? open_part(dest) : open_new(dest, options);
+}
+
 int dest_open(struct dest *dest, int at, const char *path, const char *shown, const struct stat *source,
 	      const struct dest_options *options)
 {
@@ -269,17 +296,7 @@ int dest_open(struct dest *dest, int at, const char *path, const char *shown, co
 		return open_own(dest, own);
 	if (dest->exists && (!S_ISREG(dest->was.st_mode) || place_is_generated(dest)))
 		return open_itself(dest, DEST_DIRECT, options);
-	r = dest->exists && !dest->magic ? may_change(dest) : 0;
-	if (r < 0)
-		return r;
-	if (dest->magic || (options->in_place && (dest->exists || !dest->taken)))
-		return open_itself(dest, DEST_IN_PLACE, options);
-	r = dest->exists ? may_replace(dest, source, options) : 0;
-	if (!r && !options->fresh)
-		r = may_name(dest, options);
-	if (r < 0)
-		return r;
-	return options->resume ? open_part(dest) : open_new(dest, options);
+	return open_to_compare(dest, options) ? 0 : open_file(dest, source, options);
 }
 
 void dest_size(struct dest *dest, uint64_t length, const struct dest_options *options)
@@ -290,16 +307,29 @@ void dest_size(struct dest *dest, uint64_t length, const struct dest_options *op
 
 int dest_adopt(struct dest *dest)
 {
-	int fd = openat(dest->dir, dest->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	char part[NAME_MAX + 1];
+	struct stat now;
+	int fd, r = part_name(dest->name, dest->source_dir, part);
 
-	if (fd < 0)
-		return -errno;
-	unlinkat(dest->dir, dest->temporary, 0);
-	close(dest->fd);
-	dest->fd = fd;
-	dest->way = DEST_IN_PLACE;
+	if (!r && part_sweep(dest->dir, part, S_IFREG) == -EWOULDBLOCK)
+		return busy(dest);
 	dest->start = (uint64_t)dest->was.st_size;
+	fd = openat(dest->dir, dest->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	r = fstat(fd, &now) == 0 && same_file(&now, &dest->was);
+	close(r ? dest->fd : fd);
+	dest->fd = r ? fd : dest->fd;
+	dest->only_read = !r;
 	return 0;
+}
+
+int dest_reject(struct dest *dest, const struct stat *source, const struct dest_options *options)
+{
+	close(dest->fd);
+	dest->fd = -1;
+	dest->only_read = 0;
+	return open_file(dest, source, options);
 }
 
 int dest_take_over(struct dest *dest, const struct dest_options *options, uint64_t length)

@@ -63,7 +63,7 @@ static enum status claim(struct job *job)
 	const struct dest *dest = &job->dest;
 	const char *other = NULL;
 
-	if (dest->way == DEST_IN_PLACE && dest->exists && (dest->was.st_nlink > 1 || !job->to_addr->in_tree))
+	if (dest->way == DEST_IN_PLACE && !dest->only_read && dest->exists && (dest->was.st_nlink > 1 || !job->to_addr->in_tree))
 		other = written_claim(job->settings->written, &dest->was, &job->source_is, job->from_addr->text);
 	if (!other)
 		return STATUS_OK;
@@ -71,6 +71,14 @@ static enum status claim(struct job *job)
 		  job->to_addr->text, other, dest->was.st_nlink > 1 ? "hard link" : "symbolic link");
 	job->why = "it is what another source was just written to, by another name";
 	return STATUS_REFUSED;
+}
+
+/* So long will the destination be, if the source is a file. */
+static uint64_t whole(const struct job *job)
+{
+	uint64_t size = (uint64_t)job->source_is.st_size, rest = size > job->begin ? size - job->begin : 0;
+
+	return rest < job->settings->limit ? rest : job->settings->limit;
 }
 
 static enum status open_dest(struct job *job)
@@ -82,7 +90,7 @@ static enum status open_dest(struct job *job)
 		.in_place = settings->in_place, .resume = settings->resume, .sync = settings->sync,
 		.read_back = settings->verify || settings->hash != HASH_NONE, .timeout_ms = settings_timeout_ms(settings),
 		.in_tree = job->to_addr->in_tree, .source_dir = job->from_addr->at, .fresh = job->to_addr->fresh, .mask = settings->mask,
-		.mode = S_ISREG(job->source_is.st_mode) ? job->source_is.st_mode & 0777 : 0666,
+		.whole = whole(job), .mode = S_ISREG(job->source_is.st_mode) ? job->source_is.st_mode & 0777 : 0666,
 	};
 	job->to_file = job->to_addr->kind == ADDR_FILE;
 	if (!job->to_file) {
@@ -112,28 +120,32 @@ static void let_holes(struct job *job, uint64_t length)
 		second_holes(&job->second, job->from.fd, job->begin, length, &job->dest_options);
 }
 
+/* --resume: what is as long as it shall be is complete, or is written as any other. */
+static enum status look_at_whole(struct job *job)
+{
+	int same, r;
+	enum status status = check_equal(job->from.fd, job->begin, job->dest.fd, job->dest_options.whole, job->to_addr->text, &same);
+
+	if (status != STATUS_OK)
+		return status;
+	job->complete = same;
+	r = same ? dest_adopt(&job->dest) : dest_reject(&job->dest, &job->source_is, &job->dest_options);
+	return r < 0 ? of_open(job, r, STATUS_DEST) : same ? STATUS_OK : claim(job);
+}
+
 /* What is there of the destination before anything is moved. */
 static enum status look_at_part(struct job *job)
 {
-	const struct settings *settings = job->settings;
-	uint64_t size = (uint64_t)job->source_is.st_size, whole = size > job->begin ? size - job->begin : 0;
-	enum status status;
-	int fd, same;
+	uint64_t size = (uint64_t)job->source_is.st_size, length = job->dest_options.whole;
+	enum status status = job->dest.only_read ? look_at_whole(job) : STATUS_OK;
 
-	whole = whole < settings->limit ? whole : settings->limit;
+	if (status != STATUS_OK || job->complete)
+		return status;
 	if (job->dest.start)
-		return check_part(&job->dest, job->from.fd, job->begin, whole, job->to_addr->text);
+		return check_part(&job->dest, job->from.fd, job->begin, length, job->to_addr->text);
 	if ((uint64_t)job->source_is.st_blocks < size / 512)
-		let_holes(job, whole);
-	if (!settings->resume || job->dest.way != DEST_TEMPORARY || !job->dest.exists || (uint64_t)job->dest.was.st_size != whole)
-		return STATUS_OK;
-	fd = openat(job->dest.dir, job->dest.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return STATUS_OK;	/* made anew, then */
-	status = check_equal(job->from.fd, job->begin, fd, whole, job->to_addr->text, &same);
-	close(fd);
-	job->complete = status == STATUS_OK && same && whole && dest_adopt(&job->dest) == 0;
-	return status;
+		let_holes(job, length);
+	return STATUS_OK;
 }
 
 /* Of one source that is no part to go on from: the options of the destination are its own, too. */

@@ -12,7 +12,9 @@
 
 static void make_sink(struct leat_sink *sink, const struct dest *dest)
 {
-	if (dest->way == DEST_DIRECT)
+	if (dest->only_read)	/* it is complete, and gets nothing */
+		leat_to_nothing(sink);
+	else if (dest->way == DEST_DIRECT)
 		leat_to_fd(sink, dest->fd);
 	else
 		leat_to_file(sink, dest->fd, dest->start);
@@ -79,7 +81,7 @@ static void set_options(struct job *job, int only_reflink)
 	job->options.stable = settings->stable ? LEAT_STABLE_COPY : LEAT_STABLE_NOT_ASKED;
 	if (settings->stable)
 		let_snapshot(job);
-	if (settings->require == REQUIRE_NOTHING && !only_reflink)
+	if ((settings->require == REQUIRE_NOTHING && !only_reflink) || job->complete)
 		return;
 	job->options.policy = LEAT_REQUIRE;
 	if (settings->require == REQUIRE_REFLINK || only_reflink)
