@@ -50,22 +50,8 @@ a_stream_by_its_name() {
 a_terminal() {
 	command -v python3 >/dev/null || { misses 'python3 is not installed'; return; }
 	printf 'x%.0s' $(seq 1000) >line
-	python3 - "$LEAT" <<'END_OF_TERMINAL' || fail "ended with $?"
-import os, pty, sys
-os.environ['TERM'] = 'xterm'
-pid, terminal = pty.fork()
-if not pid:
-    os.execv(sys.argv[1], [sys.argv[1], 'cp', '--rate', '1000', 'line', '-'])
-shown = b''
-while True:
-    try:
-        got = os.read(terminal, 65536)
-    except OSError:
-        break
-    shown += got
-assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-assert shown == 1000 * b'x', shown
-END_OF_TERMINAL
+	on_terminal 80 "$LEAT" cp --rate 1000 line - >shown || fail "ended with $?"
+	cmp shown line || fail 'something else is among the bytes'
 }
 
 # A line of progress that is wider than the terminal would go on in the next one, and stay there.
@@ -75,28 +61,17 @@ a_narrow_terminal() {
 	name=$(printf 'long-name-%.0s' $(seq 20))
 	head -c 400000 a >some
 	for name in "$name" $'\u65e5\u672c'"$name"; do
-		python3 - "$LEAT" "$name" <<'END_OF_TERMINAL' || fail "ended with $?"
-import fcntl, os, pty, struct, sys, termios, unicodedata
-os.environ['TERM'] = 'xterm'
-pid, terminal = pty.fork()
-if not pid:
-    fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 90, 0, 0))
-    os.execv(sys.argv[1], [sys.argv[1], 'cp', '--rate', '400k', 'some', sys.argv[2]])
-shown = b''
-while True:
-    try:
-        got = os.read(terminal, 65536)
-    except OSError:
-        break
-    shown += got
-assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+		on_terminal 90 "$LEAT" cp --rate 400k some "$name" >shown || fail "ended with $?"
+		python3 - <<'END_OF_CHECK' || fail 'the lines are not as they should be'
+import unicodedata
+shown = open('shown', 'rb').read()
 lines = [line for line in shown.decode().split('\r\x1b[K') if line]
 assert lines, shown
 for line in lines:
     columns = sum(2 if unicodedata.east_asian_width(c) in 'WF' else 1 for c in line)
     assert columns < 90, (columns, line)
     assert 'name-: ' in line and '/s  ' in line and line.endswith(('copy_file_range', 'clone', 'copy')), line
-END_OF_TERMINAL
+END_OF_CHECK
 	done
 }
 
