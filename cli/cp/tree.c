@@ -136,7 +136,7 @@ static int copy_first(struct tree *tree, const struct dir *dir, const char *name
 	int r = path ? 0 : -ENOMEM;
 
 	if (path && copy_file(tree, tree->jobs, dir, name) == STATUS_OK)
-		r = links_add(tree->links, st->st_dev, st->st_ino, path + 1);
+		r = links_add(tree->links, st, path + 1);
 	free(path);
 	return r;
 }
@@ -144,7 +144,7 @@ static int copy_first(struct tree *tree, const struct dir *dir, const char *name
 /* A name beside the first one of the same file. That one was copied here and now, so it is there. */
 static void copy_linked(struct tree *tree, const struct dir *dir, const char *name, const struct stat *st)
 {
-	const char *first = links_find(tree->links, st->st_dev, st->st_ino);
+	const char *first = links_find(tree->links, st);
 	int r = first ? link_to(tree, dir, name, st, first) : copy_first(tree, dir, name, st);
 
 	if (first && has_no_links(r))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "written.h"
+#include "same.h"
 
 #include <pthread.h>
 #include <search.h>
@@ -12,19 +13,9 @@ struct written {
 };
 
 struct claim {
-	dev_t to_dev, from_dev;
-	ino_t to_ino, from_ino;
+	struct file_id to, from;
 	char text[];
 };
-
-static int compare(const void *a, const void *b)
-{
-	const struct claim *x = a, *y = b;
-
-	if (x->to_dev != y->to_dev)
-		return x->to_dev < y->to_dev ? -1 : 1;
-	return x->to_ino < y->to_ino ? -1 : x->to_ino > y->to_ino;
-}
 
 struct written *written_new(void)
 {
@@ -43,16 +34,16 @@ const char *written_claim(struct written *written, const struct stat *to, const 
 
 	if (!claim)
 		return "a file that there is no memory for";
-	*claim = (struct claim){ to->st_dev, from->st_dev, to->st_ino, from->st_ino };
+	*claim = (struct claim){ file_id(to), file_id(from) };
 	memcpy(claim->text, text, length);
 	pthread_mutex_lock(&written->lock);
-	there = (struct claim **)tsearch(claim, &written->root, compare);
+	there = (struct claim **)tsearch(claim, &written->root, file_id_compare);
 	pthread_mutex_unlock(&written->lock);
 	if (there && *there == claim)
 		return NULL;
 	if (!there)
 		other = "a file that there is no memory for";
-	else if ((*there)->from_dev != claim->from_dev || (*there)->from_ino != claim->from_ino)
+	else if (file_id_compare(&(*there)->from, &claim->from) != 0)
 		other = (*there)->text;
 	free(claim);
 	return other;
