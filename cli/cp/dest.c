@@ -299,6 +299,18 @@ int dest_open(struct dest *dest, int at, const char *path, const char *shown, co
 	return open_to_compare(dest, options) ? 0 : open_file(dest, source, options);
 }
 
+int dest_is_same(const struct dest *a, const struct dest *b)
+{
+	struct stat in_a, in_b;
+
+	if (a->way == DEST_DIRECT || b->way == DEST_DIRECT)
+		return 0;
+	if (a->exists && b->exists)
+		return same_file(&a->was, &b->was);
+	return strcmp(a->name, b->name) == 0 && fstatat(a->dir, ".", &in_a, 0) == 0 && fstatat(b->dir, ".", &in_b, 0) == 0 &&
+	       same_file(&in_a, &in_b);
+}
+
 void dest_size(struct dest *dest, uint64_t length, const struct dest_options *options)
 {
 	if (dest->way == DEST_WITHOUT_NAME || (dest->way == DEST_TEMPORARY && !options->resume))

@@ -54,6 +54,8 @@ struct dest_options {
  */
 int dest_open(struct dest *dest, int at, const char *path, const char *shown, const struct stat *source,
 	      const struct dest_options *options);
+/* Whether both would be one file; a device may well be both. */
+int dest_is_same(const struct dest *a, const struct dest *b);
 /* It will have so many bytes, and holes: given that length at once, none needs to be made at its end by taking a block there,
  * which XFS waits for the disk with (sparse files of 4 GiB: 15 ms). Not of what may stay as a part: its length says how far it is. */
 void dest_size(struct dest *dest, uint64_t length, const struct dest_options *options);

@@ -161,6 +161,11 @@ static enum status open_second(struct job *job)
 		return of_open(job, r, STATUS_DEST);
 	if (job->settings->verify && second->way == DEST_DIRECT && !S_ISBLK(second->was.st_mode))
 		return no_use(job, job->settings->tee, "it cannot be read back, so --verify means nothing");
+	if (job->to_file && dest_is_same(&job->dest, second)) {
+		out_error("%s: it is the destination itself; nothing was copied", job->settings->tee);
+		job->error = -EINVAL;
+		return STATUS_DEST;
+	}
 	return STATUS_OK;
 }
 
