@@ -57,14 +57,19 @@ static enum status open_source(struct job *job)
 	return STATUS_OK;
 }
 
-/* Written to as it is by one name, it is not written again from another source by a second one. */
+/* What was made of one source by one name is not written again from another one by a second name, which leads there. */
 static enum status claim(struct job *job)
 {
 	const struct dest *dest = &job->dest;
 	const char *other = NULL;
+	int in_tree = job->to_addr->in_tree;
 
-	if (dest->way == DEST_IN_PLACE && !dest->only_read && dest->exists && (dest->was.st_nlink > 1 || !job->to_addr->in_tree))
+	if (!dest->exists || dest->only_read || dest->way == DEST_DIRECT)
+		return STATUS_OK;
+	if (dest->way == DEST_IN_PLACE && (dest->was.st_nlink > 1 || !in_tree))
 		other = written_claim(job->settings->written, &dest->was, &job->source_is, job->from_addr->text);
+	else if (!in_tree)
+		other = written_by(job->settings->written, &dest->was, &job->source_is);
 	if (!other)
 		return STATUS_OK;
 	out_error("%s: it is the file that %s was just written to, by another name (%s); remove this name, and copy again",
@@ -229,6 +234,14 @@ static enum status complete_second(struct job *job)
 	return status;
 }
 
+static void note(const struct job *job)
+{
+	struct stat is;
+
+	if (job->to_file && !job->to_addr->in_tree && job->dest.way != DEST_DIRECT && fstat(job->dest.fd, &is) == 0)
+		written_note(job->settings->written, &is, &job->source_is, job->from_addr->text);
+}
+
 /* Last of all that can fail: until then the old one stays, and until that has gone the one of --tee. */
 static enum status name_files(struct job *job)
 {
@@ -239,6 +252,8 @@ static enum status name_files(struct job *job)
 		if (r < 0)
 			out_error("%s: it is there, but not the second file, %s", job->to_addr->text, job->settings->tee);
 	}
+	if (!r)
+		note(job);
 	return r < 0 ? of_open(job, r, STATUS_DEST) : STATUS_OK;
 }
 

@@ -26,27 +26,66 @@ struct written *written_new(void)
 	return written;
 }
 
-const char *written_claim(struct written *written, const struct stat *to, const struct stat *from, const char *text)
+static struct claim *claim_new(const struct stat *to, const struct stat *from, const char *text)
 {
 	size_t length = strlen(text) + 1;
-	struct claim *claim = malloc(sizeof *claim + length), **there;
-	const char *other = NULL;
+	struct claim *claim = malloc(sizeof *claim + length);
+
+	if (!claim)
+		return NULL;
+	*claim = (struct claim){ file_id(to), file_id(from) };
+	memcpy(claim->text, text, length);
+	return claim;
+}
+
+static const char *other_than(const struct claim *there, const struct file_id *from)
+{
+	return file_id_compare(&there->from, from) != 0 ? there->text : NULL;
+}
+
+const char *written_claim(struct written *written, const struct stat *to, const struct stat *from, const char *text)
+{
+	struct claim *claim = claim_new(to, from, text), **there;
+	const char *other;
 
 	if (!claim)
 		return "a file that there is no memory for";
-	*claim = (struct claim){ file_id(to), file_id(from) };
-	memcpy(claim->text, text, length);
 	pthread_mutex_lock(&written->lock);
 	there = (struct claim **)tsearch(claim, &written->root, file_id_compare);
 	pthread_mutex_unlock(&written->lock);
 	if (there && *there == claim)
 		return NULL;
-	if (!there)
-		other = "a file that there is no memory for";
-	else if (file_id_compare(&(*there)->from, &claim->from) != 0)
-		other = (*there)->text;
+	other = there ? other_than(*there, &claim->from) : "a file that there is no memory for";
 	free(claim);
 	return other;
+}
+
+const char *written_by(struct written *written, const struct stat *to, const struct stat *from)
+{
+	const struct file_id id = file_id(to), source = file_id(from);
+	struct claim *const *there;
+
+	pthread_mutex_lock(&written->lock);
+	there = (struct claim *const *)tfind(&id, &written->root, file_id_compare);
+	pthread_mutex_unlock(&written->lock);
+	return there ? other_than(*there, &source) : NULL;
+}
+
+void written_note(struct written *written, const struct stat *to, const struct stat *from, const char *text)
+{
+	struct claim *claim = claim_new(to, from, text), **there;
+
+	if (!claim)
+		return;
+	pthread_mutex_lock(&written->lock);
+	there = (struct claim **)tsearch(claim, &written->root, file_id_compare);
+	if (there && *there != claim) {	/* of a file that is no more, and had that inode */
+		free(*there);
+		*there = claim;
+	} else if (!there) {
+		free(claim);
+	}
+	pthread_mutex_unlock(&written->lock);
 }
 
 void written_free(struct written *written)
