@@ -57,21 +57,31 @@ static enum status open_source(struct job *job)
 	return STATUS_OK;
 }
 
-/* What was made of one source by one name is not written again from another one by a second name, which leads there. */
+/* Whether what is made may be met again: by a link, or in a directory that several sources are added to. */
+static int may_be_met(const struct job *job)
+{
+	return !job->to_addr->in_tree || job->settings->several;
+}
+
+/* What was made of one source is not written again from another one, that has the same name or one that leads there. */
 static enum status claim(struct job *job)
 {
 	const struct dest *dest = &job->dest;
 	const char *other = NULL;
-	int in_tree = job->to_addr->in_tree;
 
 	if (!dest->exists || dest->only_read || dest->way == DEST_DIRECT)
 		return STATUS_OK;
-	if (dest->way == DEST_IN_PLACE && (dest->was.st_nlink > 1 || !in_tree))
+	if (dest->way == DEST_IN_PLACE && (dest->was.st_nlink > 1 || may_be_met(job)))
 		other = written_claim(job->settings->written, &dest->was, &job->source_is, job->from_addr->text);
-	else if (!in_tree)
+	else if (may_be_met(job))
 		other = written_by(job->settings->written, &dest->was, &job->source_is);
 	if (!other)
 		return STATUS_OK;
+	if (job->to_addr->in_tree && dest->was.st_nlink == 1) {
+		out_error("%s: %s was made from %s just now, and is not overwritten", job->from_addr->text, job->to_addr->text, other);
+		job->why = "it was made from another source just now";
+		return STATUS_DEST;
+	}
 	out_error("%s: it is the file that %s was just written to, by another name (%s); remove this name, and copy again",
 		  job->to_addr->text, other, dest->was.st_nlink > 1 ? "hard link" : "symbolic link");
 	job->why = "it is what another source was just written to, by another name";
@@ -238,7 +248,7 @@ static void note(const struct job *job)
 {
 	struct stat is;
 
-	if (job->to_file && !job->to_addr->in_tree && job->dest.way != DEST_DIRECT && fstat(job->dest.fd, &is) == 0)
+	if (job->to_file && may_be_met(job) && job->dest.way != DEST_DIRECT && fstat(job->dest.fd, &is) == 0)
 		written_note(job->settings->written, &is, &job->source_is, job->from_addr->text);
 }
 

@@ -14,6 +14,7 @@ struct written {
 
 struct claim {
 	struct file_id to, from;
+	struct claim *before;	/* of a file that is no more, and had that inode: its text may be in use */
 	char text[];
 };
 
@@ -33,7 +34,7 @@ static struct claim *claim_new(const struct stat *to, const struct stat *from, c
 
 	if (!claim)
 		return NULL;
-	*claim = (struct claim){ file_id(to), file_id(from) };
+	*claim = (struct claim){ .to = file_id(to), .from = file_id(from) };
 	memcpy(claim->text, text, length);
 	return claim;
 }
@@ -79,8 +80,8 @@ void written_note(struct written *written, const struct stat *to, const struct s
 		return;
 	pthread_mutex_lock(&written->lock);
 	there = (struct claim **)tsearch(claim, &written->root, file_id_compare);
-	if (there && *there != claim) {	/* of a file that is no more, and had that inode */
-		free(*there);
+	if (there && *there != claim) {
+		claim->before = *there;
 		*there = claim;
 	} else if (!there) {
 		free(claim);
@@ -88,10 +89,18 @@ void written_note(struct written *written, const struct stat *to, const struct s
 	pthread_mutex_unlock(&written->lock);
 }
 
+static void claim_free(void *node)
+{
+	for (struct claim *claim = node, *before; claim; claim = before) {
+		before = claim->before;
+		free(claim);
+	}
+}
+
 void written_free(struct written *written)
 {
 	if (written) {
-		tdestroy(written->root, free);
+		tdestroy(written->root, claim_free);
 		pthread_mutex_destroy(&written->lock);
 	}
 	free(written);

@@ -15,7 +15,7 @@ struct written *written_new(void);
 const char *written_claim(struct written *written, const struct stat *to, const struct stat *from, const char *text);
 /* What another source is called that to is from already; NULL: it may be replaced. */
 const char *written_by(struct written *written, const struct stat *to, const struct stat *from);
-/* A new file has been made of from; not while another thread claims one. */
+/* It has been made of from. */
 void written_note(struct written *written, const struct stat *to, const struct stat *from, const char *text);
 void written_free(struct written *written);
 

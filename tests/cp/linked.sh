@@ -56,6 +56,26 @@ by_a_link_to_what_was_just_made() {
 	done
 }
 
+# Directories of one name become one, but of two files in them neither is lost.
+two_trees_of_one_name() {
+	local option jobs
+	mkdir -p first/sub/d second/sub/d
+	echo 1 | tee first/sub/d/f >first/sub/one
+	echo 2 | tee second/sub/d/f >second/sub/two
+	for option in --sync --in-place --resume; do
+		for jobs in 1 4; do
+			rm -rf both
+			mkdir -p both/sub/d
+			[ $jobs = 1 ] || echo old >both/sub/d/f
+			run 4 "$LEAT" cp -r -j $jobs $option first/sub second/sub both
+			says err '^leat: second/sub/d/f: both/sub/d/f was made from first/sub/d/f just now, and is not overwritten$'
+			[ "$(cat both/sub/d/f both/sub/one both/sub/two)" = $'1\n1\n2' ] || fail "$option, $jobs: $(head both/sub/d/f both/sub/*)"
+		done
+	done
+	run 0 "$LEAT" cp -r second/sub both
+	[ "$(cat both/sub/d/f)" = 2 ] || fail 'another run did not replace it'
+}
+
 # Unchanged, changed, and with another division of names: each time the destination is as the source.
 a_second_time() {
 	local jobs
@@ -114,4 +134,4 @@ more_names_than_the_source() {
 	[ c2/one -ef elsewhere3 ] || fail 'it was replaced'
 }
 
-parts in_place_two_files_do_not_become_one by_a_link_to_what_was_just_made a_second_time more_names_than_the_source
+parts in_place_two_files_do_not_become_one by_a_link_to_what_was_just_made two_trees_of_one_name a_second_time more_names_than_the_source
