@@ -32,14 +32,11 @@ static int in_place_only(const struct dest *dest, const char *why)
 
 /* Whether what is there may be replaced by a file beside it. In a tree a file of several names is made anew, name by name, from one
  * that has as many: the links are those of an earlier copy of it, as far as can be told. */
-static int may_replace(struct dest *dest, const struct stat *source, const struct dest_options *options)
+static int may_replace(struct dest *dest, const struct bar *bar, const struct stat *source, const struct dest_options *options)
 {
-	struct statx x;
-
 	if (dest->was.st_nlink > 1 && !(options->in_tree && source && dest->was.st_nlink <= source->st_nlink))
 		return in_place_only(dest, "it has other names (hard links)");
-	if (statx(dest->dir, dest->name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &x) == 0 &&
-	    x.stx_attributes & x.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)
+	if (bar->is_mount)
 		return in_place_only(dest, "something is mounted on it");
 	if (dest->was.st_uid != geteuid() && geteuid() != 0)
 		return in_place_only(dest, "it belongs to somebody else");
@@ -47,13 +44,11 @@ static int may_replace(struct dest *dest, const struct stat *source, const struc
 }
 
 /* Before the first byte, what giving the name would say after the last one. */
-static int may_change(const struct dest *dest)
+static int may_change(const struct dest *dest, const struct bar *bar)
 {
-	struct bar bar = bar_of(dest->dir, dest->name);
-
-	if (!bar.word)
+	if (!bar->word)
 		return 0;
-	out_error("%s: it is %s; `chattr -%c` lets it be replaced", dest->shown, bar.word, bar.letter);
+	out_error("%s: it is %s; `chattr -%c` lets it be replaced", dest->shown, bar->word, bar->letter);
 	return -EPERM;
 }
 
@@ -259,13 +254,14 @@ static int open_to_compare(struct dest *dest, const struct dest_options *options
 
 static int open_file(struct dest *dest, const struct stat *source, const struct dest_options *options)
 {
-	int r = dest->exists && !dest->magic ? may_change(dest) : 0;
+	struct bar bar = dest->exists && !dest->magic ? bar_of(dest->dir, dest->name) : (struct bar){ 0 };
+	int r = may_change(dest, &bar);
 
 	if (r < 0)
 		return r;
 	if (dest->magic || (options->in_place && (dest->exists || !dest->taken)))
 		return open_itself(dest, DEST_IN_PLACE, options);
-	r = dest->exists ? may_replace(dest, source, options) : 0;
+	r = dest->exists ? may_replace(dest, &bar, source, options) : 0;
 	if (!r && !options->fresh)
 		r = may_name(dest, options);
 	if (r < 0)
