@@ -3,7 +3,11 @@
 #ifndef CLI_CP_BARS_H
 #define CLI_CP_BARS_H
 
-struct bar { const char *word; char letter; };	/* "immutable", and 'i' of chattr; NULL: none */
+struct bar {
+	const char *word;	/* "immutable"; NULL: none */
+	char letter;		/* 'i' of chattr */
+	int is_mount;		/* something is mounted on it */
+};
 
 /* Of name in dir, which is not followed; of dir itself where name is "". */
 struct bar bar_of(int dir, const char *name);

@@ -201,6 +201,7 @@ int cp_main(int argc, char **argv)
 	into.directory = to.kind == ADDR_FILE && is_directory(to.path);
 	if (usage_error(&s, &into) || (s.preserve_words && keep_parse(s.preserve_words, &s.preserve) < 0))
 		return EXIT_USAGE;
+	s.several = s.words.count > 2;
 	s.mask = umask(0);
 	umask(s.mask);
 	stop_by_signals();

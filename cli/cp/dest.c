@@ -4,23 +4,21 @@
 #include "bars.h"
 #include "keep.h"
 #include "part.h"
+#include "place.h"
+#include "same.h"
 #include "stop.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #define NAP_MS 10
 
-static int failed(const struct dest *dest, const char *what, int error)
+int dest_failed(const struct dest *dest, const char *what, int error)
 {
 	out_error("%s: %s: %s", dest->shown, what, strerror(error));
 	return -error;
@@ -32,111 +30,13 @@ static int in_place_only(const struct dest *dest, const char *why)
 	return DEST_IN_PLACE_ONLY;
 }
 
-/* Splits what path says, seen from the directory that is known so far, into dir and name. */
-static int go_to(struct dest *dest, char *path)
-{
-	char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	int from = dest->dir, opened;
-
-	if (strlen(name) > NAME_MAX)
-		return failed(dest, "the name", ENAMETOOLONG);
-	snprintf(dest->name, sizeof dest->name, "%s", *name ? name : ".");
-	if (!slash)
-		return 0;
-	slash[slash == path] = 0;	/* of "/name" the slash stays */
-	opened = openat(from, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (opened < 0)
-		return failed(dest, "its directory", errno);
-	if (dest->dir_is_ours)
-		close(from);
-	dest->dir = opened;
-	dest->dir_is_ours = 1;
-	return 0;
-}
-
-/* Links in /proc name what is open, such as a pipe, by no path that could be followed by hand: /dev/stdout, >(...) of a shell. */
-static int is_magic(const struct dest *dest)
-{
-	struct statfs fs;
-
-	return dest->dir_is_ours && fstatfs(dest->dir, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
-}
-
-static int same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* The descriptor of ours that a link of /proc names, or -1. */
-static int own_descriptor(const struct dest *dest)
-{
-	struct stat there, own;
-	char *end;
-	long number;
-
-	if (!dest->magic || fstat(dest->dir, &there) < 0 || stat("/proc/self/fd", &own) < 0 || !same_file(&there, &own))
-		return -1;
-	number = strtol(dest->name, &end, 10);
-	return *end || number > INT_MAX ? -1 : (int)number;
-}
-
-/* What the kernel makes up as it is read is no file that another one could replace: it is told what is written. */
-static int is_generated(const struct dest *dest)
-{
-	struct statfs fs;
-
-	if (dest->magic || major(dest->was.st_dev) || (dest->dir == AT_FDCWD ? statfs(".", &fs) : fstatfs(dest->dir, &fs)) < 0)
-		return 0;
-	switch (fs.f_type) {
-	case PROC_SUPER_MAGIC: case SYSFS_MAGIC: case DEBUGFS_MAGIC: case TRACEFS_MAGIC: case CGROUP_SUPER_MAGIC:
-	case CGROUP2_SUPER_MAGIC: case SECURITYFS_MAGIC: case BPF_FS_MAGIC: case PSTOREFS_MAGIC: case EFIVARFS_MAGIC:
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-/* Follows symbolic links to what shall be replaced, and looks at it. */
-static int find(struct dest *dest, int at, const char *path, const struct dest_options *options)
-{
-	char now[PATH_MAX];
-
-	if (strlen(path) >= sizeof now)
-		return failed(dest, "the path", ENAMETOOLONG);
-	memcpy(now, path, strlen(path) + 1);
-	dest->dir = at;
-	for (int links = 0; links < 40; links++) {
-		int r = go_to(dest, now);
-		ssize_t length;
-
-		if (r < 0 || options->fresh)
-			return r;
-		dest->exists = fstatat(dest->dir, dest->name, &dest->was, AT_SYMLINK_NOFOLLOW) == 0;
-		if (!dest->exists)
-			return errno == ENOENT ? 0 : failed(dest, "cannot look at it", errno);
-		if (!S_ISLNK(dest->was.st_mode) || options->in_tree)
-			return 0;
-		dest->magic = is_magic(dest);
-		if (dest->magic)
-			return fstatat(dest->dir, dest->name, &dest->was, 0) < 0 ? failed(dest, "what it names", errno) : 0;
-		length = readlinkat(dest->dir, dest->name, now, sizeof now - 1);
-		if (length < 0)
-			return failed(dest, "its symbolic link", errno);
-		now[length] = 0;
-	}
-	return failed(dest, "its symbolic links", ELOOP);
-}
-
 /* Whether what is there may be replaced by a file beside it. In a tree a file of several names is made anew, name by name, from one
  * that has as many: the links are those of an earlier copy of it, as far as can be told. */
-static int may_replace(struct dest *dest, const struct stat *source, const struct dest_options *options)
+static int may_replace(struct dest *dest, const struct bar *bar, const struct stat *source, const struct dest_options *options)
 {
-	struct statx x;
-
 	if (dest->was.st_nlink > 1 && !(options->in_tree && source && dest->was.st_nlink <= source->st_nlink))
 		return in_place_only(dest, "it has other names (hard links)");
-	if (statx(dest->dir, dest->name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &x) == 0 &&
-	    x.stx_attributes & x.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)
+	if (bar->is_mount)
 		return in_place_only(dest, "something is mounted on it");
 	if (dest->was.st_uid != geteuid() && geteuid() != 0)
 		return in_place_only(dest, "it belongs to somebody else");
@@ -144,13 +44,11 @@ static int may_replace(struct dest *dest, const struct stat *source, const struc
 }
 
 /* Before the first byte, what giving the name would say after the last one. */
-static int may_change(const struct dest *dest)
+static int may_change(const struct dest *dest, const struct bar *bar)
 {
-	struct bar bar = bar_of(dest->dir, dest->name);
-
-	if (!bar.word)
+	if (!bar->word)
 		return 0;
-	out_error("%s: it is %s; `chattr -%c` lets it be replaced", dest->shown, bar.word, bar.letter);
+	out_error("%s: it is %s; `chattr -%c` lets it be replaced", dest->shown, bar->word, bar->letter);
 	return -EPERM;
 }
 
@@ -172,7 +70,7 @@ static int may_name(const struct dest *dest, const struct dest_options *options)
 
 static int busy(const struct dest *dest)
 {
-	return failed(dest, "somebody is copying to it", EBUSY);
+	return dest_failed(dest, "somebody is copying to it", EBUSY);
 }
 
 /* In a tree a look at the source's directory, which is left out where no temporary name is needed. */
@@ -191,7 +89,7 @@ static int sweep(struct dest *dest)
 {
 	int r = part_sweep(dest->dir, dest->temporary, S_IFREG);
 
-	return r == -EWOULDBLOCK ? busy(dest) : r < 0 ? failed(dest, dest->temporary, -r) : 0;
+	return r == -EWOULDBLOCK ? busy(dest) : r < 0 ? dest_failed(dest, dest->temporary, -r) : 0;
 }
 
 /* Naming a file without a name takes its link in /proc; without that no byte shall be written in vain. */
@@ -211,7 +109,7 @@ static int no_temporary(const struct dest *dest, int error)
 {
 	if ((error == EACCES || error == EPERM) && dest->exists)
 		return in_place_only(dest, "there is no right to create a file beside it");
-	return failed(dest, "cannot create it", error);
+	return dest_failed(dest, "cannot create it", error);
 }
 
 /* Open and locked, and under its name still. A file system without locks has none. */
@@ -241,13 +139,13 @@ static int take_owner(const struct dest *dest)
 	struct stat now;
 
 	if (dest->exists && fstat(dest->fd, &now) < 0)
-		return failed(dest, "cannot look at it", errno);
+		return dest_failed(dest, "cannot look at it", errno);
 	if (!dest->exists)
 		return 0;
 	if ((now.st_uid == dest->was.st_uid && now.st_gid == dest->was.st_gid) || fchown(dest->fd, dest->was.st_uid, dest->was.st_gid) == 0)
 		return 0;
 	return errno == EPERM ? in_place_only(dest, "a new file cannot have its owner and group") :
-				failed(dest, "cannot keep its owner", errno);
+				dest_failed(dest, "cannot keep its owner", errno);
 }
 
 /* What has no name is seen by nobody, and may have its mode from the beginning. */
@@ -281,14 +179,14 @@ static int open_part(struct dest *dest)
 	if (r < 0)
 		return r;
 	if (fstat(dest->fd, &st) < 0)
-		return failed(dest, dest->temporary, errno);
+		return dest_failed(dest, dest->temporary, errno);
 	if (is_part(&st)) {
 		dest->start = (uint64_t)st.st_size;
 		return 0;
 	}
 	close(dest->fd);
 	dest->fd = -1;
-	return unlinkat(dest->dir, dest->temporary, 0) < 0 ? failed(dest, dest->temporary, errno) : open_temporary(dest, O_EXCL);
+	return unlinkat(dest->dir, dest->temporary, 0) < 0 ? dest_failed(dest, dest->temporary, errno) : open_temporary(dest, O_EXCL);
 }
 
 /* Opens as soon as somebody reads it; so a signal and a timeout are heeded. */
@@ -323,7 +221,7 @@ static int open_itself(struct dest *dest, enum dest_way way, const struct dest_o
 	else
 		dest->fd = openat(dest->dir, dest->name, flags, options->mode);
 	if (dest->fd < 0)
-		return stop_flag ? -EINTR : failed(dest, "cannot open it for writing", errno);
+		return stop_flag ? -EINTR : dest_failed(dest, "cannot open it for writing", errno);
 	if (way == DEST_IN_PLACE && options->resume && dest->exists)
 		dest->start = (uint64_t)dest->was.st_size;
 	return 0;
@@ -340,7 +238,35 @@ static int open_own(struct dest *dest, int fd)
 		return -EBADF;
 	}
 	dest->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	return dest->fd < 0 ? failed(dest, "cannot open it for writing", errno) : 0;
+	return dest->fd < 0 ? dest_failed(dest, "cannot open it for writing", errno) : 0;
+}
+
+/* Nothing is needed of a file that is complete but to read it: it may be one that nobody may change. */
+static int open_to_compare(struct dest *dest, const struct dest_options *options)
+{
+	if (!options->resume || !dest->exists || dest->magic || !options->whole || (uint64_t)dest->was.st_size != options->whole)
+		return 0;
+	dest->fd = openat(dest->dir, dest->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	dest->way = DEST_IN_PLACE;
+	dest->only_read = dest->fd >= 0;
+	return dest->only_read;
+}
+
+static int open_file(struct dest *dest, const struct stat *source, const struct dest_options *options)
+{
+	struct bar bar = dest->exists && !dest->magic ? bar_of(dest->dir, dest->name) : (struct bar){ 0 };
+	int r = may_change(dest, &bar);
+
+	if (r < 0)
+		return r;
+	if (dest->magic || (options->in_place && (dest->exists || !dest->taken)))
+		return open_itself(dest, DEST_IN_PLACE, options);
+	r = dest->exists ? may_replace(dest, &bar, source, options) : 0;
+	if (!r && !options->fresh)
+		r = may_name(dest, options);
+	if (r < 0)
+		return r;
+	return options->resume ? open_part(dest) : open_new(dest, options);
 }
 
 int dest_open(struct dest *dest, int at, const char *path, const char *shown, const struct stat *source,
@@ -349,34 +275,36 @@ int dest_open(struct dest *dest, int at, const char *path, const char *shown, co
 	int r, own;
 
 	*dest = (struct dest){ .shown = shown, .fd = -1, .source_dir = options->in_tree ? options->source_dir : -1 };
-	r = find(dest, at, path, options);
+	r = place_find(dest, at, path, options);
 	if (r < 0)
 		return r;
 	dest->taken = dest->exists;
 	if (dest->exists && S_ISDIR(dest->was.st_mode))
-		return failed(dest, "cannot be written", EISDIR);
+		return dest_failed(dest, "cannot be written", EISDIR);
 	if (options->in_tree && !S_ISREG(dest->was.st_mode))
 		dest->exists = 0;	/* replaced by a file that has nothing of it */
 	if (dest->exists && source && same_file(source, &dest->was)) {
 		out_error("%s: it is the source itself; nothing was copied", shown);
 		return -EINVAL;
 	}
-	own = own_descriptor(dest);
+	own = place_own_descriptor(dest);
 	if (own >= 0)
 		return open_own(dest, own);
-	if (dest->exists && (!S_ISREG(dest->was.st_mode) || is_generated(dest)))
+	if (dest->exists && (!S_ISREG(dest->was.st_mode) || place_is_generated(dest)))
 		return open_itself(dest, DEST_DIRECT, options);
-	r = dest->exists && !dest->magic ? may_change(dest) : 0;
-	if (r < 0)
-		return r;
-	if (dest->magic || (options->in_place && (dest->exists || !dest->taken)))
-		return open_itself(dest, DEST_IN_PLACE, options);
-	r = dest->exists ? may_replace(dest, source, options) : 0;
-	if (!r && !options->fresh)
-		r = may_name(dest, options);
-	if (r < 0)
-		return r;
-	return options->resume ? open_part(dest) : open_new(dest, options);
+	return open_to_compare(dest, options) ? 0 : open_file(dest, source, options);
+}
+
+int dest_is_same(const struct dest *a, const struct dest *b)
+{
+	struct stat in_a, in_b;
+
+	if (a->way == DEST_DIRECT || b->way == DEST_DIRECT)
+		return 0;
+	if (a->exists && b->exists)
+		return same_file(&a->was, &b->was);
+	return strcmp(a->name, b->name) == 0 && fstatat(a->dir, ".", &in_a, 0) == 0 && fstatat(b->dir, ".", &in_b, 0) == 0 &&
+	       same_file(&in_a, &in_b);
 }
 
 void dest_size(struct dest *dest, uint64_t length, const struct dest_options *options)
@@ -387,16 +315,29 @@ void dest_size(struct dest *dest, uint64_t length, const struct dest_options *op
 
 int dest_adopt(struct dest *dest)
 {
-	int fd = openat(dest->dir, dest->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	char part[NAME_MAX + 1];
+	struct stat now;
+	int fd, r = part_name(dest->name, dest->source_dir, part);
 
-	if (fd < 0)
-		return -errno;
-	unlinkat(dest->dir, dest->temporary, 0);
-	close(dest->fd);
-	dest->fd = fd;
-	dest->way = DEST_IN_PLACE;
+	if (!r && part_sweep(dest->dir, part, S_IFREG) == -EWOULDBLOCK)
+		return busy(dest);
 	dest->start = (uint64_t)dest->was.st_size;
+	fd = openat(dest->dir, dest->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	r = fstat(fd, &now) == 0 && same_file(&now, &dest->was);
+	close(r ? dest->fd : fd);
+	dest->fd = r ? fd : dest->fd;
+	dest->only_read = !r;
 	return 0;
+}
+
+int dest_reject(struct dest *dest, const struct stat *source, const struct dest_options *options)
+{
+	close(dest->fd);
+	dest->fd = -1;
+	dest->only_read = 0;
+	return open_file(dest, source, options);
 }
 
 int dest_take_over(struct dest *dest, const struct dest_options *options, uint64_t length)
@@ -406,14 +347,14 @@ int dest_take_over(struct dest *dest, const struct dest_options *options, uint64
 
 	if ((dest->way == DEST_IN_PLACE || dest->sized) && fstat(dest->fd, &now) == 0 && now.st_size != (off_t)length &&
 	    ftruncate(dest->fd, (off_t)length) < 0)
-		return failed(dest, "cannot cut it at its new length", errno);
+		return dest_failed(dest, "cannot cut it at its new length", errno);
 	if (dest->way == DEST_DIRECT || dest->way == DEST_IN_PLACE || (dest->way == DEST_WITHOUT_NAME && !dest->exists))
 		return 0;	/* a new file got its mode when it was opened */
 	r = options->resume ? take_owner(dest) : 0;
 	if (!r && dest->exists)	/* before the mode, whose bits of the group are what the list lets others have at most */
 		r = keep_acl(dest->dir, dest->name, dest->fd, dest->shown);
 	if (!r && fchmod(dest->fd, dest->exists ? dest->was.st_mode & 07777 : options->mode & ~options->mask) < 0 && errno != EPERM)
-		r = failed(dest, "cannot set its mode", errno);
+		r = dest_failed(dest, "cannot set its mode", errno);
 	return r;
 }
 
@@ -431,7 +372,7 @@ static int link_up(struct dest *dest, const char *to)
 		if (linkat(AT_FDCWD, self, dest->dir, to, AT_SYMLINK_FOLLOW) == 0)
 			break;
 		if (errno != EEXIST || tries == PART_TRIES)
-			return failed(dest, "cannot name it", errno);
+			return dest_failed(dest, "cannot name it", errno);
 		r = to == dest->temporary ? sweep(dest) : choose_temporary(dest);
 		if (r < 0)
 			return r;
@@ -447,13 +388,13 @@ static int ask_server(const struct dest *dest)
 {
 	int fd = fcntl(dest->fd, F_DUPFD_CLOEXEC, 0);
 
-	return fd < 0 || close(fd) < 0 ? failed(dest, "cannot be written", errno) : 0;
+	return fd < 0 || close(fd) < 0 ? dest_failed(dest, "cannot be written", errno) : 0;
 }
 
 static int flush_directory(const struct dest *dest)
 {
 	int fd = openat(dest->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 || fsync(fd) < 0 ? failed(dest, "it is there, but its directory cannot be flushed", errno) : 0;
+	int r = fd < 0 || fsync(fd) < 0 ? dest_failed(dest, "it is there, but its directory cannot be flushed", errno) : 0;
 
 	if (fd >= 0)
 		close(fd);
@@ -463,7 +404,7 @@ static int flush_directory(const struct dest *dest)
 static int flush_file(const struct dest *dest, const struct dest_options *options)
 {
 	if (options->sync && fsync(dest->fd) < 0 && (dest->way != DEST_DIRECT || errno != EINVAL))	/* a pipe has no disk */
-		return failed(dest, "cannot flush it", errno);
+		return dest_failed(dest, "cannot flush it", errno);
 	return 0;
 }
 
@@ -487,7 +428,7 @@ int dest_commit(struct dest *dest, const struct dest_options *options)
 	if (!r && dest->way == DEST_TEMPORARY) {
 		if (renameat(dest->dir, dest->temporary, dest->dir, dest->name) < 0)
 			return errno == EBUSY ? in_place_only(dest, "something is mounted on it") :
-						failed(dest, "cannot give it its name", errno);
+						dest_failed(dest, "cannot give it its name", errno);
 		dest->way = DEST_IN_PLACE;
 	}
 	if (r < 0 || !options->sync || options->in_tree || dest->way == DEST_DIRECT || dest->magic)

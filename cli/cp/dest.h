@@ -28,6 +28,7 @@ struct dest {
 	int exists;			/* and it is what the new file replaces, with its mode and owner */
 	int magic;			/* its name is a link of /proc */
 	int sized;			/* it was given a length before all is there */
+	int only_read;			/* resume: it is as long as it shall be, open to be read, and complete if it is the same */
 	struct stat was;		/* if it exists */
 	uint64_t start;			/* resume: so many bytes are there already */
 	char name[NAME_MAX + 1];	/* in dir, symlinks followed */
@@ -41,6 +42,7 @@ struct dest_options {
 	int in_tree;		/* no link is followed; what has the name is replaced, whatever it is but a directory; flushing the
 				 * directory is left to others */
 	int source_dir;		/* in_tree: the directory of the source */
+	uint64_t whole;		/* resume: it will be so long */
 	int timeout_ms;		/* of a FIFO that nobody reads; -1: none */
 	int fresh;		/* the directory was made by us: nothing can be left over in it */
 	mode_t mode, mask;	/* of a new file, permission bits alone; the umask, which it is less */
@@ -52,11 +54,15 @@ struct dest_options {
  */
 int dest_open(struct dest *dest, int at, const char *path, const char *shown, const struct stat *source,
 	      const struct dest_options *options);
+/* Whether both would be one file; a device may well be both. */
+int dest_is_same(const struct dest *a, const struct dest *b);
 /* It will have so many bytes, and holes: given that length at once, none needs to be made at its end by taking a block there,
  * which XFS waits for the disk with (sparse files of 4 GiB: 15 ms). Not of what may stay as a part: its length says how far it is. */
 void dest_size(struct dest *dest, uint64_t length, const struct dest_options *options);
-/* What is there is complete: nothing of it is to be written, instead of a new file. 0 or -errno, with no sentence. */
+/* What is there is complete: nothing is to be written. 0, or as dest_open. */
 int dest_adopt(struct dest *dest);
+/* It is not: goes on as if it had not been asked. As dest_open. */
+int dest_reject(struct dest *dest, const struct stat *source, const struct dest_options *options);
 /* It is as long as this, and gets owner, access list and mode of the one it replaces, or what a new one has. 0, or as dest_open. */
 int dest_take_over(struct dest *dest, const struct dest_options *options, uint64_t length);
 /* Flushes it if asked, and gives it a temporary name: only a rename, which needs no room, is left for dest_commit. 0, or as dest_open. */
@@ -66,5 +72,8 @@ int dest_stand_by(struct dest *dest, const struct dest_options *options);
 int dest_commit(struct dest *dest, const struct dest_options *options);
 /* Closes. What was not committed is gone, but for a part that may be resumed. */
 void dest_close(struct dest *dest, int keep_part);
+
+/* Says what went wrong. -error. */
+int dest_failed(const struct dest *dest, const char *what, int error);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "end.h"
 #include "../out.h"
+#include "../socket_file.h"
 #include "stop.h"
 
 #include <errno.h>
@@ -67,45 +68,25 @@ static int take_one(int listener, int timeout_ms)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A socket's file that nobody has bound any more would be in the way for ever. He who has is not called by a socket of another
- * kind (EPROTOTYPE): a connection would be the one that he waits for. */
-static int remove_stale(const struct sockaddr *at, socklen_t size)
-{
-	const char *path = ((const struct sockaddr_un *)(const void *)at)->sun_path;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), gone;
-	struct stat st;
-
-	if (fd < 0)
-		return 0;
-	gone = connect(fd, at, size) < 0 && errno == ECONNREFUSED;
-	close(fd);
-	return gone && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && unlink(path) == 0;
-}
-
-static int bind_to(int fd, const struct sockaddr *at, socklen_t size)
-{
-	int r = bind(fd, at, size);
-
-	if (r < 0 && errno == EADDRINUSE && at->sa_family == AF_UNIX)
-		r = remove_stale(at, size) ? bind(fd, at, size) : (errno = EADDRINUSE, -1);
-	return r < 0 ? -errno : 0;
-}
-
 /* The first that comes; nothing is left of a Unix socket's name. */
 static int first_at(int fd, const struct sockaddr *at, socklen_t size, int timeout_ms)
 {
+	const char *path = at->sa_family == AF_UNIX ? ((const struct sockaddr_un *)(const void *)at)->sun_path : NULL;
 	int one = 1, zero = 0, r;
+	struct stat is;
 
-	if (at->sa_family != AF_UNIX)
+	if (!path)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (at->sa_family == AF_INET6)	/* [::] is both families' */
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
-	r = bind_to(fd, at, size);
+	r = socket_file_bind(fd, at, size);
 	if (r < 0)
 		return r;
+	if (path && lstat(path, &is) < 0)
+		path = NULL;
 	r = listen(fd, 1) < 0 ? -errno : take_one(fd, timeout_ms);
-	if (at->sa_family == AF_UNIX)
-		unlink(((const struct sockaddr_un *)(const void *)at)->sun_path);
+	if (path)
+		socket_file_remove(path, &is);
 	return r;
 }
 

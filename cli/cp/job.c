@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "job.h"
 #include "../out.h"
-#include "../sha256.h"
-#include "cache.h"
 #include "check.h"
-#include "dest.h"
-#include "end.h"
 #include "keep.h"
-#include "second.h"
-#include "stop.h"
-#include "why.h"
+#include "move.h"
 #include "written.h"
-
-#include <leat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,56 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TICK_NS (LEAT_SECOND / 5)
-
-struct job {
-	const struct settings *settings;
-	struct show *show;
-	struct leat_helper *helper;
-	struct watch watch;
-	const struct addr *from_addr, *to_addr;
-	struct end from, to;		/* to: unless it is a file */
-	struct stat source_is;
-	uint64_t begin;			/* where in the source file what was asked for begins */
-	struct dest dest;
-	struct second second;		/* of --tee */
-	struct dest_options dest_options;
-	int to_file;
-
-	struct leat_source source;
-	struct leat_sink sink;
-	struct leat_limit section;
-	struct leat_rate rate;
-	struct leat_deadline deadline;
-	struct leat_progress progress;
-	struct leat_log log;
-	struct cache cache;
-	struct leat_xxh3 xxh3, sent;	/* of --hash; of --verify, where the source cannot be read again */
-	struct leat_hash hash;
-	struct sha256 sha256;
-	struct leat_options options;
-	struct leat_report report;
-	int error;			/* of what was not opened, and then of the report */
-	const char *why;		/* a sentence instead, or NULL */
-	int moved;			/* report is filled in */
-	int complete;			/* of --resume: nothing is left to be moved */
-	int hash_after;			/* what is there is hashed, not what passes */
-	int snapshot_dir;		/* -1: not open */
-	int gone_by;			/* the source cannot be read again */
-	int verified;
-	char hash_text[SHA256_TEXT_BYTES], why_text[WHY_BYTES];
-};
-
-static enum status stopped(void)
-{
-	return (enum status)(STATUS_STOPPED + stop_flag);
-}
-
 /* What opening came to. */
 static enum status of_open(struct job *job, int r, enum status otherwise)
 {
 	job->error = r;
-	return stop_flag ? stopped() : r == -ETIMEDOUT ? STATUS_TIMEOUT : r == DEST_IN_PLACE_ONLY ? STATUS_REFUSED : otherwise;
+	return stop_flag ? job_stopped() : r == -ETIMEDOUT ? STATUS_TIMEOUT : r == DEST_IN_PLACE_ONLY ? STATUS_REFUSED : otherwise;
 }
 
 static enum status no_use(struct job *job, const char *text, const char *why)
@@ -110,20 +57,43 @@ static enum status open_source(struct job *job)
 	return STATUS_OK;
 }
 
-/* Written to as it is by one name, it is not written again from another source by a second one. */
+/* Whether what is made may be met again: by a link, or in a directory that several sources are added to. */
+static int may_be_met(const struct job *job)
+{
+	return !job->to_addr->in_tree || job->settings->several;
+}
+
+/* What was made of one source is not written again from another one, that has the same name or one that leads there. */
 static enum status claim(struct job *job)
 {
 	const struct dest *dest = &job->dest;
 	const char *other = NULL;
 
-	if (dest->way == DEST_IN_PLACE && dest->exists && (dest->was.st_nlink > 1 || !job->to_addr->in_tree))
+	if (!dest->exists || dest->only_read || dest->way == DEST_DIRECT)
+		return STATUS_OK;
+	if (dest->way == DEST_IN_PLACE && (dest->was.st_nlink > 1 || may_be_met(job)))
 		other = written_claim(job->settings->written, &dest->was, &job->source_is, job->from_addr->text);
+	else if (may_be_met(job))
+		other = written_by(job->settings->written, &dest->was, &job->source_is);
 	if (!other)
 		return STATUS_OK;
+	if (job->to_addr->in_tree && dest->was.st_nlink == 1) {
+		out_error("%s: %s was made from %s just now, and is not overwritten", job->from_addr->text, job->to_addr->text, other);
+		job->why = "it was made from another source just now";
+		return STATUS_DEST;
+	}
 	out_error("%s: it is the file that %s was just written to, by another name (%s); remove this name, and copy again",
 		  job->to_addr->text, other, dest->was.st_nlink > 1 ? "hard link" : "symbolic link");
 	job->why = "it is what another source was just written to, by another name";
 	return STATUS_REFUSED;
+}
+
+/* So long will the destination be, if the source is a file. */
+static uint64_t whole(const struct job *job)
+{
+	uint64_t size = (uint64_t)job->source_is.st_size, rest = size > job->begin ? size - job->begin : 0;
+
+	return rest < job->settings->limit ? rest : job->settings->limit;
 }
 
 static enum status open_dest(struct job *job)
@@ -135,7 +105,7 @@ static enum status open_dest(struct job *job)
 		.in_place = settings->in_place, .resume = settings->resume, .sync = settings->sync,
 		.read_back = settings->verify || settings->hash != HASH_NONE, .timeout_ms = settings_timeout_ms(settings),
 		.in_tree = job->to_addr->in_tree, .source_dir = job->from_addr->at, .fresh = job->to_addr->fresh, .mask = settings->mask,
-		.mode = S_ISREG(job->source_is.st_mode) ? job->source_is.st_mode & 0777 : 0666,
+		.whole = whole(job), .mode = S_ISREG(job->source_is.st_mode) ? job->source_is.st_mode & 0777 : 0666,
 	};
 	job->to_file = job->to_addr->kind == ADDR_FILE;
 	if (!job->to_file) {
@@ -165,36 +135,32 @@ static void let_holes(struct job *job, uint64_t length)
 		second_holes(&job->second, job->from.fd, job->begin, length, &job->dest_options);
 }
 
+/* --resume: what is as long as it shall be is complete, or is written as any other. */
+static enum status look_at_whole(struct job *job)
+{
+	int same, r;
+	enum status status = check_equal(job->from.fd, job->begin, job->dest.fd, job->dest_options.whole, job->to_addr->text, &same);
+
+	if (status != STATUS_OK)
+		return status;
+	job->complete = same;
+	r = same ? dest_adopt(&job->dest) : dest_reject(&job->dest, &job->source_is, &job->dest_options);
+	return r < 0 ? of_open(job, r, STATUS_DEST) : same ? STATUS_OK : claim(job);
+}
+
 /* What is there of the destination before anything is moved. */
 static enum status look_at_part(struct job *job)
 {
-	const struct settings *settings = job->settings;
-	uint64_t size = (uint64_t)job->source_is.st_size, whole = size > job->begin ? size - job->begin : 0;
-	enum status status;
-	int fd, same;
+	uint64_t size = (uint64_t)job->source_is.st_size, length = job->dest_options.whole;
+	enum status status = job->dest.only_read ? look_at_whole(job) : STATUS_OK;
 
-	whole = whole < settings->limit ? whole : settings->limit;
+	if (status != STATUS_OK || job->complete)
+		return status;
 	if (job->dest.start)
-		return check_part(&job->dest, job->from.fd, job->begin, whole, job->to_addr->text);
+		return check_part(&job->dest, job->from.fd, job->begin, length, job->to_addr->text);
 	if ((uint64_t)job->source_is.st_blocks < size / 512)
-		let_holes(job, whole);
-	if (!settings->resume || job->dest.way != DEST_TEMPORARY || !job->dest.exists || (uint64_t)job->dest.was.st_size != whole)
-		return STATUS_OK;
-	fd = openat(job->dest.dir, job->dest.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return STATUS_OK;	/* made anew, then */
-	status = check_equal(job->from.fd, job->begin, fd, whole, job->to_addr->text, &same);
-	close(fd);
-	job->complete = status == STATUS_OK && same && whole && dest_adopt(&job->dest) == 0;
-	return status;
-}
-
-static void make_sink(struct leat_sink *sink, const struct dest *dest)
-{
-	if (dest->way == DEST_DIRECT)
-		leat_to_fd(sink, dest->fd);
-	else
-		leat_to_file(sink, dest->fd, dest->start);
+		let_holes(job, length);
+	return STATUS_OK;
 }
 
 /* Of one source that is no part to go on from: the options of the destination are its own, too. */
@@ -210,167 +176,12 @@ static enum status open_second(struct job *job)
 		return of_open(job, r, STATUS_DEST);
 	if (job->settings->verify && second->way == DEST_DIRECT && !S_ISBLK(second->was.st_mode))
 		return no_use(job, job->settings->tee, "it cannot be read back, so --verify means nothing");
+	if (job->to_file && dest_is_same(&job->dest, second)) {
+		out_error("%s: it is the destination itself; nothing was copied", job->settings->tee);
+		job->error = -EINVAL;
+		return STATUS_DEST;
+	}
 	return STATUS_OK;
-}
-
-/* The wrappers that were asked for, and no others: what is not asked costs nothing. */
-static void wrap(struct job *job)
-{
-	const struct settings *settings = job->settings;
-	uint64_t skip = settings->offset + job->dest.start;
-	uint64_t left = job->complete ? 0 : settings->limit == NO_LIMIT ? NO_LIMIT : settings->limit - job->dest.start;
-
-	if (skip || left != NO_LIMIT)
-		leat_wrap(&job->source, leat_section_init(&job->section, skip, left));
-	if (settings->hash == HASH_XXH3 && !job->hash_after)
-		leat_wrap(&job->source, leat_xxh3_init(&job->xxh3));
-	else if (settings->hash == HASH_SHA256 && !job->hash_after)
-		leat_wrap(&job->source, leat_hash_init(&job->hash, &sha256_ops, &job->sha256));
-	if (job->gone_by)
-		leat_wrap(&job->source, leat_xxh3_init(&job->sent));
-	if (settings->tee)
-		leat_wrap(&job->source, second_tee(&job->second));
-	if (settings->bucket)
-		leat_wrap(&job->source, leat_rate_init_shared(&job->rate, settings->bucket));
-	if (settings->timeout_s)
-		leat_wrap_sink(&job->sink, leat_deadline_init(&job->deadline, settings->timeout_s * LEAT_SECOND, 0));
-	if (settings->no_cache)
-		leat_wrap_sink(&job->sink, cache_init(&job->cache, job->from.fd, job->begin + job->dest.start,
-						      job->to_file ? job->dest.fd : -1, job->dest.start));
-	if (settings->no_cache && settings->tee)
-		leat_wrap_sink(&job->sink, second_cache(&job->second));
-	if (job->show->live) {
-		leat_wrap_sink(&job->sink, leat_log_init(&job->log, show_route, &job->watch));
-		leat_wrap_sink(&job->sink, leat_progress_init(&job->progress, TICK_NS, show_progress, &job->watch));
-	}
-}
-
-/* Where a snapshot of the source can be made: its own directory. What it goes to is sent by reference only if it is no file. */
-static void let_snapshot(struct job *job)
-{
-	const struct addr *addr = job->from_addr;
-	const char *slash = strrchr(addr->path, '/');
-	size_t length = slash ? (size_t)(slash - addr->path) + 1 : 0;
-	char path[PATH_MAX] = ".";
-
-	if (addr->kind != ADDR_FILE || (job->to_file && job->dest.way != DEST_DIRECT) || length >= sizeof path)
-		return;
-	if (length)
-		snprintf(path, sizeof path, "%.*s", (int)length, addr->path);
-	if (job->snapshot_dir < 0)
-		job->snapshot_dir = openat(addr->at, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (job->snapshot_dir < 0)
-		return;
-	job->options.stable = LEAT_STABLE_SNAPSHOT;
-	job->options.snapshot_dir = job->snapshot_dir;
-}
-
-static void set_options(struct job *job, int only_reflink)
-{
-	static const uint32_t reflink = 1u << LEAT_ROUTE_CLONE, offload = reflink | 1u << LEAT_ROUTE_COPY_FILE_RANGE;
-	const struct settings *settings = job->settings;
-
-	job->options = (struct leat_options){ .stop = &stop_flag, .helper = job->helper };
-	job->options.stable = settings->stable ? LEAT_STABLE_COPY : LEAT_STABLE_NOT_ASKED;
-	if (settings->stable)
-		let_snapshot(job);
-	if (settings->require == REQUIRE_NOTHING && !only_reflink)
-		return;
-	job->options.policy = LEAT_REQUIRE;
-	if (settings->require == REQUIRE_REFLINK || only_reflink)
-		job->options.routes_off = ~reflink;
-	else if (settings->require == REQUIRE_OFFLOAD)
-		job->options.routes_off = ~offload;
-}
-
-static enum status of_move(const struct job *job, int error)
-{
-	switch (error) {
-	case -ECANCELED:
-		return stopped();
-	case -ETIMEDOUT:
-		return STATUS_TIMEOUT;
-	case LEAT_ECHANGED:
-		return STATUS_CHANGED;
-	case LEAT_EREFUSED:
-		return STATUS_REFUSED;
-	default:
-		return job->report.side == LEAT_SIDE_SOURCE ? STATUS_SOURCE :
-		       job->report.side == LEAT_SIDE_SINK || job->second.tee.error ? STATUS_DEST : STATUS_FAILED;
-	}
-}
-
-static void make_ends(struct job *job)
-{
-	if (S_ISREG(job->source_is.st_mode) && job->from.ours)
-		leat_from_file(&job->source, job->from.fd, 0);
-	else
-		leat_from_fd(&job->source, job->from.fd);
-	if (job->to_file)
-		make_sink(&job->sink, &job->dest);
-	else
-		leat_to_fd(&job->sink, job->to.fd);
-}
-
-static int64_t run(struct job *job, int only_reflink)
-{
-	const struct settings *settings = job->settings;
-	struct leat_report plan = { 0 };
-
-	make_ends(job);
-	if (settings->verify && !only_reflink && leat_plan(&job->sink, &job->source, NULL, &plan) == 0)
-		job->gone_by = plan.source_kind != LEAT_KIND_FILE && plan.source_kind != LEAT_KIND_BLOCK;
-	wrap(job);
-	set_options(job, only_reflink);
-	job->watch = (struct watch){ .show = job->show, .from = job->from_addr->text, .to = job->to_addr->text };
-	if (settings->explain && !settings->json && leat_plan(&job->sink, &job->source, &job->options, &plan) == 0)
-		show_plan(job->show, job->from_addr->text, job->to_addr->text, &plan);
-	return leat_copy(&job->sink, &job->source, &job->options, &job->report);
-}
-
-/* Whether the destination is what can be hashed afterwards: a file that is ours to read. */
-static int can_hash_after(const struct job *job)
-{
-	return job->settings->hash != HASH_NONE && S_ISREG(job->source_is.st_mode) && job->to_file && job->dest.way != DEST_DIRECT;
-}
-
-/* A hash of what passes costs a copy through user space. Where the extents can be shared, the same bytes are read afterwards;
- * so they are where a part of them is there already. */
-static int64_t run_hashed(struct job *job)
-{
-	int64_t r;
-
-	job->hash_after = 1;
-	if (job->dest.start)
-		return run(job, 0);
-	r = run(job, 1);
-	if (r != LEAT_EREFUSED || job->settings->require == REQUIRE_REFLINK)
-		return r;
-	leat_close(&job->source);
-	leat_close_sink(&job->sink);
-	job->hash_after = 0;
-	if ((job->report.bytes && ftruncate(job->dest.fd, 0) < 0) ||
-	    (!job->from.ours && lseek(job->from.fd, (off_t)(job->begin - job->settings->offset), SEEK_SET) < 0))
-		return -errno;
-	return run(job, 0);
-}
-
-static enum status move(struct job *job)
-{
-	int64_t r = can_hash_after(job) && !job->settings->tee ? run_hashed(job) : run(job, 0);
-	int second = job->second.tee.error != 0;
-
-	job->moved = 1;
-	if (r >= 0 && !job->to_file) {
-		r = end_finish(&job->to, settings_timeout_ms(job->settings), job->settings->sync);
-		job->report.side = r < 0 ? LEAT_SIDE_SINK : LEAT_SIDE_NONE;
-	}
-	if (r >= 0)
-		return STATUS_OK;
-	job->error = (int)r;
-	job->why = why_of((int)r, job->settings, &job->report, job->why_text);
-	why_say((int)r, job->from_addr->text, second ? job->settings->tee : job->to_addr->text, &job->report, second, job->why);
-	return of_move(job, (int)r);
 }
 
 static enum status verify(const struct job *job, int there, uint64_t length, const char *text)
@@ -433,6 +244,14 @@ static enum status complete_second(struct job *job)
 	return status;
 }
 
+static void note(const struct job *job)
+{
+	struct stat is;
+
+	if (job->to_file && may_be_met(job) && job->dest.way != DEST_DIRECT && fstat(job->dest.fd, &is) == 0)
+		written_note(job->settings->written, &is, &job->source_is, job->from_addr->text);
+}
+
 /* Last of all that can fail: until then the old one stays, and until that has gone the one of --tee. */
 static enum status name_files(struct job *job)
 {
@@ -443,6 +262,8 @@ static enum status name_files(struct job *job)
 		if (r < 0)
 			out_error("%s: it is there, but not the second file, %s", job->to_addr->text, job->settings->tee);
 	}
+	if (!r)
+		note(job);
 	return r < 0 ? of_open(job, r, STATUS_DEST) : STATUS_OK;
 }
 
@@ -501,7 +322,7 @@ enum status job_copy(const struct settings *settings, struct show *show, struct 
 		.from.fd = -1, .to.fd = -1, .dest.fd = -1, .snapshot_dir = -1,
 	};
 	static enum status (*const steps[])(struct job *) = {
-		open_source, open_dest, open_second, look_at_part, move, complete_file, complete_second, name_files,
+		open_source, open_dest, open_second, look_at_part, move_bytes, complete_file, complete_second, name_files,
 	};
 	enum status status = STATUS_OK;
 

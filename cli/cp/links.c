@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "links.h"
+#include "same.h"
 
 #include <errno.h>
 #include <search.h>
@@ -9,44 +10,33 @@
 struct links { void *root; };
 
 struct link {
-	dev_t dev;
-	ino_t ino;
+	struct file_id id;
 	char path[];
 };
-
-static int compare(const void *a, const void *b)
-{
-	const struct link *x = a, *y = b;
-
-	if (x->dev != y->dev)
-		return x->dev < y->dev ? -1 : 1;
-	return x->ino < y->ino ? -1 : x->ino > y->ino;
-}
 
 struct links *links_new(void)
 {
 	return calloc(1, sizeof(struct links));
 }
 
-const char *links_find(const struct links *links, dev_t dev, ino_t ino)
+const char *links_find(const struct links *links, const struct stat *st)
 {
-	const struct link key = { .dev = dev, .ino = ino };
-	struct link *const *found = tfind(&key, &links->root, compare);
+	const struct file_id id = file_id(st);
+	struct link *const *found = tfind(&id, &links->root, file_id_compare);
 
 	return found ? (*found)->path : NULL;
 }
 
-int links_add(struct links *links, dev_t dev, ino_t ino, const char *path)
+int links_add(struct links *links, const struct stat *st, const char *path)
 {
 	size_t length = strlen(path) + 1;
 	struct link *link = malloc(sizeof *link + length);
 
 	if (!link)
 		return -ENOMEM;
-	link->dev = dev;
-	link->ino = ino;
+	link->id = file_id(st);
 	memcpy(link->path, path, length);
-	if (tsearch(link, &links->root, compare))
+	if (tsearch(link, &links->root, file_id_compare))
 		return 0;
 	free(link);
 	return -ENOMEM;

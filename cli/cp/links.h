@@ -3,13 +3,13 @@
 #ifndef CLI_CP_LINKS_H
 #define CLI_CP_LINKS_H
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 struct links;
 
 struct links *links_new(void);
-const char *links_find(const struct links *links, dev_t dev, ino_t ino);	/* NULL: it is the first */
-int links_add(struct links *links, dev_t dev, ino_t ino, const char *path);	/* copies path. 0, -ENOMEM */
+const char *links_find(const struct links *links, const struct stat *st);	/* NULL: it is the first */
+int links_add(struct links *links, const struct stat *st, const char *path);	/* copies path. 0, -ENOMEM */
 void links_free(struct links *links);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node.h"
 #include "part.h"
+#include "same.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,7 @@ static int drop_second(int dir, const char *part, const char *name)
 
 	if (fstatat(dir, part, &a, AT_SYMLINK_NOFOLLOW) < 0 || fstatat(dir, name, &b, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	return a.st_dev == b.st_dev && a.st_ino == b.st_ino && unlinkat(dir, part, 0) < 0 ? -errno : 0;
+	return same_file(&a, &b) && unlinkat(dir, part, 0) < 0 ? -errno : 0;
 }
 
 /* -ENOENT: another leat has swept it meanwhile. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "part.h"
+#include "same.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,8 +46,7 @@ int part_is(int dir, const char *part, int fd)
 {
 	struct stat is, named;
 
-	return fstat(fd, &is) == 0 && fstatat(dir, part, &named, AT_SYMLINK_NOFOLLOW) == 0 && is.st_dev == named.st_dev &&
-	       is.st_ino == named.st_ino;
+	return fstat(fd, &is) == 0 && fstatat(dir, part, &named, AT_SYMLINK_NOFOLLOW) == 0 && same_file(&is, &named);
 }
 
 static int is_ours(const struct stat *st)

@@ -18,6 +18,7 @@ struct written;
 
 struct settings {
 	struct opt_words words;		/* SOURCE... DEST */
+	int several;			/* sources */
 	const char *preserve_words, *tee;
 	uint64_t limit, offset, rate, timeout_s, jobs;
 	int recursive, explain, json, stable, sync, no_cache, verify, resume, in_place;

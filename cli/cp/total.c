@@ -49,8 +49,7 @@ static void add(struct total *total, const struct stat *st)
 	const struct settings *s = total->settings;
 	uint64_t size = (uint64_t)st->st_size, bytes = size > s->offset ? size - s->offset : 0;
 
-	if (st->st_nlink > 1 && (links_find(total->links, st->st_dev, st->st_ino) ||
-				 links_add(total->links, st->st_dev, st->st_ino, "") < 0))
+	if (st->st_nlink > 1 && (links_find(total->links, st) || links_add(total->links, st, "") < 0))
 		return;
 	__atomic_add_fetch(&total->bytes, bytes < s->limit ? bytes : s->limit, __ATOMIC_RELAXED);
 }

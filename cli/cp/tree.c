@@ -5,15 +5,12 @@
  */
 #include "tree.h"
 #include "../out.h"
-#include "keep.h"
+#include "dir.h"
 #include "links.h"
-#include "names.h"
 #include "node.h"
 #include "part.h"
-#include "pool.h"
+#include "same.h"
 #include "stop.h"
-
-#include <leat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,29 +20,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-struct dir {
-	struct dir *parent;
-	int from, to;
-	struct stat is;			/* of the source */
-	int made;			/* by us: its mode is set at the end */
-	unsigned refs;			/* the walk, its directories, its files under way */
-	struct names names;
-	char name[];			/* in its parent; of the root empty */
-};
-
-struct tree {
-	const struct settings *settings;
-	struct show *show;
-	struct pool *pool;
-	struct links *links;
-	const char *from_path, *to_path;	/* of the root, to be shown */
-	struct stat to_is;		/* the destination's root: not to be copied into itself */
-	enum status worst;		/* atomic */
-	struct item *item;		/* that is being filled, or NULL */
-	unsigned jobs;
-	struct leat_helper helpers[POOL_THREADS_MOST + 1];	/* of each thread, and behind them of the walk */
-};
 
 /* Files of one directory for one thread of the pool: two that make names in the same directory would wait for each other
  * (20,000 files of 4 KiB by two threads, one by one: 1.4 times the CPU of cp -r). As much as is soon done. */
@@ -59,210 +33,9 @@ struct item {
 	char names[ITEM_ROOM];	/* one after the other, each with its 0 */
 };
 
-static void note(struct tree *tree, enum status status)
-{
-	enum status worst = __atomic_load_n(&tree->worst, __ATOMIC_RELAXED);
-
-	while (status > worst &&
-	       !__atomic_compare_exchange_n(&tree->worst, &worst, status, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
-}
-
-/* root, the names of the directories and name, if any, with slashes between; to be freed. NULL: no memory. */
-static char *path_of(const char *root, const struct dir *dir, const char *name)
-{
-	size_t length = strlen(root) + strlen(name) + 2;
-	char *path, *at;
-
-	for (const struct dir *d = dir; d; d = d->parent)
-		length += strlen(d->name) + 1;
-	path = malloc(length);
-	if (!path)
-		return NULL;
-	at = path + length - 1;
-	*at = 0;
-	at -= strlen(name);
-	memcpy(at, name, strlen(name));
-	for (const struct dir *d = dir; d && d->parent; d = d->parent) {
-		size_t own = strlen(d->name);
-
-		if (*at)
-			*--at = '/';
-		at -= own;
-		memcpy(at, d->name, own);
-	}
-	if (*at)
-		*--at = '/';
-	at -= strlen(root);
-	memcpy(at, root, strlen(root));
-	memmove(path, at, strlen(at) + 1);
-	return path;
-}
-
-/* status: STATUS_SOURCE names the source, any other the destination. name: in dir, or "" for dir itself. */
-static void failed(struct tree *tree, enum status status, const struct dir *dir, const char *name, const char *why)
-{
-	char *path = path_of(status == STATUS_SOURCE ? tree->from_path : tree->to_path, dir, name);
-
-	out_error("%s: %s", path ? path : name, why);
-	show_count(tree->show, SHOW_FAILED);
-	note(tree, status);
-	free(path);
-}
-
-/* ---- Directories ------------------------------------------------------------------------------------------------------- */
-
-/* Until it is its owner's, a directory is open to nobody else. */
-static int is_private(const struct tree *tree)
-{
-	return tree->settings->preserve & KEEP_OWNER;
-}
-
-/* What mkdir gave it stays, but for the rights that were needed to fill it; or it gets what mkdir would have given it. */
-static int set_mode(const struct tree *tree, const struct dir *dir)
-{
-	mode_t lent = 0700 & ~dir->is.st_mode, mode = dir->is.st_mode & 01777 & ~tree->settings->mask;
-	struct stat now;
-
-	if (!dir->made || (!lent && !is_private(tree)))
-		return 0;
-	if (fstat(dir->to, &now) < 0)
-		return -errno;
-	mode = is_private(tree) ? mode | (now.st_mode & 06000) : now.st_mode & 07777 & ~lent;
-	return fchmod(dir->to, mode) < 0 ? -errno : 0;
-}
-
-static int flush(int dir, const char *path)
-{
-	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
-
-static int keep(struct tree *tree, const struct dir *dir)
-{
-	char *shown = tree->settings->preserve ? path_of(tree->to_path, dir, "") : NULL;
-	int r = 0;
-
-	if (tree->settings->preserve)
-		r = keep_attributes(dir->from, &dir->is, dir->to, tree->settings->preserve, shown ? shown : dir->name);
-	free(shown);
-	return r;
-}
-
-static void dir_done(struct tree *tree, struct dir *dir)
-{
-	int kept = keep(tree, dir), r = 0;
-
-	if (kept < 0)
-		note(tree, STATUS_DEST);
-	if (kept < 0 ? !is_private(tree) : !(tree->settings->preserve & KEEP_MODE))
-		r = set_mode(tree, dir);
-	if (!r && tree->settings->sync)
-		r = flush(dir->to, ".");
-	if (!r && tree->settings->sync && !dir->parent)
-		r = flush(dir->to, "..");	/* its own name */
-	if (r < 0)
-		failed(tree, STATUS_DEST, dir, "", strerror(-r));
-}
-
-static void dir_unref(struct tree *tree, struct dir *dir)
-{
-	while (dir && __atomic_sub_fetch(&dir->refs, 1, __ATOMIC_ACQ_REL) == 0) {
-		struct dir *parent = dir->parent;
-
-		if (dir->to >= 0)
-			dir_done(tree, dir);
-		if (dir->from >= 0)
-			close(dir->from);
-		if (dir->to >= 0)
-			close(dir->to);
-		names_free(&dir->names);
-		free(dir);
-		dir = parent;
-	}
-}
-
-static int open_source(struct tree *tree, struct dir *dir, int at, const char *path, int flags)
-{
-	int r;
-
-	dir->from = openat(at, path, flags);
-	r = dir->from < 0 || fstat(dir->from, &dir->is) < 0 ? -errno : names_read(&dir->names, dir->from);
-	if (r < 0)
-		failed(tree, STATUS_SOURCE, dir, "", strerror(-r));
-	return r;
-}
-
-static int same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* Makes to within its parent, or takes what is there; opens both, and reads the names. 0 or -errno after a sentence. */
-static int dir_open(struct tree *tree, struct dir *dir, int from_at, const char *from, int to_at, const char *to)
-{
-	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (dir->parent ? O_NOFOLLOW : 0);
-	int r = open_source(tree, dir, from_at, from, flags);
-
-	if (r < 0)
-		return r;
-	if (dir->parent && same_file(&dir->is, &tree->to_is)) {
-		failed(tree, STATUS_SOURCE, dir, "", "it is the destination itself, and is left out");
-		return -EINVAL;
-	}
-	dir->made = mkdirat(to_at, to, is_private(tree) ? 0700 : (dir->is.st_mode & 01777) | 0700) == 0;
-	r = dir->made || errno == EEXIST ? 0 : -errno;
-	if (!r) {
-		dir->to = openat(to_at, to, flags);
-		r = dir->to < 0 || (!dir->parent && fstat(dir->to, &tree->to_is) < 0) ? -errno : 0;
-	}
-	if (r < 0) {
-		failed(tree, STATUS_DEST, dir, "", strerror(-r));
-	} else if (!dir->parent && same_file(&dir->is, &tree->to_is)) {
-		failed(tree, STATUS_DEST, dir, "", "it is the source itself; nothing was copied");
-		r = -EINVAL;
-	} else {
-		show_count(tree->show, SHOW_DIRECTORIES);
-	}
-	return r;
-}
-
-static struct dir *dir_new(struct tree *tree, struct dir *parent, const char *name)
-{
-	size_t length = strlen(name) + 1;
-	struct dir *dir = calloc(1, sizeof *dir + length);
-
-	if (!dir) {
-		failed(tree, STATUS_FAILED, parent, name, strerror(ENOMEM));
-		return NULL;
-	}
-	*dir = (struct dir){ .parent = parent, .from = -1, .to = -1, .refs = 1 };
-	memcpy(dir->name, name, length);
-	if (parent)
-		__atomic_add_fetch(&parent->refs, 1, __ATOMIC_RELAXED);
-	return dir;
-}
-
-static struct dir *enter(struct tree *tree, struct dir *parent, const char *name)
-{
-	struct dir *dir = dir_new(tree, parent, name);
-
-	if (dir && dir_open(tree, dir, parent->from, name, parent->to, name) < 0) {
-		dir_unref(tree, dir);
-		return NULL;
-	}
-	return dir;
-}
-
-/* ---- What is in them --------------------------------------------------------------------------------------------------- */
-
 static enum status copy_file(struct tree *tree, unsigned thread, const struct dir *dir, const char *name)
 {
-	char *from_path = path_of(tree->from_path, dir, name), *to_path = path_of(tree->to_path, dir, name);
+	char *from_path = dir_path(tree->from_path, dir, name), *to_path = dir_path(tree->to_path, dir, name);
 	struct addr from = { .kind = ADDR_FILE, .text = from_path, .path = name, .fd = -1, .at = dir->from, .in_tree = 1 };
 	struct addr to = {
 		.kind = ADDR_FILE, .text = to_path, .path = name, .fd = -1, .at = dir->to, .in_tree = 1, .fresh = dir->made,
@@ -273,10 +46,10 @@ static enum status copy_file(struct tree *tree, unsigned thread, const struct di
 	if (from_path && to_path)
 		status = job_copy(tree->settings, tree->show, helper, &from, &to);
 	else
-		failed(tree, status, dir, name, strerror(ENOMEM));
+		tree_failed(tree, status, dir, name, strerror(ENOMEM));
 	free(from_path);
 	free(to_path);
-	note(tree, status);
+	tree_note(tree, status);
 	return status;
 }
 
@@ -308,7 +81,7 @@ static void put(struct tree *tree, struct dir *dir, const char *name, uint64_t b
 	if (!tree->item) {
 		item = malloc(sizeof *item);
 		if (!item) {
-			failed(tree, STATUS_FAILED, dir, name, strerror(ENOMEM));
+			tree_failed(tree, STATUS_FAILED, dir, name, strerror(ENOMEM));
 			return;
 		}
 		item->dir = dir;
@@ -359,11 +132,11 @@ static int has_no_links(int error)
 
 static int copy_first(struct tree *tree, const struct dir *dir, const char *name, const struct stat *st)
 {
-	char *path = path_of("", dir, name);
+	char *path = dir_path("", dir, name);
 	int r = path ? 0 : -ENOMEM;
 
 	if (path && copy_file(tree, tree->jobs, dir, name) == STATUS_OK)
-		r = links_add(tree->links, st->st_dev, st->st_ino, path + 1);
+		r = links_add(tree->links, st, path + 1);
 	free(path);
 	return r;
 }
@@ -371,16 +144,16 @@ static int copy_first(struct tree *tree, const struct dir *dir, const char *name
 /* A name beside the first one of the same file. That one was copied here and now, so it is there. */
 static void copy_linked(struct tree *tree, const struct dir *dir, const char *name, const struct stat *st)
 {
-	const char *first = links_find(tree->links, st->st_dev, st->st_ino);
+	const char *first = links_find(tree->links, st);
 	int r = first ? link_to(tree, dir, name, st, first) : copy_first(tree, dir, name, st);
 
 	if (first && has_no_links(r))
 		copy_file(tree, tree->jobs, dir, name);
 	else if (r == MORE_NAMES)
-		failed(tree, STATUS_REFUSED, dir, name, "it has more names (hard links) than its source, so it is not replaced; remove "
-		       "this one, and copy again");
+		tree_failed(tree, STATUS_REFUSED, dir, name, "it has more names (hard links) than its source, so it is not replaced; "
+			    "remove this one, and copy again");
 	else if (r < 0)
-		failed(tree, STATUS_DEST, dir, name, part_why(r, name, dir->from));
+		tree_failed(tree, STATUS_DEST, dir, name, part_why(r, name, dir->from));
 	else if (first)
 		show_count(tree->show, SHOW_LINKS);
 }
@@ -398,7 +171,7 @@ static void keep_special(struct tree *tree, const struct dir *dir, const char *n
 	if (!r && keep & KEEP_TIMES)
 		r = utimensat(dir->to, name, times, AT_SYMLINK_NOFOLLOW);
 	if (r < 0)
-		failed(tree, STATUS_DEST, dir, name, strerror(errno));
+		tree_failed(tree, STATUS_DEST, dir, name, strerror(errno));
 	else
 		show_count(tree->show, SHOW_SPECIAL);
 }
@@ -414,7 +187,7 @@ static void copy_special(struct tree *tree, const struct dir *dir, const char *n
 		ssize_t length = readlinkat(dir->from, name, target, sizeof target - 1);
 
 		if (length < 0) {
-			failed(tree, STATUS_SOURCE, dir, name, strerror(errno));
+			tree_failed(tree, STATUS_SOURCE, dir, name, strerror(errno));
 			return;
 		}
 		target[length] = 0;
@@ -422,7 +195,7 @@ static void copy_special(struct tree *tree, const struct dir *dir, const char *n
 	}
 	r = node_place(&node, dir->to, name);
 	if (r < 0)
-		failed(tree, STATUS_DEST, dir, name, part_why(r, name, dir->from));
+		tree_failed(tree, STATUS_DEST, dir, name, part_why(r, name, dir->from));
 	else
 		keep_special(tree, dir, name, st);
 }
@@ -433,9 +206,9 @@ static struct dir *copy_name(struct tree *tree, struct dir *dir, const char *nam
 	struct stat st;
 
 	if (fstatat(dir->from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		failed(tree, STATUS_SOURCE, dir, name, strerror(errno));
+		tree_failed(tree, STATUS_SOURCE, dir, name, strerror(errno));
 	else if (S_ISDIR(st.st_mode))
-		return enter(tree, dir, name);
+		return dir_enter(tree, dir, name);
 	else if (!S_ISREG(st.st_mode))
 		copy_special(tree, dir, name, &st);
 	else if (st.st_nlink > 1)
@@ -497,7 +270,7 @@ enum status tree_copy(const struct settings *settings, struct show *show, const 
 	else if (root)
 		dir_unref(&tree, root);
 	else
-		note(&tree, STATUS_FAILED);
+		tree_note(&tree, STATUS_FAILED);
 	if (tree.pool)
 		pool_close(tree.pool);
 	for (unsigned i = 0; i <= tree.jobs; i++)
@@ -506,6 +279,6 @@ enum status tree_copy(const struct settings *settings, struct show *show, const 
 	out_progress_end();
 	show_tree(show, NULL, -1, NULL);
 	if (stop_flag)
-		note(&tree, (enum status)(STATUS_STOPPED + stop_flag));
+		tree_note(&tree, (enum status)(STATUS_STOPPED + stop_flag));
 	return tree.worst;
 }

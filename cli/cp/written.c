@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "written.h"
+#include "same.h"
 
 #include <pthread.h>
 #include <search.h>
@@ -12,19 +13,10 @@ struct written {
 };
 
 struct claim {
-	dev_t to_dev, from_dev;
-	ino_t to_ino, from_ino;
+	struct file_id to, from;
+	struct claim *before;	/* of a file that is no more, and had that inode: its text may be in use */
 	char text[];
 };
-
-static int compare(const void *a, const void *b)
-{
-	const struct claim *x = a, *y = b;
-
-	if (x->to_dev != y->to_dev)
-		return x->to_dev < y->to_dev ? -1 : 1;
-	return x->to_ino < y->to_ino ? -1 : x->to_ino > y->to_ino;
-}
 
 struct written *written_new(void)
 {
@@ -35,33 +27,80 @@ struct written *written_new(void)
 	return written;
 }
 
-const char *written_claim(struct written *written, const struct stat *to, const struct stat *from, const char *text)
+static struct claim *claim_new(const struct stat *to, const struct stat *from, const char *text)
 {
 	size_t length = strlen(text) + 1;
-	struct claim *claim = malloc(sizeof *claim + length), **there;
-	const char *other = NULL;
+	struct claim *claim = malloc(sizeof *claim + length);
+
+	if (!claim)
+		return NULL;
+	*claim = (struct claim){ .to = file_id(to), .from = file_id(from) };
+	memcpy(claim->text, text, length);
+	return claim;
+}
+
+static const char *other_than(const struct claim *there, const struct file_id *from)
+{
+	return file_id_compare(&there->from, from) != 0 ? there->text : NULL;
+}
+
+const char *written_claim(struct written *written, const struct stat *to, const struct stat *from, const char *text)
+{
+	struct claim *claim = claim_new(to, from, text), **there;
+	const char *other;
 
 	if (!claim)
 		return "a file that there is no memory for";
-	*claim = (struct claim){ to->st_dev, from->st_dev, to->st_ino, from->st_ino };
-	memcpy(claim->text, text, length);
 	pthread_mutex_lock(&written->lock);
-	there = (struct claim **)tsearch(claim, &written->root, compare);
+	there = (struct claim **)tsearch(claim, &written->root, file_id_compare);
 	pthread_mutex_unlock(&written->lock);
 	if (there && *there == claim)
 		return NULL;
-	if (!there)
-		other = "a file that there is no memory for";
-	else if ((*there)->from_dev != claim->from_dev || (*there)->from_ino != claim->from_ino)
-		other = (*there)->text;
+	other = there ? other_than(*there, &claim->from) : "a file that there is no memory for";
 	free(claim);
 	return other;
+}
+
+const char *written_by(struct written *written, const struct stat *to, const struct stat *from)
+{
+	const struct file_id id = file_id(to), source = file_id(from);
+	struct claim *const *there;
+
+	pthread_mutex_lock(&written->lock);
+	there = (struct claim *const *)tfind(&id, &written->root, file_id_compare);
+	pthread_mutex_unlock(&written->lock);
+	return there ? other_than(*there, &source) : NULL;
+}
+
+void written_note(struct written *written, const struct stat *to, const struct stat *from, const char *text)
+{
+	struct claim *claim = claim_new(to, from, text), **there;
+
+	if (!claim)
+		return;
+	pthread_mutex_lock(&written->lock);
+	there = (struct claim **)tsearch(claim, &written->root, file_id_compare);
+	if (there && *there != claim) {
+		claim->before = *there;
+		*there = claim;
+	} else if (!there) {
+		free(claim);
+	}
+	pthread_mutex_unlock(&written->lock);
+}
+
+static void claim_free(void *node)
+{
+	for (struct claim *claim = node, *before; claim; claim = before) {
+		before = claim->before;
+		free(claim);
+	}
 }
 
 void written_free(struct written *written)
 {
 	if (written) {
-		tdestroy(written->root, free);
+		tdestroy(written->root, claim_free);
 		pthread_mutex_destroy(&written->lock);
 	}
 	free(written);

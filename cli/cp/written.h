@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which files that were there this run has written into, and from what: by another name none is written over the other. */
+/* Which files this run has written, and from what: by another name none is written over the other. */
 #ifndef CLI_CP_WRITTEN_H
 #define CLI_CP_WRITTEN_H
 
@@ -13,6 +13,10 @@ struct written *written_new(void);
  * source is called that it is written from already. With no memory left it may not, either.
  */
 const char *written_claim(struct written *written, const struct stat *to, const struct stat *from, const char *text);
+/* What another source is called that to is from already; NULL: it may be replaced. */
+const char *written_by(struct written *written, const struct stat *to, const struct stat *from);
+/* It has been made of from. */
+void written_note(struct written *written, const struct stat *to, const struct stat *from, const char *text);
 void written_free(struct written *written);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "listen.h"
 #include "../out.h"
+#include "../socket_file.h"
 #include "notify.h"
 #include "address.h"
 #include "tcp.h"
@@ -18,25 +19,11 @@
 
 /* ---- One socket ------------------------------------------------------------------------------------------------------------ */
 
-/* A socket's file that nobody listens at any more would be in the way for ever. */
-static int remove_stale(const struct board_address *at)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), gone;
-	struct stat st;
-
-	if (fd < 0)
-		return 0;
-	gone = connect(fd, &at->any, at->length) < 0 && errno == ECONNREFUSED;
-	close(fd);
-	return gone && lstat(at->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && unlink(at->un.sun_path) == 0;
-}
-
+/* A check leaves all as it is. */
 static int bind_at(int fd, const struct board_address *at, const struct settings *settings)
 {
-	if (bind(fd, &at->any, at->length) == 0)
-		return 0;
-	if (errno != EADDRINUSE || settings->check || at->any.sa_family != AF_UNIX || !remove_stale(at))
-		return -errno;
+	if (!settings->check)
+		return socket_file_bind(fd, &at->any, at->length);
 	return bind(fd, &at->any, at->length) < 0 ? -errno : 0;
 }
 

@@ -31,6 +31,20 @@ static int64_t send_callback(struct transfer *t, const void *data, uint64_t byte
 	return n > (int64_t)bytes || n == 0 || n < INT_MIN ? LEAT_ECONTRACT : n;
 }
 
+static int64_t send_file(struct transfer *t, const void *data, uint64_t bytes)
+{
+	const struct leat_sink *out = t->out;
+	int64_t n;
+
+	if (out->facts.open_flags & O_DIRECT && bytes > ROUTE_DIRECT_BYTES)	/* whole blocks, as far as there are */
+		bytes -= bytes % ROUTE_DIRECT_BYTES;
+	if (out->facts.open_flags & O_APPEND)
+		return sys_write(t->sink_fd, data, bytes);
+	n = sys_pwrite(t->sink_fd, data, bytes, out->position);
+	/* Many files of /proc take bytes only where the descriptor stands, which is there. */
+	return n == -ESPIPE && out->own_offset && out->facts.kind == LEAT_KIND_GENERATED ? sys_write(t->sink_fd, data, bytes) : n;
+}
+
 static int64_t send_now(struct transfer *t, const void *data, uint64_t bytes, bool more)
 {
 	switch (t->out->facts.kind) {
@@ -43,11 +57,7 @@ static int64_t send_now(struct transfer *t, const void *data, uint64_t bytes, bo
 	case LEAT_KIND_TCP: case LEAT_KIND_UNIX: case LEAT_KIND_STREAM: case LEAT_KIND_DATAGRAM:
 		return sys_send(t->sink_fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 	case LEAT_KIND_FILE: case LEAT_KIND_GENERATED: case LEAT_KIND_BLOCK:
-		if (t->out->facts.open_flags & O_DIRECT && bytes > ROUTE_DIRECT_BYTES)	/* whole blocks, as far as there are */
-			bytes -= bytes % ROUTE_DIRECT_BYTES;
-		if (!(t->out->facts.open_flags & O_APPEND))
-			return sys_pwrite(t->sink_fd, data, bytes, t->out->position);
-		return sys_write(t->sink_fd, data, bytes);
+		return send_file(t, data, bytes);
 	default:
 		return sys_write(t->sink_fd, data, bytes);
 	}

@@ -17,6 +17,10 @@ run() {
 # says FILE PATTERN: an extended regular expression on one line of FILE.
 says() { grep -qE -- "$2" "$1" || fail "no line of $1 is like \"$2\": $(head -c 400 "$1")"; }
 
+# on_terminal COLUMNS COMMAND...: what it shows there goes to stdout. It takes Python.
+# ON_TERMINAL: of another kind than xterm.
+on_terminal() { TERM=${ON_TERMINAL:-xterm} python3 "$LEAT_SOURCE/tests/cli/terminal.py" "$@"; }
+
 # parts NAME...: runs the functions of these names as tests of their own, which ci/count.py counts: passed, failed or skipped.
 # One that lacks something says so: misses 'there is no such thing'; return. The script ends here: skipped when all are.
 parts() {

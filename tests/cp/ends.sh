@@ -50,22 +50,8 @@ a_stream_by_its_name() {
 a_terminal() {
 	command -v python3 >/dev/null || { misses 'python3 is not installed'; return; }
 	printf 'x%.0s' $(seq 1000) >line
-	python3 - "$LEAT" <<'END_OF_TERMINAL' || fail "ended with $?"
-import os, pty, sys
-os.environ['TERM'] = 'xterm'
-pid, terminal = pty.fork()
-if not pid:
-    os.execv(sys.argv[1], [sys.argv[1], 'cp', '--rate', '1000', 'line', '-'])
-shown = b''
-while True:
-    try:
-        got = os.read(terminal, 65536)
-    except OSError:
-        break
-    shown += got
-assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-assert shown == 1000 * b'x', shown
-END_OF_TERMINAL
+	on_terminal 80 "$LEAT" cp --rate 1000 line - >shown || fail "ended with $?"
+	cmp shown line || fail 'something else is among the bytes'
 }
 
 # A line of progress that is wider than the terminal would go on in the next one, and stay there.
@@ -75,28 +61,17 @@ a_narrow_terminal() {
 	name=$(printf 'long-name-%.0s' $(seq 20))
 	head -c 400000 a >some
 	for name in "$name" $'\u65e5\u672c'"$name"; do
-		python3 - "$LEAT" "$name" <<'END_OF_TERMINAL' || fail "ended with $?"
-import fcntl, os, pty, struct, sys, termios, unicodedata
-os.environ['TERM'] = 'xterm'
-pid, terminal = pty.fork()
-if not pid:
-    fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 90, 0, 0))
-    os.execv(sys.argv[1], [sys.argv[1], 'cp', '--rate', '400k', 'some', sys.argv[2]])
-shown = b''
-while True:
-    try:
-        got = os.read(terminal, 65536)
-    except OSError:
-        break
-    shown += got
-assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+		on_terminal 90 "$LEAT" cp --rate 400k some "$name" >shown || fail "ended with $?"
+		python3 - <<'END_OF_CHECK' || fail 'the lines are not as they should be'
+import unicodedata
+shown = open('shown', 'rb').read()
 lines = [line for line in shown.decode().split('\r\x1b[K') if line]
 assert lines, shown
 for line in lines:
     columns = sum(2 if unicodedata.east_asian_width(c) in 'WF' else 1 for c in line)
     assert columns < 90, (columns, line)
     assert 'name-: ' in line and '/s  ' in line and line.endswith(('copy_file_range', 'clone', 'copy')), line
-END_OF_TERMINAL
+END_OF_CHECK
 	done
 }
 
@@ -282,7 +257,7 @@ unix_sockets() {
 
 # A killed listener leaves its socket. What somebody has bound stays his, and loses no connection by our asking.
 a_socket_that_was_left() {
-	local first
+	local first kind
 	"$LEAT" cp unix-listen:left got4 &
 	first=$!
 	until_true [ -S left ]
@@ -309,12 +284,45 @@ a_socket_that_was_left() {
 	[ -L pointer ] && [ "$(cat left)" = precious ] || fail 'something was removed'
 	command -v python3 >/dev/null || return 0
 	rm left pointer
-	python3 -c 'import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("left"); open("bound", "w"); import time; time.sleep(20)' &
-	first=$!
-	until_true [ -e bound ]
-	run 3 timeout 5 "$LEAT" cp unix-listen:left got6
-	[ -S left ] || fail 'the socket of another kind was removed'
-	kill $first
+	for kind in DGRAM SEQPACKET STREAM; do	# bound, and not listening
+		rm -f bound
+		python3 -c "import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_$kind); s.bind('left'); open('bound', 'w'); import time; time.sleep(20)" &
+		first=$!
+		until_true [ -e bound ]
+		run 3 timeout 5 "$LEAT" cp unix-listen:left got6
+		[ -S left ] || fail "$kind: a socket that somebody has was removed"
+		run 2 timeout 5 "$LEAT" proxy unix:left 127.0.0.1:1
+		says err 'Address already in use$'
+		[ -S left ] || fail "$kind: a socket that somebody has was removed by the proxy"
+		kill $first
+		wait $first 2>/dev/null
+		rm -f left
+	done
+}
+
+# Both find what was left, and the slower one is about to remove it while the faster one looks, too.
+a_socket_left_to_two() {
+	local slow fast
+	under asan && { misses 'strace and the leak checker are both tracers'; return; }
+	"$LEAT" cp unix-listen:two two1 &
+	until_true [ -S two ]
+	kill -9 $!
+	wait $! 2>/dev/null
+	: >trace
+	strace -qq -o trace -e trace=/^unlink -e inject=/^unlink:delay_enter=300000:when=1 "$LEAT" cp unix-listen:two two1 2>err.slow &
+	slow=$!
+	until_true grep -q unlink trace
+	timeout 10 "$LEAT" cp unix-listen:two two2 2>err.fast &
+	fast=$!
+	until_true grep -q DELAYED trace
+	until_true grep -q ' 0001 01 .* two$' /proc/net/unix
+	sleep 0.3
+	[ "$(grep -c ' 0001 01 .* two$' /proc/net/unix)" = 1 ] || fail 'both listen, and one has lost his name'
+	run 0 "$LEAT" cp a unix:two
+	wait $slow || fail "who came first ended with $?: $(cat err.slow)"
+	wait $fast
+	[ $? -eq 3 ] || fail 'who came second did not give way'
+	says err.fast '^leat: unix-listen:two: Address already in use$'
 }
 
 # A signal between the look at the flag and the call that waits is not seen by that call: none waits for ever.
@@ -378,5 +386,5 @@ END_OF_SILENCE
 }
 
 parts streams a_stream_by_its_name a_terminal a_narrow_terminal reports_beside_the_bytes fifos tcp a_lost_sender the_last_bytes a_listener_takes_who_stays \
-	descriptors_that_are_not_open unix_sockets a_socket_that_was_left no_signal_is_lost nobody_there \
+	descriptors_that_are_not_open unix_sockets a_socket_that_was_left a_socket_left_to_two no_signal_is_lost nobody_there \
 	a_name_that_nobody_tells

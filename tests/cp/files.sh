@@ -218,7 +218,27 @@ names_of_any_kind() {
 	[ "$(cat dash)" = dash ] || fail 'a name with a dash'
 }
 
-parts a_new_file an_old_file_is_replaced_and_keeps_its_mode a_symbolic_link_stays_and_its_target_is_replaced holes_stay_holes \
+# Many files of /proc refuse what is written at a place.
+written_where_it_stands() {
+	local whose
+	sleep 20 &
+	whose=/proc/$!/timerslack_ns
+	if ! echo 60000 2>/dev/null >$whose; then
+		kill $!
+		misses "$whose is not to be written to"
+		return
+	fi
+	echo 70000 >slack
+	run 0 "$LEAT" cp slack $whose
+	[ "$(cat $whose)" = 70000 ] || fail "of a file: $(cat $whose)"
+	echo 80000 | "$LEAT" cp - $whose || fail "ended with $?"
+	[ "$(cat $whose)" = 80000 ] || fail "of a pipe: $(cat $whose)"
+	echo 90000 | "$LEAT" cp - - 1<>$whose || fail "ended with $?"
+	[ "$(cat $whose)" = 90000 ] || fail "of what is open: $(cat $whose)"
+	kill $!
+}
+
+parts written_where_it_stands a_new_file an_old_file_is_replaced_and_keeps_its_mode a_symbolic_link_stays_and_its_target_is_replaced holes_stay_holes \
 	what_cannot_be_replaced_is_refused what_is_mounted_on_is_refused access_lists_stay groups_stay files_of_the_kernel links_of_proc without_proc \
 	in_place_is_cut_at_the_new_length generated_files_and_devices several_go_to_a_directory \
 	one_name_for_two names_of_any_kind

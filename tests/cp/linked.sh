@@ -33,6 +33,49 @@ in_place_two_files_do_not_become_one() {
 	[ "$(cat a2/1)" = first ] || fail 'the second was written over the first'
 }
 
+# The second name is a symbolic link to the first, which is made, replaced or found complete by this very run.
+by_a_link_to_what_was_just_made() {
+	local option there
+	mkdir -p one two
+	echo first >one/x
+	echo the other >two/y
+	for option in --sync --in-place --resume; do
+		for there in none old same; do
+			rm -rf into
+			mkdir into
+			ln -s x into/y
+			[ $there != old ] || echo old >into/x
+			[ $there != same ] || cp one/x into/x
+			run 6 "$LEAT" cp $option one/x two/y into
+			says err '^leat: into/y: it is the file that one/x was just written to, by another name \(symbolic link\); remove this name, and copy again$'
+			[ "$(cat into/x)" = first ] || fail "$option, $there: the second was written over the first"
+			rm into/y
+			run 0 "$LEAT" cp $option one/x two/y into
+			cmp into/y two/y || fail 'the advice leads nowhere'
+		done
+	done
+}
+
+# Directories of one name become one, but of two files in them neither is lost.
+two_trees_of_one_name() {
+	local option jobs
+	mkdir -p first/sub/d second/sub/d
+	echo 1 | tee first/sub/d/f >first/sub/one
+	echo 2 | tee second/sub/d/f >second/sub/two
+	for option in --sync --in-place --resume; do
+		for jobs in 1 4; do
+			rm -rf both
+			mkdir -p both/sub/d
+			[ $jobs = 1 ] || echo old >both/sub/d/f
+			run 4 "$LEAT" cp -r -j $jobs $option first/sub second/sub both
+			says err '^leat: second/sub/d/f: both/sub/d/f was made from first/sub/d/f just now, and is not overwritten$'
+			[ "$(cat both/sub/d/f both/sub/one both/sub/two)" = $'1\n1\n2' ] || fail "$option, $jobs: $(head both/sub/d/f both/sub/*)"
+		done
+	done
+	run 0 "$LEAT" cp -r second/sub both
+	[ "$(cat both/sub/d/f)" = 2 ] || fail 'another run did not replace it'
+}
+
 # Unchanged, changed, and with another division of names: each time the destination is as the source.
 a_second_time() {
 	local jobs
@@ -91,4 +134,4 @@ more_names_than_the_source() {
 	[ c2/one -ef elsewhere3 ] || fail 'it was replaced'
 }
 
-parts in_place_two_files_do_not_become_one a_second_time more_names_than_the_source
+parts in_place_two_files_do_not_become_one by_a_link_to_what_was_just_made two_trees_of_one_name a_second_time more_names_than_the_source

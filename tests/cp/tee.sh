@@ -118,4 +118,27 @@ after_the_destination() {
 	done
 }
 
-parts holes verified_too no_cache_too after_the_destination
+# By another word for the same place, or another name of the same file.
+onto_the_destination() {
+	local there option
+	mkdir -p same
+	ln -sfn same by_link
+	for there in no yes; do
+		rm -f same/file
+		[ $there = no ] || echo old >same/file
+		for option in '' --in-place; do
+			# shellcheck disable=SC2086
+			run 4 "$LEAT" cp $option --tee by_link/file a same/file
+			says err '^leat: by_link/file: it is the destination itself; nothing was copied$'
+			[ $there = no ] || cmp -s same/file <(echo old) || fail "$option: it was written to"
+			[ $there = yes ] || [ ! -s same/file ] || fail "$option: it was made"
+			[ -z "$(find same -name '.*')" ] || fail "left: $(ls -A same)"
+		done
+	done
+	ln same/file same/again
+	run 4 "$LEAT" cp --in-place --tee same/again a same/file
+	cmp -s same/file <(echo old) || fail 'it was written to'
+	run 0 "$LEAT" cp --tee /dev/null a /dev/null
+}
+
+parts onto_the_destination holes verified_too no_cache_too after_the_destination

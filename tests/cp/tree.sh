@@ -224,28 +224,17 @@ many_failures() {
 # Progress stands in one line of its own, which a sentence takes away first.
 failures_below_progress() {
 	command -v python3 >/dev/null || { misses 'python3 is not installed'; return; }
-	python3 - "$LEAT" <<'END_OF_TERMINAL' >shown || fail "ended with $?"
-import os, pty, sys
-os.environ['TERM'] = 'xterm'
-pid, terminal = pty.fork()
-if not pid:
-    os.execv(sys.argv[1], [sys.argv[1], 'cp', '-r', '--rate', '500', 'f', 'f2'])
-shown = b''
-while True:
-    try:
-        got = os.read(terminal, 65536)
-    except OSError:
-        break
-    shown += got
-status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-lines = shown.decode().replace('\r\n', '\n')
-assert status == 4, status
+	local status=0
+	on_terminal 80 "$LEAT" cp -r --rate 500 f f2 >shown || status=$?
+	[ $status -eq 4 ] || fail "ended with $status"
+	python3 - <<'END_OF_CHECK' || fail 'the lines are not as they should be'
+lines = open('shown', newline='').read().replace('\r\n', '\n')
 assert 'f2/f: ' in lines and ' files, ' in lines, lines[:400]
 for line in lines.split('\n'):
     for at, part in enumerate(line.split('leat: ')[1:]):
         before = line.split('leat: ')[at]
         assert before == '' or before.endswith('\r\x1b[K'), repr(line)
-END_OF_TERMINAL
+END_OF_CHECK
 }
 
 # Of a directory, too: how much is left, a file of two names once; and nothing is counted that nobody sees.

@@ -124,6 +124,7 @@ resumed() {
 	says out "\"resumed_bytes\": $had"
 	# What is there is not the beginning of it.
 	head -c 100000 /dev/zero >r/.file.leat-part
+	cp old r/file
 	run 0 "$LEAT" cp --resume --json a r/file
 	says err 'starting anew'
 	cmp a r/file || fail 'not the same'
@@ -204,6 +205,13 @@ what_may_not_be_changed() {
 			chattr -$letter x/file
 			cmp -s x/file old || fail 'it was written to'
 		done
+		# What is complete needs no change.
+		chattr +$letter x/file
+		for where in --sync --in-place --verify --hash=xxh3 --no-cache --require=reflink --json -r; do
+			run 0 "$LEAT" cp --resume $where old x/file
+			[ $where != --json ] || says out '"resumed_bytes": '
+		done
+		chattr -$letter x/file
 		chattr +$letter x
 		run 6 timeout 2 "$LEAT" cp --rate 1m a x/file
 		says err "^leat: x/file: its directory is $word \(\`chattr -$letter\` on it lifts that\), so it cannot be replaced by a new file; --in-place writes into it$"
