@@ -88,13 +88,11 @@ static void close_one(struct listener *listener, int by_maker)
 {
 	struct sockaddr_un at;
 	socklen_t size = sizeof at;
-	struct stat st;
 
 	if (by_maker && listener->made && !listener->inode)
 		let_nobody_in(listener->fd);
-	if (by_maker && listener->inode && getsockname(listener->fd, (struct sockaddr *)&at, &size) == 0 &&
-	    stat(at.sun_path, &st) == 0 && st.st_dev == listener->device && st.st_ino == listener->inode)
-		unlink(at.sun_path);
+	if (by_maker && listener->inode && getsockname(listener->fd, (struct sockaddr *)&at, &size) == 0)
+		socket_file_remove(at.sun_path, &(struct stat){ .st_dev = listener->device, .st_ino = listener->inode });
 	if (by_maker && !listener->made)
 		hold_number(listener->fd);
 	else

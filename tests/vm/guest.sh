@@ -77,6 +77,7 @@ for program in /t/tests/*; do
 	case $program in
 	*/doctor-cost) run_test doctor-cost "$program" /mnt/ext4/tmp nothing_is_left ;; # the rest of it measures
 	*/route-property) run_test route-property "$program" /mnt/ext4/tmp --cases 500 ;; # 20,000 would take an hour
+	*/doctor-events) run_test doctor-events env /mnt/ext4/tmp LEAT_SOURCE=/t/source "$program" ;;
 	*) run_test "${program##*/}" "$program" /mnt/ext4/tmp ;;
 	esac
 done

@@ -36,6 +36,8 @@ done
 
 [ -z "${first%doctor*}" ] || exit 0
 cp "$static/cli/leat" "$source/tests/vm/doctor.sh" "$source/tests/vm/ktls.sh" "$payload"
+mkdir -p "$payload/source/tests/doctor"
+cp -r "$source/tests/doctor/events" "$payload/source/tests/doctor/"
 cc -static -O2 -D_GNU_SOURCE -I"$source/tests/doctor/mend/c" "$source/tests/doctor/mend/c/tls.c" -o "$payload/mend/tls" \
 	-lssl -lcrypto >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
 
