@@ -16,7 +16,7 @@ struct doctor_bpf;
 struct watched {
 	uint32_t tgid, pid;	/* in the first pid namespace, in ours */
 	uint32_t exec_id;	/* of the program that runs there now; 0: as found */
-	int pidfd;		/* -1: none was to be had; the kernel's word, or its mark, tells of its end then */
+	int pidfd;		/* -1: none was to be had; the kernel's word, its mark or its number tells of its end then */
 	bool exited, told;	/* told: the model knows of its end */
 	bool over;		/* it seems to have ended, and no bell said so yet */
 	int status;

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -203,11 +204,14 @@ void watched_ended(struct feed_bpf *feed, struct watched *w, int status)
 
 /* ---- Without bells --------------------------------------------------------------------------------------------------------- */
 
+/* A kernel that misses calls misses ends, too: nobody unmarks them. */
 static bool is_over(struct feed_bpf *feed, const struct watched *w)
 {
 	struct pollfd poll_one = { .fd = w->pidfd, .events = POLLIN };
 
-	return w->pidfd >= 0 ? poll(&poll_one, 1, 0) > 0 : !is_marked(feed, w->tgid);
+	if (w->pidfd >= 0)
+		return poll(&poll_one, 1, 0) > 0;
+	return !is_marked(feed, w->tgid) || (w->pid && kill((pid_t)w->pid, 0) < 0 && errno == ESRCH);
 }
 
 /* The bell of an end has rung before the end is to be seen, and says more: so those that wait are answered first. */
