@@ -114,6 +114,7 @@ struct transfer {
 	uint8_t changers;
 	uint8_t small_fills;		/* auto: how many fills in a row were small */
 	uint8_t cold_tries;
+	uint8_t vain;			/* so many small pieces in a row, between sockets */
 	uint8_t stalls;			/* so many calls in a row for the source's bytes came to nothing */
 	uint16_t bits;			/* TRANSFER_... */
 	uint8_t blocking;		/* BLOCKING_... */
@@ -130,6 +131,7 @@ enum { TRANSFER_RUNS = 1, TRANSFER_IN_STEP = 2, TRANSFER_CORKED = 4, TRANSFER_QU
        TRANSFER_HOLES_ASKED = 1024, TRANSFER_DRAINED = 2048 /* level-triggered: the source gave less than asked */,
        TRANSFER_COLD_AHEAD = 4096 /* what stands at cold_end was found cold: a second probe would not tell */,
        TRANSFER_DENIED = 16384 /* auto: no pipe was to be had; it copies until the pool has one */,
+       TRANSFER_GATHERS = 32768 /* between sockets: the source gives little each time, and is not dry */,
        TRANSFER_OVER = 8192 /* the stream or part has ended, and somebody still has to finish */ };
 enum { BLOCKING_CALLER = 1 /* leat_copy: the caller waits */, BLOCKING_SOURCE = 2, BLOCKING_SINK = 4, OWN_SOURCE_FD = 8,
        OWN_SINK_FD = 16 };

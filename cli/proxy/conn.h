@@ -29,6 +29,7 @@ struct conn_rules {
 	int spare;			/* a descriptor for the upstream of who was let in with the last one; -1: it is in use */
 	struct conn *all;
 	struct conn *again;		/* to be stepped in the next turn */
+	int served;			/* somebody was, in this one */
 	struct conn *dead;		/* to be freed at the end of this one: epoll may still name them */
 };
 

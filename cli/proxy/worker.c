@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -270,6 +271,7 @@ int worker_run(struct generation *generation, struct board_share *share)
 
 	exporter_close(generation->exporter);	/* the keeper's: its address is not held by who drains */
 	generation->exporter = NULL;
+	prctl(PR_SET_TIMERSLACK, 1000);		/* ns: a rest of 30 us would be one of 80 */
 	r = open_all(&worker);
 	if (r < 0)
 		out_error("a worker cannot begin: %s", strerror(-r));
