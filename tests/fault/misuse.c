@@ -233,7 +233,7 @@ static void nothing_is_changed_while_busy(void)
 	struct running run;
 	struct leat_source idle, view;
 	struct leat_sink nothing, out;
-	struct leat_transfer second;
+	struct leat_transfer second = { { 0 } };	/* of a busy end it is asked whether it runs */
 	struct leat_queue queue;
 	unsigned char byte;
 
