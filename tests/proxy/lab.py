@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests of leat proxy share: the proxy as a child, servers for it, parts that are counted, and what a process uses."""
 
+import errno
 import http.client
 import json
 import os
@@ -353,13 +354,18 @@ class Service:
 
 
 def ask(address, word=b'hello', seconds=10):
-    """What comes back for it, to the end."""
+    """What comes back for it, to the end. A reset is a ConnectionResetError, whichever call meets it."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as client:
         client.settimeout(seconds)
         client.connect(address)
-        client.sendall(word)
-        client.shutdown(socket.SHUT_WR)
+        try:
+            client.sendall(word)
+            client.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno in (errno.EPIPE, errno.ENOTCONN):
+                raise ConnectionResetError(errno.ECONNRESET, 'reset before all was said') from error
+            raise
         got = b''
         while piece := client.recv(65536):
             got += piece
