@@ -14,7 +14,7 @@
 
 enum {
 	CALL_READS = 1, CALL_WRITES = 2, CALL_MOVES = 4, CALL_ENTERS_RING = 8,
-	CALL_VECTOR = 16, CALL_MESSAGE = 32, CALL_MANY = 64,
+	CALL_VECTOR = 16, CALL_MESSAGE = 32, CALL_MANY = 64, CALL_SUBMITS = 128,
 };
 
 /* 0: of no interest. */
@@ -41,6 +41,7 @@ static const uint8_t call_kinds[CALL_NUMBERS] = {
 	[__NR_vmsplice] = CALL_MOVES,
 	[__NR_copy_file_range] = CALL_MOVES,
 	[__NR_io_uring_enter] = CALL_ENTERS_RING,
+	[__NR_io_submit] = CALL_SUBMITS,
 };
 
 static inline enum flow_how call_how(uint32_t number)

@@ -45,47 +45,13 @@ static inline int pairing_mapped(struct pairing *p);
 
 char licence[] SEC("license") = "Dual MIT/GPL";
 
-/* Of a thread not known to be a stranger: is it watched, or from now on? name: read before that is asked, so that who is
- * declared a stranger while somebody begins to watch it is one in an epoch that has passed. */
-static __attribute__((noinline)) int is_of_interest(uint64_t name)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	if (is_watched(task->tgid))
-		return 1;
-	if (watch_all || (watch_cgroup && bpf_get_current_ancestor_cgroup_id(watch_cgroup_level) == watch_cgroup))
-		begin_watch(task, 0);
-	if (is_watched(task->tgid))
-		return 1;
-	*stranger_of(name) = name;
-	return 0;
-}
-
-/* Native AIO moves its bytes when no call of the process says so. Not inlined, as watched_call. */
-static __attribute__((noinline)) int count_aio(unsigned long long *ctx)
-{
-	struct pt_regs *regs = (struct pt_regs *)ctx[0];
-	struct task_struct *task = bpf_get_current_task_btf();
-	int64_t requests = ctx[1];
-	struct scratch *s;
-
-	if (CALL_NUMBER(regs) != __NR_io_submit || CALL_IS_NARROW(regs, task) || requests <= 0)
-		return 0;
-	s = scratch_of_this_cpu();
-	if (s)
-		s->p.counts.aio_requests += requests;
-	return 0;
-}
-
 SEC("tp_btf/sys_exit")
 int doctor_call(unsigned long long *ctx)
 {
 	uint64_t name = name_of_thread((const void *)ctx[0]);
 
-	if (*stranger_of(name) != name && is_of_interest(name)) {
-		watched_call(ctx);
-		count_aio(ctx);
-	}
+	if (*stranger_of(name) != name)
+		call_of_interest(ctx, name);
 	return 0;
 }
 

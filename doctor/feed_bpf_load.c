@@ -251,7 +251,8 @@ static unsigned parameters_of(const struct btf *btf, const char *tracepoint)
 	return 0;
 }
 
-/* The tracepoints of io_uring differ by kernel. Without them it is not seen, and that is said. Names matter to who watches by one. */
+/* The tracepoints of io_uring differ by kernel. Without them it is not seen, and that is said. Names matter to who watches by one.
+ * How the kernel's memory is read best differs, too. */
 static void choose_programs(struct feed_bpf *feed)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -259,6 +260,7 @@ static void choose_programs(struct feed_bpf *feed)
 	unsigned submit_entry = btf ? parameters_of(btf, "io_uring_submit_sqe") : 0;
 	unsigned complete = btf ? parameters_of(btf, "io_uring_complete") : 0;
 
+	feed->skeleton->rodata->can_cast = btf && btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	feed->sees_ring = (submit == 1 || submit_entry == 2) && (complete == 3 || complete >= 5);
 	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_submit, feed->sees_ring && submit == 1);
 	bpf_program__set_autoload(feed->skeleton->progs.doctor_ring_submit_entry, feed->sees_ring && submit != 1);

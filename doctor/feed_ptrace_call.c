@@ -411,8 +411,10 @@ void traced_call(struct feed_ptrace *feed, const struct traced_thread *t, int64_
 		c->p.counts.uring_blind += result > 0 ? (uint64_t)result : 0;
 		return;
 	}
-	if (t->number == __NR_io_submit && result > 0)
-		c->p.counts.aio_requests += (uint64_t)result;
+	if (kind == CALL_SUBMITS) {
+		c->p.counts.aio_requests += result > 0 ? (uint64_t)result : 0;
+		return;
+	}
 	if (!kind || (result <= 0 && (kind & CALL_READS || result != -EAGAIN)))
 		return;
 	site = begin_call(c, t, result);

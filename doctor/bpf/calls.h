@@ -91,28 +91,8 @@ static __always_inline uint64_t many_messages(struct scratch *s, uint64_t at, ui
 static __always_inline uint64_t file_of(struct task_struct *task, uint32_t fd)
 {
 	struct fdtable *fdt = task->files->fdt;
-	uint64_t file = 0;
 
-	if (fd >= fdt->max_fds || bpf_probe_read_kernel(&file, sizeof file, fdt->fd + fd))
-		return 0;
-	return file;
-}
-
-/* Both its number and its device's, in one reading where the kernel keeps them close together. */
-static __always_inline void name_inode(struct inode *inode, uint64_t *ret_inode, uint32_t *ret_device)
-{
-	const uint32_t from = bpf_core_field_offset(struct inode, i_sb), to = bpf_core_field_offset(struct inode, i_ino);
-	struct super_block *sb = NULL;
-	uint64_t words[4] = { 0 };
-
-	if (to > from && to - from <= 24 && !bpf_probe_read_kernel(words, sizeof words, (char *)inode + from)) {
-		sb = (struct super_block *)words[0];
-		*ret_inode = words[(to - from) / 8 & 3];
-	} else {
-		sb = BPF_CORE_READ(inode, i_sb);
-		*ret_inode = BPF_CORE_READ(inode, i_ino);
-	}
-	*ret_device = BPF_CORE_READ(sb, s_dev);
+	return fd < fdt->max_fds ? word_at(fdt->fd + fd) : 0;
 }
 
 /* Which file it is; its facts are taken when it is new. Of a descriptor that another thread has closed since the call began
@@ -121,15 +101,16 @@ static __always_inline void identify(struct task_struct *task, uint32_t fd, uint
 				     uint32_t *ret_device)
 {
 	uint64_t file = file_of(task, fd);
-	struct inode *inode;
+	uint64_t inode;
 
 	if (!file) {
 		*ret_inode = 0;
 		*ret_device = EVENT_CLOSED;
 		return;
 	}
-	inode = BPF_CORE_READ((struct file *)file, f_inode);
-	name_inode(inode, ret_inode, ret_device);
+	inode = WORD_OF(file, struct file, f_inode);
+	*ret_inode = WORD_OF(inode, struct inode, i_ino);
+	*ret_device = (uint32_t)WORD_OF(WORD_OF(inode, struct inode, i_sb), struct super_block, s_dev);
 	know_file(file, *ret_inode, *ret_device, sink);
 }
 
@@ -288,16 +269,45 @@ static __always_inline void choose_first(struct pairing *p, int64_t bytes)
 #define CALLER(regs) (regs)->pc
 #endif
 
+/* Of a thread not known to be a stranger: is it watched, or from now on? name: read before that is asked, so that who is
+ * declared a stranger while somebody begins to watch it is one in an epoch that has passed. */
+static __always_inline bool is_of_interest(struct task_struct *task, uint64_t name)
+{
+	if (is_watched(task->tgid))
+		return true;
+	if (watch_all || (watch_cgroup && bpf_get_current_ancestor_cgroup_id(watch_cgroup_level) == watch_cgroup))
+		begin_watch(task, 0);
+	if (is_watched(task->tgid))
+		return true;
+	*stranger_of(name) = name;
+	return false;
+}
+
+/* Calls that are only counted: what they move, they move when no call says so. */
+static __always_inline bool is_counted_only(struct pairing *p, uint32_t kind, int64_t result)
+{
+	if (kind == CALL_ENTERS_RING)
+		p->counts.uring_calls++;
+	else if (kind == CALL_SUBMITS && result > 0)
+		p->counts.aio_requests += result;
+	else if (kind != CALL_SUBMITS)
+		return false;
+	return true;
+}
+
 /* Not inlined: what stands before it is run for every call of every process, and is not to carry this one's stack. */
-static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
+static __attribute__((noinline)) int call_of_interest(unsigned long long *ctx, uint64_t name)
 {
 	struct pt_regs *regs = (struct pt_regs *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct scratch *s = scratch_of_this_cpu();
 	uint32_t nr = CALL_NUMBER(regs), number = nr, kind;
 	int64_t result = ctx[1];
+	struct scratch *s;
 	struct pairing *p;
 
+	if (!is_of_interest(task, name))
+		return 0;
+	s = scratch_of_this_cpu();
 	if (!s)
 		return 0;
 	p = &s->p;
@@ -308,10 +318,7 @@ static __attribute__((noinline)) int watched_call(unsigned long long *ctx)
 	}
 	barrier_var(number);	/* or the compiler drops the mask, by which the verifier of Linux 6.1 sees the bound */
 	kind = nr < CALL_NUMBERS ? call_kinds[number & (CALL_NUMBERS - 1)] : 0;
-	if (!kind)
-		return 0;
-	p->counts.uring_calls += kind == CALL_ENTERS_RING;
-	if (kind == CALL_ENTERS_RING || (result <= 0 && (kind & CALL_READS || result != EAGAIN_IS)))
+	if (!kind || is_counted_only(p, kind, result) || (result <= 0 && (kind & CALL_READS || result != EAGAIN_IS)))
 		return 0;
 	p->tgid = task->tgid;
 	p->tid = task->pid;

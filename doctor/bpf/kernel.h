@@ -14,8 +14,11 @@
 
 #define KERNEL __attribute__((preserve_access_index))
 
-struct list_head;
 struct sock;
+
+struct timespec64 {
+	long long tv_sec;
+} KERNEL;
 
 struct qstr {
 	const unsigned char *name;
@@ -236,5 +239,27 @@ struct pt_regs {
 #else
 #error "the calls of this processor are not known here"
 #endif
+
+/* ---- Reading it ------------------------------------------------------------------------------------------------------------ */
+
+extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym __weak;
+
+const volatile __u32 can_cast;	/* set before loading: the kernel has bpf_rdonly_cast (Linux 6.2) */
+
+/*
+ * Eight bytes of the kernel's; 0 where there is nothing. What is cast is read by a plain load, without the call of a helper,
+ * which takes as long as an empty program does, on processors whose returns are guarded (20 ns here).
+ */
+static __always_inline __u64 word_at(const void *address)
+{
+	__u64 word = 0;
+
+	if (can_cast)
+		return ((struct timespec64 *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(struct timespec64)))->tv_sec;
+	bpf_probe_read_kernel(&word, sizeof word, address);
+	return word;
+}
+
+#define WORD_OF(pointer, type, member) word_at((const char *)(pointer) + bpf_core_field_offset(type, member))
 
 #endif
