@@ -341,6 +341,7 @@ static int waited(struct transfer *t, bool idle)
 	else
 		t->report.other_waits++;
 	t->bits &= (uint16_t)~TRANSFER_GATHERS;
+	t->vain = 0;
 	try_half_way(t);
 	rest(t);
 	tell(t, LEAT_EVENT_WAIT, t->waiting);
@@ -375,7 +376,7 @@ static void mask_if_it_may_raise(struct transfer *t, int *masked)
  * Between sockets a sender that is as fast as we are has each fill find a little more, and each piece costs two calls and the
  * sockets' locks, which the sender wants, too. What was moved since had is a piece. Two small ones in a row without a wait between
  * them are the sign; from then on each one ends the turn, until the source is dry. Where that makes none larger, as under a
- * small window, it is in vain, and is tried again after 256 of them.
+ * small window, it is in vain: of 256 in a row none but the first four end it.
  */
 #define GATHER_BYTES (256 * KIB)
 #define GATHER_TRIES 4
@@ -389,7 +390,7 @@ static bool should_gather(struct transfer *t, uint64_t bytes, uint64_t *had, uns
 	if (*small >= 2)
 		t->bits |= TRANSFER_GATHERS;
 	t->vain = *small ? (uint8_t)(t->vain + 1) : 0;
-	return *small && t->bits & TRANSFER_GATHERS && t->vain <= GATHER_TRIES;
+	return *small && t->bits & TRANSFER_GATHERS && (uint8_t)(t->vain - 1) < GATHER_TRIES;
 }
 
 static int turns(struct transfer *t, int *masked)

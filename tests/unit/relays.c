@@ -415,55 +415,6 @@ static void a_rate_leaves_splice_alone(void)
 	CHECK_LE(report.route_bytes[LEAT_ROUTE_COPY], 20000u);
 }
 
-/* A sender as fast as we are: whenever a piece has gone, there is the next one. */
-struct sender {
-	struct pair pair;
-	unsigned left;
-};
-
-static void sends_the_next(void *arg, const struct leat_event *event)
-{
-	struct sender *sender = arg;
-
-	if (event->kind != LEAT_EVENT_MOVED)
-		return;
-	while (recv(sender->pair.out[0], data, sizeof data, 0) > 0)
-		;
-	if (sender->left && sender->left--)
-		send_bytes(&sender->pair, CASE_BYTES);
-}
-
-static uint64_t steps_to(struct sender *sender, int result)
-{
-	struct leat_report report;
-
-	CHECK_EQ(leat_step(&sender->pair.transfer), result);
-	leat_so_far(&sender->pair.transfer, &report);
-	return report.bytes / CASE_BYTES;
-}
-
-/* Two pieces show it, one is enough then; in vain (none becomes larger) no longer than for four in a row. */
-static void little_by_little_ends_a_turn(void)
-{
-	const struct leat_options options = { .policy = LEAT_REQUIRE, .step_ns = LEAT_NEVER };
-	struct sender sender = { .left = 20 };
-	struct leat_report report;
-	struct leat_log log;
-
-	open_pair(&sender.pair);
-	leat_wrap_sink(&sender.pair.sink, leat_log_init(&log, sends_the_next, &sender));
-	begin_pair(&sender.pair, &options);
-	send_bytes(&sender.pair, CASE_BYTES);
-	CHECK_EQ(steps_to(&sender, LEAT_AGAIN), 2u);
-	CHECK_EQ(steps_to(&sender, LEAT_AGAIN), 3u);
-	CHECK_EQ(steps_to(&sender, LEAT_AGAIN), 4u);
-	CHECK_EQ(steps_to(&sender, LEAT_WAIT), 21u);
-	send_bytes(&sender.pair, CASE_BYTES);
-	CHECK_EQ(steps_to(&sender, LEAT_WAIT), 22u);
-	end_pair(&sender.pair, &report);
-	CHECK_EQ(report.bytes, 22u * CASE_BYTES);
-}
-
 static void small_ones_are_copied_again(void)
 {
 	struct leat_report before, after;
@@ -493,7 +444,6 @@ static const struct test tests[] = {
 	TEST(two_pipes_of_a_tee_stay_alike),
 	TEST(a_short_read_of_a_unix_socket_is_not_its_last),
 	TEST(a_rate_leaves_splice_alone),
-	TEST(little_by_little_ends_a_turn),
 	TEST(small_ones_are_copied_again),
 };
 TEST_MAIN(tests)

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* When a turn between sockets is over though the source has more: where it gives little each time, so that bytes may gather. */
+#include "check.h"
+
+#include "leat.h"
+#include "types.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PIECE (64 * KIB)
+#define LARGE (320 * KIB)	/* more than what gathers */
+
+/* A sender as fast as we are: whenever a piece has gone, there is the next one. */
+struct sender {
+	int in[2], out[2];	/* in[1] and out[0] are the peers */
+	unsigned left;
+	size_t bytes;
+	struct leat_source source;
+	struct leat_sink sink;
+	struct leat_log log;
+	struct leat_transfer transfer;
+};
+
+static const struct leat_options require = { .policy = LEAT_REQUIRE, .step_ns = LEAT_NEVER, .step_bytes = GIB };
+static unsigned char data[LARGE];
+
+static void send_piece(struct sender *sender)
+{
+	CHECK_EQ(send(sender->in[1], data, sender->bytes, 0), (ssize_t)sender->bytes);
+}
+
+static void sends_the_next(void *arg, const struct leat_event *event)
+{
+	struct sender *sender = arg;
+
+	if (event->kind != LEAT_EVENT_MOVED || event->bytes < sender->bytes)
+		return;
+	while (recv(sender->out[0], data, sizeof data, 0) > 0)
+		;
+	if (sender->left && sender->left--)
+		send_piece(sender);
+}
+
+static void open_sender(struct sender *sender)
+{
+	const int room = 4 * (int)MIB;
+
+	CHECK_CALL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sender->in));
+	CHECK_CALL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sender->out));
+	CHECK_CALL(setsockopt(sender->in[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room));
+	CHECK_CALL(setsockopt(sender->out[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room));
+	leat_from_fd(&sender->source, sender->in[0]);
+	leat_to_fd(&sender->sink, sender->out[1]);
+	leat_wrap_sink(&sender->sink, leat_log_init(&sender->log, sends_the_next, sender));
+}
+
+static void begin(struct sender *sender)
+{
+	CHECK_EQ(leat_begin(&sender->transfer, &sender->sink, &sender->source, &require), 0);
+}
+
+/* One step, which is to say result. How many pieces have gone in all. */
+static uint64_t steps_to(struct sender *sender, int result)
+{
+	struct leat_report report;
+
+	CHECK_EQ(leat_step(&sender->transfer), result);
+	leat_so_far(&sender->transfer, &report);
+	return report.source_bytes / sender->bytes;
+}
+
+static void close_sender(struct sender *sender, struct leat_report *report)
+{
+	leat_end(&sender->transfer, report);
+	leat_close(&sender->source);
+	leat_close_sink(&sender->sink);
+	for (int i = 0; i < 2; i++) {
+		close(sender->in[i]);
+		close(sender->out[i]);
+	}
+}
+
+/* Two pieces show it, one is enough then; in vain (none becomes larger) no longer than for four in a row. */
+static void little_by_little_ends_a_turn(void)
+{
+	struct sender sender = { .left = 20, .bytes = PIECE };
+	struct leat_report report;
+
+	open_sender(&sender);
+	begin(&sender);
+	send_piece(&sender);
+	CHECK_EQ(steps_to(&sender, LEAT_AGAIN), 2u);
+	CHECK_EQ(steps_to(&sender, LEAT_AGAIN), 3u);
+	CHECK_EQ(steps_to(&sender, LEAT_AGAIN), 4u);
+	CHECK_EQ(steps_to(&sender, LEAT_WAIT), 21u);
+	send_piece(&sender);
+	CHECK_EQ(steps_to(&sender, LEAT_WAIT), 22u);
+	close_sender(&sender, &report);
+	CHECK_EQ(report.bytes, 22u * PIECE);
+}
+
+/* A piece that comes alone says nothing of a sender that is never dry, later. */
+static void pieces_on_their_own_are_no_try(void)
+{
+	struct sender sender = { .bytes = PIECE };
+
+	open_sender(&sender);
+	begin(&sender);
+	for (unsigned i = 1; i <= 5; i++) {
+		send_piece(&sender);
+		CHECK_EQ(steps_to(&sender, LEAT_WAIT), i);
+	}
+	sender.left = 20;
+	send_piece(&sender);
+	CHECK_EQ(steps_to(&sender, LEAT_AGAIN), 7u);
+	CHECK_EQ(steps_to(&sender, LEAT_AGAIN), 8u);
+	CHECK_EQ(steps_to(&sender, LEAT_AGAIN), 9u);
+	CHECK_EQ(steps_to(&sender, LEAT_WAIT), 26u);
+	close_sender(&sender, NULL);
+}
+
+static const struct test tests[] = {
+	TEST(little_by_little_ends_a_turn),
+	TEST(pieces_on_their_own_are_no_try),
+};
+TEST_MAIN(tests)
