@@ -70,8 +70,7 @@ static struct head base_head(struct transfer *t)
 	return head;
 }
 
-/* A frame above by that has promised bytes, with no changer between, cannot keep its word. */
-static bool breaks_promise(const struct transfer *t, const struct leat_wrapper *by)
+bool flow_promised(const struct transfer *t, const struct leat_wrapper *by)
 {
 	bool open = false;
 
@@ -100,7 +99,7 @@ static int take_answer(struct walk *walk, const struct leat_wrapper *w, int answ
 
 		*head = (struct head){ .ended = true, .by = w };
 		walk->by = w;
-		return walk->error = !read_full && breaks_promise(walk->t, w) ? LEAT_ESHORT : 0;
+		return walk->error = !read_full && flow_promised(walk->t, w) ? LEAT_ESHORT : 0;
 	} else if (answer != LEAT_END) {
 		if (head->bytes)
 			walk->blocked = true;
@@ -175,7 +174,7 @@ static bool ask_below(struct walk *walk, const struct leat_frame *frame, uint64_
 /* Nothing more of this frame fits, further down at by. */
 static void cut_at(struct walk *walk, const struct leat_frame *frame, const struct leat_wrapper *by)
 {
-	walk->error = breaks_promise(walk->t, &frame->wrapper) ? LEAT_ESHORT : 0;
+	walk->error = flow_promised(walk->t, &frame->wrapper) ? LEAT_ESHORT : 0;
 	walk->by = by;
 	walk->head = (struct head){ .ended = true, .cut = true, .by = by };
 }

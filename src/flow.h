@@ -19,6 +19,9 @@ enum flow {
 /* *ret_by: the wrapper that ended or failed the stream, or NULL for the source. */
 enum flow flow_next(struct transfer *t, struct extent *extent, const struct leat_wrapper **ret_by, int *ret_error);
 
+/* Whether a frame above by, with no changer between, has promised bytes that are still to go. by NULL: anywhere on the way. */
+bool flow_promised(const struct transfer *t, const struct leat_wrapper *by);
+
 /* True when the extent has to be taken from the source into a pipe or buffer of ours first. */
 bool flow_needs_fill(const struct transfer *t, const struct extent *extent);
 

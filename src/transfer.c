@@ -238,17 +238,46 @@ static int wake_starved(struct transfer *t)
 	return transfer_next_leaf(t);
 }
 
-static int go(struct transfer *t, struct extent *x, uint64_t *bytes)
+/*
+ * Between sockets a sender that is as fast as we are has each fill find a little more, and each costs two calls and the sockets'
+ * locks, which the sender wants, too. Two small ones in a row without a wait between them are the sign; from then on each one
+ * ends the turn when it has gone, until the source is dry. Where that makes none larger, as under a small window, it is in vain:
+ * of 256 in a row none but the first four end it.
+ */
+#define GATHER_BYTES (256 * KIB)
+#define GATHER_TRIES 4
+
+/* What a fill found, not what reached the sink: a frame's own bytes are no piece. */
+static void judge_fill(struct transfer *t, uint64_t filled, bool *ret_small)
+{
+	if (!filled || t->blocking & BLOCKING_CALLER || t->route->id != LEAT_ROUTE_SPLICE_PIPE)
+		return;
+	*ret_small = filled < GATHER_BYTES;
+	t->vain = *ret_small ? (uint8_t)(t->vain + 1) : 0;
+	if (t->vain == 2)
+		t->bits |= TRANSFER_GATHERS;
+}
+
+/* A small fill has gone, and what a frame owes behind it: at the step's end "more follows" is undone, and it would go alone. */
+static bool should_gather(const struct transfer *t)
+{
+	if (!(t->bits & TRANSFER_GATHERS) || (uint8_t)(t->vain - 1) >= GATHER_TRIES)
+		return false;
+	return !t->pipe.bytes && !t->buffer.len && !flow_promised(t, NULL);
+}
+
+static int go(struct transfer *t, struct extent *x, uint64_t *bytes, bool *small)
 {
 	uint64_t filled = 0, allowed = x->bytes;
 	struct move move = deliver(t, x, *bytes, &filled);
 
 	*bytes += move.bytes;
+	judge_fill(t, filled, small);
 	adapt(t, filled, allowed);
 	return judge(t, &move);
 }
 
-static int turn(struct transfer *t, uint64_t *ret_bytes)
+static int turn(struct transfer *t, uint64_t *ret_bytes, bool *ret_small)
 {
 	const struct leat_wrapper *by = NULL;
 	struct extent x;
@@ -259,7 +288,7 @@ static int turn(struct transfer *t, uint64_t *ret_bytes)
 	switch (flow_next(t, &x, &by, &error)) {
 	case FLOW_READY:
 		cold = cold_check(t, &x, !*ret_bytes);
-		return cold ? cold : go(t, &x, ret_bytes);
+		return cold ? cold : go(t, &x, ret_bytes, ret_small);
 	case FLOW_PART_OVER:
 		return stream_over(t, by, true, x.target);
 	case FLOW_END:
@@ -372,31 +401,10 @@ static void mask_if_it_may_raise(struct transfer *t, int *masked)
 		t->bits |= TRANSFER_RAISED;
 }
 
-/*
- * Between sockets a sender that is as fast as we are has each fill find a little more, and each piece costs two calls and the
- * sockets' locks, which the sender wants, too. What was moved since had is a piece. Two small ones in a row without a wait between
- * them are the sign; from then on each one ends the turn, until the source is dry. Where that makes none larger, as under a
- * small window, it is in vain: of 256 in a row none but the first four end it.
- */
-#define GATHER_BYTES (256 * KIB)
-#define GATHER_TRIES 4
-
-static bool should_gather(struct transfer *t, uint64_t bytes, uint64_t *had, unsigned *small)
-{
-	if (t->blocking & BLOCKING_CALLER || t->route->id != LEAT_ROUTE_SPLICE_PIPE || bytes == *had || t->pipe.bytes)
-		return false;
-	*small = bytes - *had < GATHER_BYTES ? *small + 1 : 0;
-	*had = bytes;
-	if (*small >= 2)
-		t->bits |= TRANSFER_GATHERS;
-	t->vain = *small ? (uint8_t)(t->vain + 1) : 0;
-	return *small && t->bits & TRANSFER_GATHERS && (uint8_t)(t->vain - 1) < GATHER_TRIES;
-}
-
 static int turns(struct transfer *t, int *masked)
 {
-	uint64_t bytes = 0, had = 0, begin_ns = 0, read_ns = t->now_ns;
-	unsigned small = 0;
+	uint64_t bytes = 0, begin_ns = 0, read_ns = t->now_ns;
+	bool small = false;
 	int r = LEAT_AGAIN;
 
 	while (r == LEAT_AGAIN) {
@@ -413,8 +421,8 @@ static int turns(struct transfer *t, int *masked)
 			t->wake_at_ns = LEAT_NEVER;
 			tell(t, LEAT_EVENT_TICK, LEAT_SIDE_NONE);
 		}
-		r = turn(t, &bytes);
-		if (r == LEAT_AGAIN && should_gather(t, bytes, &had, &small))
+		r = turn(t, &bytes, &small);
+		if (r == LEAT_AGAIN && small && should_gather(t))
 			return LEAT_AGAIN;
 	}
 	return r == LEAT_WAIT ? waited(t, !bytes) : r;

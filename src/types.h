@@ -114,7 +114,7 @@ struct transfer {
 	uint8_t changers;
 	uint8_t small_fills;		/* auto: how many fills in a row were small */
 	uint8_t cold_tries;
-	uint8_t vain;			/* so many small pieces in a row, between sockets */
+	uint8_t vain;			/* so many small fills in a row, without a wait */
 	uint8_t stalls;			/* so many calls in a row for the source's bytes came to nothing */
 	uint16_t bits;			/* TRANSFER_... */
 	uint8_t blocking;		/* BLOCKING_... */

@@ -16,10 +16,12 @@
 struct sender {
 	int in[2], out[2];	/* in[1] and out[0] are the peers */
 	unsigned left;
-	size_t bytes;
+	size_t bytes;		/* of a piece */
+	uint64_t sent, moved;
 	struct leat_source source;
 	struct leat_sink sink;
 	struct leat_log log;
+	struct leat_frame frame;
 	struct leat_transfer transfer;
 };
 
@@ -29,17 +31,19 @@ static unsigned char data[LARGE];
 static void send_piece(struct sender *sender)
 {
 	CHECK_EQ(send(sender->in[1], data, sender->bytes, 0), (ssize_t)sender->bytes);
+	sender->sent += sender->bytes;
 }
 
 static void sends_the_next(void *arg, const struct leat_event *event)
 {
 	struct sender *sender = arg;
 
-	if (event->kind != LEAT_EVENT_MOVED || event->bytes < sender->bytes)
+	if (event->kind != LEAT_EVENT_MOVED)
 		return;
 	while (recv(sender->out[0], data, sizeof data, 0) > 0)
 		;
-	if (sender->left && sender->left--)
+	sender->moved += event->bytes;
+	if (sender->moved == sender->sent && sender->left && sender->left--)
 		send_piece(sender);
 }
 
@@ -53,7 +57,7 @@ static void open_sender(struct sender *sender)
 	CHECK_CALL(setsockopt(sender->out[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room));
 	leat_from_fd(&sender->source, sender->in[0]);
 	leat_to_fd(&sender->sink, sender->out[1]);
-	leat_wrap_sink(&sender->sink, leat_log_init(&sender->log, sends_the_next, sender));
+	leat_wrap(&sender->source, leat_log_init(&sender->log, sends_the_next, sender));
 }
 
 static void begin(struct sender *sender)
@@ -121,8 +125,49 @@ static void pieces_on_their_own_are_no_try(void)
 	close_sender(&sender, NULL);
 }
 
+/* A large piece is one, whatever a frame puts around it. */
+static void bytes_of_a_frame_are_no_piece(void)
+{
+	struct sender sender = { .left = 1, .bytes = PIECE };
+	struct leat_report report;
+
+	open_sender(&sender);
+	leat_wrap(&sender.source, leat_chunked_init(&sender.frame, 0));
+	begin(&sender);
+	send_piece(&sender);
+	CHECK_EQ(steps_to(&sender, LEAT_AGAIN), 2u);
+	sender.left = 20;
+	sender.bytes = LARGE;
+	send_piece(&sender);
+	steps_to(&sender, LEAT_WAIT);
+	close_sender(&sender, &report);
+	CHECK_EQ(report.source_bytes, 2 * PIECE + 21 * LARGE);
+}
+
+/* What a frame puts behind a piece may go with it: no turn ends between them. */
+static void a_turn_ends_behind_the_frame(void)
+{
+	struct sender sender = { .left = 20, .bytes = PIECE };
+	const uint64_t framed = strlen("10000\r\n") + PIECE + strlen("\r\n");
+	struct leat_report report;
+
+	open_sender(&sender);
+	leat_wrap(&sender.source, leat_chunked_init(&sender.frame, 0));
+	begin(&sender);
+	send_piece(&sender);
+	for (unsigned i = 2; i <= 4; i++) {
+		CHECK_EQ(steps_to(&sender, LEAT_AGAIN), i);
+		leat_so_far(&sender.transfer, &report);
+		CHECK_EQ(report.bytes, i * framed);
+	}
+	CHECK_EQ(steps_to(&sender, LEAT_WAIT), 21u);
+	close_sender(&sender, NULL);
+}
+
 static const struct test tests[] = {
 	TEST(little_by_little_ends_a_turn),
 	TEST(pieces_on_their_own_are_no_try),
+	TEST(bytes_of_a_frame_are_no_piece),
+	TEST(a_turn_ends_behind_the_frame),
 };
 TEST_MAIN(tests)
