@@ -247,12 +247,18 @@ static int wake_starved(struct transfer *t)
 #define GATHER_BYTES (256 * KIB)
 #define GATHER_TRIES 4
 
-/* What a fill found, not what reached the sink: a frame's own bytes are no piece. */
-static void judge_fill(struct transfer *t, uint64_t filled, bool *ret_small)
+static bool may_gather(const struct transfer *t)
 {
-	if (!filled || t->blocking & BLOCKING_CALLER || t->route->id != LEAT_ROUTE_SPLICE_PIPE)
+	return t->route->id == LEAT_ROUTE_SPLICE_PIPE && !(t->blocking & BLOCKING_CALLER) &&
+	       kind_is_socket(t->base->facts.kind) && kind_is_socket(t->out->facts.kind);
+}
+
+/* What a fill found, not what reached the sink: a frame's own bytes are no piece. Nor is all that there was room for little. */
+static void judge_fill(struct transfer *t, uint64_t filled, uint64_t allowed, bool *ret_small)
+{
+	if (!filled || !may_gather(t))
 		return;
-	*ret_small = filled < GATHER_BYTES;
+	*ret_small = filled < GATHER_BYTES && filled < allowed && filled < t->pipe.size;
 	t->vain = *ret_small ? (uint8_t)(t->vain + 1) : 0;
 	if (t->vain == 2)
 		t->bits |= TRANSFER_GATHERS;
@@ -272,7 +278,7 @@ static int go(struct transfer *t, struct extent *x, uint64_t *bytes, bool *small
 	struct move move = deliver(t, x, *bytes, &filled);
 
 	*bytes += move.bytes;
-	judge_fill(t, filled, small);
+	judge_fill(t, filled, allowed, small);
 	adapt(t, filled, allowed);
 	return judge(t, &move);
 }

@@ -164,10 +164,76 @@ static void a_turn_ends_behind_the_frame(void)
 	close_sender(&sender, NULL);
 }
 
+/* A full pipe has no room for what would gather, nor has a piece that a limit or a frame allows. */
+static void what_is_all_there_is_room_for_is_not_little(void)
+{
+	struct leat_options narrow = require;
+	struct sender sender = { .left = 20, .bytes = PIECE };
+
+	narrow.pipe_bytes = PIECE;
+	open_sender(&sender);
+	CHECK_EQ(leat_begin(&sender.transfer, &sender.sink, &sender.source, &narrow), 0);
+	send_piece(&sender);
+	CHECK_EQ(steps_to(&sender, LEAT_WAIT), 21u);
+	close_sender(&sender, NULL);
+
+	sender = (struct sender){ .left = 20, .bytes = PIECE };
+	open_sender(&sender);
+	leat_wrap(&sender.source, leat_chunked_init(&sender.frame, PIECE));
+	begin(&sender);
+	send_piece(&sender);
+	CHECK_EQ(steps_to(&sender, LEAT_WAIT), 21u);
+	close_sender(&sender, NULL);
+}
+
+/* A file takes each piece at once, and has no locks that a peer waits for. */
+static void into_a_file_nothing_gathers(void)
+{
+	struct sender sender = { .left = 20, .bytes = PIECE };
+	FILE *file = tmpfile();
+
+	CHECK(file);
+	open_sender(&sender);
+	leat_to_fd(&sender.sink, fileno(file));
+	begin(&sender);
+	send_piece(&sender);
+	CHECK_EQ(steps_to(&sender, LEAT_WAIT), 21u);
+	close_sender(&sender, NULL);
+	fclose(file);
+}
+
+static void from_a_file_nothing_gathers(void)
+{
+	struct leat_options options = require;
+	FILE *from = tmpfile(), *to = tmpfile();
+	struct leat_transfer transfer;
+	struct leat_source source;
+	struct leat_sink sink;
+
+	CHECK(from && to);
+	for (unsigned i = 0; i < 20; i++)
+		CHECK_EQ(fwrite(data, 1, PIECE, from), PIECE);
+	CHECK_EQ(fflush(from), 0);
+	options.routes_off = ~ROUTE_BIT(LEAT_ROUTE_SPLICE_PIPE);
+	options.pipe_bytes = 2 * PIECE;
+	leat_from_file(&source, fileno(from), 0);
+	leat_to_fd(&sink, fileno(to));
+	CHECK_EQ(leat_begin(&transfer, &sink, &source, &options), 0);
+	CHECK_EQ(leat_step(&transfer), LEAT_DONE);
+	CHECK_EQ(leat_end(&transfer, NULL), 0);
+	leat_close(&source);
+	leat_close_sink(&sink);
+	fclose(from);
+	fclose(to);
+}
+
 static const struct test tests[] = {
 	TEST(little_by_little_ends_a_turn),
 	TEST(pieces_on_their_own_are_no_try),
 	TEST(bytes_of_a_frame_are_no_piece),
 	TEST(a_turn_ends_behind_the_frame),
+	TEST(what_is_all_there_is_room_for_is_not_little),
+	TEST(into_a_file_nothing_gathers),
+	TEST(from_a_file_nothing_gathers),
 };
 TEST_MAIN(tests)
