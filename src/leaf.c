@@ -208,8 +208,8 @@ static int prepare_leaf(struct transfer *t, struct plan *plan)
 	t->report.wrappers = needs.wrappers;
 	t->report.content_wrappers = needs.content_wrappers;
 	t->bits &= (uint16_t)~(TRANSFER_BOUNDARIES | TRANSFER_AUTO | TRANSFER_EOF | TRANSFER_HOLES_ASKED |
-			     TRANSFER_COLD_AHEAD | TRANSFER_OVER | TRANSFER_DRAINED | TRANSFER_DENIED);
-	t->stalls = 0;
+			     TRANSFER_COLD_AHEAD | TRANSFER_OVER | TRANSFER_DRAINED | TRANSFER_DENIED | TRANSFER_GATHERS);
+	t->stalls = t->vain = 0;
 	if (needs.boundaries)
 		t->bits |= TRANSFER_BOUNDARIES;
 	if (t->base->facts.kind == LEAT_KIND_QUEUE)

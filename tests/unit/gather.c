@@ -164,6 +164,35 @@ static void a_turn_ends_behind_the_frame(void)
 	close_sender(&sender, NULL);
 }
 
+/* The next part is another sender, of which nothing is known. */
+static void each_part_has_to_show_it(void)
+{
+	struct sender sender = { .left = 1, .bytes = PIECE };
+	struct leat_source part, second;
+	struct leat_queue queue;
+	int other[2];
+
+	CHECK_CALL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, other));
+	open_sender(&sender);
+	part = sender.source;
+	leat_from_fd(&second, other[0]);
+	leat_queue_init(&queue);
+	leat_from_queue(&sender.source, &queue);
+	CHECK_EQ(leat_queue_add(&queue, &part), 0);
+	CHECK_EQ(leat_queue_add(&queue, &second), 0);
+	begin(&sender);
+	send_piece(&sender);
+	CHECK_EQ(steps_to(&sender, LEAT_AGAIN), 2u);
+	CHECK_CALL(shutdown(sender.in[1], SHUT_WR));
+	CHECK_EQ(send(other[1], data, PIECE, 0), (ssize_t)PIECE);
+	CHECK_EQ(steps_to(&sender, LEAT_WAIT), 3u);
+	close_sender(&sender, NULL);
+	leat_close(&part);
+	leat_close(&second);
+	close(other[0]);
+	close(other[1]);
+}
+
 /* A full pipe has no room for what would gather, nor has a piece that a limit or a frame allows. */
 static void what_is_all_there_is_room_for_is_not_little(void)
 {
@@ -232,6 +261,7 @@ static const struct test tests[] = {
 	TEST(pieces_on_their_own_are_no_try),
 	TEST(bytes_of_a_frame_are_no_piece),
 	TEST(a_turn_ends_behind_the_frame),
+	TEST(each_part_has_to_show_it),
 	TEST(what_is_all_there_is_room_for_is_not_little),
 	TEST(into_a_file_nothing_gathers),
 	TEST(from_a_file_nothing_gathers),
