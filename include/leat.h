@@ -215,7 +215,7 @@ struct leat_source {
 	int fd, error;
 	uint8_t kind, stability, exact, state, own_offset, reserved8[3];
 	struct leat_report *so_far;	/* of a part whose transfer was cancelled */
-	uint64_t reserved[1];
+	uint64_t serves;
 };
 
 struct leat_sink {
@@ -227,7 +227,7 @@ struct leat_sink {
 	struct leat_facts facts;
 	int fd, error;
 	uint8_t kind, state, own_offset, reserved8[5];
-	uint64_t reserved[2];
+	uint64_t serves, reserved[1];
 };
 
 struct leat_queue {		/* of sources, sent one after the other */

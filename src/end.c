@@ -131,7 +131,7 @@ void transfer_part_over(struct transfer *t)
 	report.kept_bytes = by_changers + t->base->kept_len;
 	report_close(&report, t->now_ns);
 	tell_end(t, t->part_last ? t->part_last->down : t->first, &report);
-	queue_set_busy(part, false);
+	queue_serve(part, NULL);
 	queue_take((struct leat_queue *)part->parent->base);
 	t->base = t->part = NULL;
 	/* From here on the part and its wrappers may be gone. */
@@ -248,8 +248,8 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 	buffer_drop(t);
 	if (t->tail_hole && r < 0)
 		holes_finish(t);
-	queue_set_busy(t->source, false);
-	t->source->state |= END_BUSY;	/* its parts may be used again now, it only when all are told */
+	queue_serve(t->source, NULL);
+	t->source->serves = (uintptr_t)t;	/* its parts may be used again now, it only when all are told */
 	if (t->part) {
 		if (r == 0 || r == -ECANCELED)
 			part_stays(t);
@@ -268,9 +268,9 @@ int transfer_end(struct transfer *t, struct leat_report *report)
 	t->report.kept_bytes = kept_bytes;
 	report_close(&t->report, t->now_ns);
 	tell_end(t, NULL, &t->report);
-	t->source->state &= (uint8_t)~END_BUSY;
+	t->source->serves = 0;
 	for (struct leat_sink *s = t->sink; s; s = s->state & END_VIEW ? (struct leat_sink *)s->base : NULL)
-		s->state &= (uint8_t)~END_BUSY;
+		s->serves = 0;
 	if (report)
 		*report = t->report;
 	t->bits = 0;

@@ -108,7 +108,7 @@ void leat_from_source(struct leat_source *source, struct leat_source *below)
 	source->own_offset = 0;
 	if (!below || source_in_chain(below, source))
 		source->error = -EINVAL;
-	else if (below->state & (END_VIEWED | END_PART | END_BUSY))
+	else if (below->serves || below->state & (END_VIEWED | END_PART))
 		source->error = LEAT_EWRAPPED;
 	if (source->error)
 		return;
@@ -169,7 +169,7 @@ void leat_to_sink(struct leat_sink *sink, struct leat_sink *below)
 	sink->base = below;
 	if (!below || sink_in_chain(below, sink))
 		sink->error = -EINVAL;
-	else if (below->state & (END_VIEWED | END_BUSY))
+	else if (below->serves || below->state & END_VIEWED)
 		sink->error = LEAT_EWRAPPED;
 	if (sink->error)
 		return;
@@ -184,7 +184,7 @@ void leat_promise(struct leat_source *source, enum leat_stability stability)
 		return;
 	if ((unsigned)stability > LEAT_SNAPSHOT)
 		source->error = source->error ? source->error : -EINVAL;
-	else if (source->state & END_BUSY)
+	else if (source->serves)
 		source->error = source->error ? source->error : LEAT_EWRAPPED;
 	else
 		source->stability = (uint8_t)stability;
@@ -238,7 +238,7 @@ int leat_unread(struct leat_source *source, const void *bytes, size_t length)
 {
 	if (!source || (!bytes && length))
 		return -EINVAL;
-	if (source->state & END_BUSY)
+	if (source->serves)
 		return LEAT_EWRAPPED;
 	while (source->state & END_VIEW)
 		source = (struct leat_source *)source->base;
@@ -297,11 +297,11 @@ void leat_close(struct leat_source *source)
 		return;
 	was = *source;
 	memset(source, 0, sizeof *source);
-	source->state = END_BUSY;
+	source->serves = (uintptr_t)source;
 	release_wrappers(was.last);
 	if (was.kind == LEAT_KIND_QUEUE && was.base)
 		close_parts((struct leat_queue *)was.base);
-	source->state = 0;
+	source->serves = 0;
 	if (was.state & END_VIEW) {
 		below = (struct leat_source *)was.base;
 		below->state &= (uint8_t)~END_VIEWED;
@@ -320,9 +320,9 @@ void leat_close_sink(struct leat_sink *sink)
 		return;
 	was = *sink;
 	memset(sink, 0, sizeof *sink);
-	sink->state = END_BUSY;
+	sink->serves = (uintptr_t)sink;
 	release_wrappers(was.last);
-	sink->state = 0;
+	sink->serves = 0;
 	if (was.state & END_VIEW) {
 		below = (struct leat_sink *)was.base;
 		below->state &= (uint8_t)~END_VIEWED;

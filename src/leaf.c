@@ -46,7 +46,7 @@ static int misuse(const struct leat_sink *sink, const struct leat_source *source
 {
 	if (!sink || !source)
 		return -EINVAL;
-	if ((sink->state | source->state) & (END_BUSY | END_VIEWED | END_PART))
+	if (sink->serves || source->serves || (sink->state | source->state) & (END_VIEWED | END_PART))
 		return LEAT_EWRAPPED;
 	if ((unsigned)options->policy > LEAT_COPY || (unsigned)options->stable > LEAT_STABLE_SNAPSHOT)
 		return -EINVAL;
@@ -304,7 +304,7 @@ static int open_leaf(struct transfer *t)
 	t->cold_end = t->cold_asked = t->cold_near = t->cold_tries = 0;
 	t->report.side = LEAT_SIDE_SOURCE;	/* unless who fails knows better */
 	t->base = queue_leaf(t->source, &t->part);
-	r = queue_set_busy(t->source, true);
+	r = queue_serve(t->source, t);
 	if (!r)
 		r = look_at_source(t);
 	if (r < 0)
@@ -397,7 +397,7 @@ int transfer_begin(struct transfer *t, struct leat_sink *sink, struct leat_sourc
 	t->now_ns = sys_clock(&t->options);
 	t->report.begin_ns = t->now_ns;
 	for (struct leat_sink *s = sink; s; s = s->state & END_VIEW ? (struct leat_sink *)s->base : NULL)
-		s->state |= END_BUSY;
+		s->serves = (uintptr_t)t;
 	t->report.side = LEAT_SIDE_SINK;
 	r = look_at_sink(t);
 	if (!r) {

@@ -41,7 +41,7 @@ int leat_queue_add(struct leat_queue *queue, struct leat_source *part)
 		return -EINVAL;
 	if (queue->ended)
 		return -EPIPE;
-	if (part->state & (END_PART | END_VIEWED | END_BUSY))
+	if (part->serves || part->state & (END_PART | END_VIEWED))
 		return LEAT_EWRAPPED;
 	part->state |= END_PART;
 	part->next = NULL;
@@ -114,22 +114,20 @@ struct leat_source *queue_take(struct leat_queue *queue)
 	if (held)
 		held->around = NULL;
 	part->next = part->parent = NULL;
-	part->state &= (uint8_t)~(END_PART | END_BUSY);
+	part->serves = 0;
+	part->state &= (uint8_t)~END_PART;
 	return part;
 }
 
-int queue_set_busy(struct leat_source *top, bool busy)
+int queue_serve(struct leat_source *top, const struct transfer *t)
 {
 	int error = 0;
 
 	/* What became busy becomes idle, also below a source that was misused, or keeps bytes, since then. */
-	for (; top; top = busy ? below(top) : beneath(top)) {
+	for (; top; top = t ? below(top) : beneath(top)) {
 		if (top->error && !error)
 			error = top->error;
-		if (busy)
-			top->state |= END_BUSY;
-		else
-			top->state &= (uint8_t)~END_BUSY;
+		top->serves = (uintptr_t)t;
 	}
 	return error;
 }

@@ -14,7 +14,8 @@ struct leat_source *queue_leaf(struct leat_source *top, struct leat_source **ret
 bool queue_starves(const struct leat_source *source);
 /* Takes the first part, which is over, out of its queue; NULL: there is none. */
 struct leat_source *queue_take(struct leat_queue *queue);
-/* Marks top and what is below it, as far as it runs now, busy or idle; the first misuse kept in any of them, or 0. */
-int queue_set_busy(struct leat_source *top, bool busy);
+/* Marks top and what is below it, as far as it runs now, with the transfer it serves, or idle (NULL). The first misuse kept in any
+ * of them, or 0. */
+int queue_serve(struct leat_source *top, const struct transfer *t);
 
 #endif

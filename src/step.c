@@ -8,13 +8,10 @@
 #include <errno.h>
 #include <limits.h>
 
-/* Only a busy end says that *t holds anything at all. */
+/* The ends tell, not *t: it may never have been written. */
 static bool runs_already(const struct transfer *t, const struct leat_sink *sink, const struct leat_source *source)
 {
-	bool ours = source && source->state & END_BUSY && t->source == source;
-
-	ours = ours || (sink && sink->state & END_BUSY && t->sink == sink);
-	return ours && t->bits & TRANSFER_RUNS;
+	return (sink && sink->serves == (uintptr_t)t) || (source && source->serves == (uintptr_t)t);
 }
 
 int leat_begin(struct leat_transfer *transfer, struct leat_sink *sink, struct leat_source *source,

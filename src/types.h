@@ -40,8 +40,9 @@ struct pipe {
 	uint64_t size;		/* capacity the kernel really gave */
 };
 
-/* leat_source.state, leat_sink.state, leat_queue via its owner */
-enum { END_BUSY = 1, END_PART = 2, END_VIEWED = 4, END_VIEW = 8 };
+/* leat_source.state, leat_sink.state. Their serves: the address of the transfer that has them, or of themselves while they are
+ * closed; 0: idle. */
+enum { END_PART = 2, END_VIEWED = 4, END_VIEW = 8 };
 
 /* leat_wrapper.state */
 enum { WRAPPER_WRAPPED = 1, WRAPPER_BEGUN = 2, WRAPPER_ENDED = 4 /* a changer gave its last byte; an END event went out */,

@@ -23,8 +23,8 @@ const char *wrapper_name(const struct leat_wrapper *wrapper)
 	return wrapper->ops->name;
 }
 
-/* 0, or why this wrapper cannot go on a chain whose end is in this state. */
-static int misuse(const struct leat_wrapper *wrapper, unsigned state)
+/* 0, or why this wrapper cannot go on the chain of an end. */
+static int misuse(const struct leat_wrapper *wrapper, bool busy)
 {
 	if (!wrapper || !wrapper->ops || !wrapper->ops->name || (unsigned)wrapper->ops->need > LEAT_NEED_CHANGE)
 		return -EINVAL;
@@ -33,7 +33,7 @@ static int misuse(const struct leat_wrapper *wrapper, unsigned state)
 	for (unsigned i = 0; i < sizeof wrapper->ops->reserved / sizeof wrapper->ops->reserved[0]; i++)
 		if (wrapper->ops->reserved[i])
 			return -EINVAL;
-	if (wrapper->state & WRAPPER_WRAPPED || state & END_BUSY)
+	if (wrapper->state & WRAPPER_WRAPPED || busy)
 		return LEAT_EWRAPPED;
 	return 0;
 }
@@ -56,7 +56,7 @@ void leat_wrap(struct leat_source *source, struct leat_wrapper *wrapper)
 
 	if (!source)
 		return;
-	error = misuse(wrapper, source->state);
+	error = misuse(wrapper, source->serves != 0);
 	if (!error)
 		chain(&source->first, &source->last, wrapper);
 	else if (!source->error)
@@ -69,7 +69,7 @@ void leat_wrap_sink(struct leat_sink *sink, struct leat_wrapper *wrapper)
 
 	if (!sink)
 		return;
-	error = misuse(wrapper, sink->state);
+	error = misuse(wrapper, sink->serves != 0);
 	if (!error)
 		chain(&sink->first, &sink->last, wrapper);
 	else if (!sink->error)

@@ -83,9 +83,9 @@ void unmake_world(void)
 	bool again = true;
 
 	for (int i = 0; i < SOURCES; i++)
-		CHECK_SAY(!(world.sources[i].state & END_BUSY), "source %d is left busy", i);
+		CHECK_SAY(!world.sources[i].serves, "source %d is left busy", i);
 	for (int i = 0; i < SINKS; i++)
-		CHECK_SAY(!(world.sinks[i].state & END_BUSY), "sink %d is left busy", i);
+		CHECK_SAY(!world.sinks[i].serves, "sink %d is left busy", i);
 	for (int i = 0; i < QUEUES; i++) {	/* parts of a queue that no source was made of */
 		struct leat_source top;
 
@@ -172,7 +172,7 @@ static void start_source(struct leat_source *source)
 
 void make_source(struct leat_source *source)
 {
-	if (source->state & (END_BUSY | END_PART | END_VIEWED))
+	if (source->serves || source->state & (END_PART | END_VIEWED))
 		return;
 	leat_close(source);
 	start_source(source);
@@ -184,7 +184,7 @@ void make_source(struct leat_source *source)
 
 void make_sink(struct leat_sink *sink)
 {
-	if (sink->state & (END_BUSY | END_VIEWED))
+	if (sink->serves || sink->state & END_VIEWED)
 		return;
 	leat_close_sink(sink);
 	switch (below(9)) {

@@ -175,9 +175,9 @@ static void look_at_things(void)
 
 	leat_plan(sink, source, &options, &report);
 	leat_explain(&report, line, below(sizeof line));
-	if (!(source->state & END_BUSY))
+	if (!source->serves)
 		leat_look(source);
-	if (!(sink->state & END_BUSY))
+	if (!sink->serves)
 		leat_look_sink(sink);
 	while (leat_helper_next(&world.helper))
 		;

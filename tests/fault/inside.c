@@ -177,7 +177,7 @@ static uint64_t in_clock(void *arg)
 	static bool again;
 
 	(void)arg;
-	if (!again && now.source && now.source->state) {	/* what is asked inside looks at the clock, too */
+	if (!again && now.source && now.source->serves) {	/* what is asked inside looks at the clock, too */
 		again = true;
 		inside(IN_CLOCK);
 		again = false;

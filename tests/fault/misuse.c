@@ -233,11 +233,12 @@ static void nothing_is_changed_while_busy(void)
 	struct running run;
 	struct leat_source idle, view;
 	struct leat_sink nothing, out;
-	struct leat_transfer second = { { 0 } };	/* of a busy end it is asked whether it runs */
+	struct leat_transfer second;
 	struct leat_queue queue;
 	unsigned char byte;
 
 	run_begin(&run);
+	second = run.transfer;		/* whatever stands in a struct that begins */
 	leat_queue_init(&queue);
 	leat_from_memory(&idle, "x", 1);
 	leat_to_nothing(&nothing);
@@ -264,6 +265,34 @@ static void nothing_is_changed_while_busy(void)
 	CHECK_EQ(leat_begin(&run.transfer, &run.to.sink, NULL, NULL), -EINVAL);
 	CHECK_EQ(leat_copy(&nothing, &idle, NULL, NULL), 1);	/* what only stood beside is as it was */
 	run_end(&run);
+}
+
+/* What views stand on is busy, too, and its transfer is left alone. */
+static void a_transfer_on_views_is_begun_once(void)
+{
+	struct leat_source source, view, idle;
+	struct leat_sink sink, out, nothing;
+	struct leat_transfer transfer;
+
+	leat_from_memory(&source, "abc", 3);
+	leat_from_source(&view, &source);
+	leat_to_nothing(&sink);
+	leat_to_sink(&out, &sink);
+	leat_from_memory(&idle, "x", 1);
+	leat_to_nothing(&nothing);
+	CHECK_EQ(leat_begin(&transfer, &out, &view, NULL), 0);
+	CHECK_EQ(leat_begin(&transfer, &nothing, &source, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_begin(&transfer, &sink, &idle, NULL), LEAT_EWRAPPED);
+	CHECK_EQ(leat_begin(&transfer, &sink, NULL, NULL), -EINVAL);
+	CHECK_EQ(leat_step(&transfer), LEAT_DONE);
+	CHECK_EQ(leat_end(&transfer, &report), 0);
+	CHECK_EQ(report.bytes, 3);
+	CHECK_EQ(leat_copy(&out, &view, NULL, NULL), 0);	/* nobody is left busy */
+	CHECK_EQ(leat_copy(&nothing, &idle, NULL, NULL), 1);
+	leat_close(&view);
+	leat_close(&source);
+	leat_close_sink(&out);
+	leat_close_sink(&sink);
 }
 
 static void wrapping_while_busy_is_kept_for_later(void)
@@ -418,6 +447,7 @@ static const struct test tests[] = {
 	TEST(a_ring_of_views), TEST(a_ring_of_queues),
 	TEST(queues_that_change_places),
 	TEST(nothing_is_changed_while_busy),
+	TEST(a_transfer_on_views_is_begun_once),
 	TEST(wrapping_while_busy_is_kept_for_later),
 	TEST(an_end_that_is_closed_while_it_runs_is_named),
 	TEST(transfers_that_do_not_run),
