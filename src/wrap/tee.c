@@ -28,9 +28,17 @@ static void tee_drop_buffer(struct leat_tee *tee)
 	tee->off = tee->len = 0;
 }
 
-/* Nobody begins a transfer on second: its misuse and its facts are looked at here. */
+/* What stands around second, or on it, would see none of the bytes. */
+static bool is_bare(const struct leat_sink *second)
+{
+	return !second->first && !(second->state & (END_VIEW | END_VIEWED));
+}
+
+/* Nobody begins a transfer on second: its misuse, also that since the init, and its facts are looked at here. */
 static int tee_look(struct leat_tee *tee)
 {
+	if (!tee->error && !is_bare(tee->second))
+		tee->error = -EINVAL;
 	if (!tee->error && (tee->second->error || tee->second->facts.kind == LEAT_KIND_NONE))
 		tee->error = leat_look_sink(tee->second);
 	return tee->error;
@@ -218,7 +226,7 @@ const struct leat_wrapper_ops tee_ops = {
 struct leat_wrapper *leat_tee_init(struct leat_tee *tee, struct leat_sink *second, enum leat_tee_policy policy,
 				   void *buffer, size_t size)
 {
-	bool bare = second && !second->first && !(second->state & (END_VIEW | END_VIEWED));
+	bool bare = second && is_bare(second);
 	bool sound = bare && (unsigned)policy <= LEAT_TEE_WAIT && (buffer || !size) && (size || policy != LEAT_TEE_WAIT);
 
 	if (!tee)

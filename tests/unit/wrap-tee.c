@@ -408,6 +408,39 @@ static void second_is_misused(void)
 	CHECK_EQ(finish(w, &budget), 0);
 }
 
+/* What is put around second, or stands on it, after the init would see nothing: it ends the transfer, and says so. */
+static void second_is_wrapped_later(void)
+{
+	static const enum leat_tee_policy policies[] = { LEAT_TEE_WAIT, LEAT_TEE_FAIL, LEAT_TEE_DROP };
+
+	for (int i = 0; i < 6; i++) {
+		enum leat_tee_policy policy = policies[i / 2];
+		struct leat_wrapper *w = start(policy, 8, 100);
+		struct leat_budget budget = budget_at(10, 1);
+		struct leat_count count;
+		struct leat_sink view;
+
+		if (i % 2)
+			leat_to_sink(&view, &second.sink);
+		else
+			leat_wrap_sink(&second.sink, leat_count_init(&count));
+		CHECK_EQ(ask(w, &budget), policy == LEAT_TEE_DROP ? 0 : -EINVAL);
+		CHECK_EQ(move(w, "abc", 3, 1), policy == LEAT_TEE_DROP ? 0 : -EINVAL);
+		CHECK_EQ(t.error, -EINVAL);
+		CHECK_EQ(second.length, 0);
+		if (policy == LEAT_TEE_DROP)
+			CHECK_EQ(t.dropped_bytes, 3);
+		if (i % 2)
+			leat_close_sink(&view);
+		else
+			leat_close_sink(&second.sink);
+		if (i % 2) {	/* the next transfer looks again */
+			tell(w, LEAT_EVENT_BEGIN, 2);
+			CHECK_EQ(move(w, "d", 1, 1), 0);
+		}
+	}
+}
+
 static void null_and_misuse(void)
 {
 	struct leat_count count;
@@ -428,6 +461,7 @@ static const struct test tests[] = {
 	TEST(fail_needs_no_buffer_while_second_keeps_up), TEST(fail_fails_when_the_buffer_overflows),
 	TEST(fail_fails_with_the_second), TEST(drop_never_waits), TEST(drop_goes_on_without_a_broken_second),
 	TEST(buffer_outlives_a_cancel), TEST(random_patterns), TEST(kernel_tee), TEST(second_is_a_pipe),
-	TEST(second_is_a_file), TEST(second_is_misused), TEST(null_and_misuse),
+	TEST(second_is_a_file), TEST(second_is_misused), TEST(second_is_wrapped_later),
+	TEST(null_and_misuse),
 };
 TEST_MAIN(tests)
