@@ -96,10 +96,15 @@ static void take_stat(struct leat_facts *facts, const struct stat *stat)
 }
 
 /* An enum leat_kind, or an error. */
-static int kind_of(int fd, const struct stat *stat, struct leat_facts *facts)
+static int kind_of(int fd, const struct stat *stat, struct leat_facts *facts, bool own_offset)
 {
-	if (S_ISREG(stat->st_mode))
-		return regular_kind(fd, stat, facts);
+	uint8_t kind;
+
+	if (S_ISREG(stat->st_mode)) {
+		kind = regular_kind(fd, stat, facts);
+		/* Some of the made-up ones have no offset of their own, as tracefs's trace_pipe: they are devices in all but name. */
+		return kind == LEAT_KIND_GENERATED && own_offset && sys_seek(fd, 0, SEEK_CUR) == -ESPIPE ? LEAT_KIND_DEVICE : kind;
+	}
 	if (S_ISFIFO(stat->st_mode))
 		return LEAT_KIND_PIPE;
 	if (S_ISSOCK(stat->st_mode))
@@ -113,7 +118,7 @@ static int kind_of(int fd, const struct stat *stat, struct leat_facts *facts)
 	return sys_is_terminal(fd) ? LEAT_KIND_TERMINAL : LEAT_KIND_DEVICE;
 }
 
-static int look(int fd, struct leat_facts *facts)
+static int look(int fd, struct leat_facts *facts, bool own_offset)
 {
 	struct stat stat;
 	int r = sys_fstat(fd, &stat);
@@ -123,7 +128,7 @@ static int look(int fd, struct leat_facts *facts)
 		return r;
 	take_stat(facts, &stat);
 	if (!(facts->known & KNOW_TYPE)) {
-		r = kind_of(fd, &stat, facts);
+		r = kind_of(fd, &stat, facts, own_offset);
 		if (r < 0)
 			return r;
 		facts->kind = (uint8_t)r;
@@ -181,7 +186,7 @@ int source_look(struct leat_source *source)
 	}
 	if (known && !changes(source))
 		return 0;
-	r = look(source->fd, &source->facts);
+	r = look(source->fd, &source->facts, source->own_offset);
 	if (!r)
 		r = look_flags(source->fd, &source->facts, O_WRONLY);
 	if (!r && source->facts.kind == LEAT_KIND_DEVICE)	/* not an epoll: it would be waited for, and never read */
@@ -216,7 +221,7 @@ int sink_look(struct leat_sink *sink)
 		return -EBADF;
 	if (sink->facts.known & KNOW_TYPE && !kind_is_file(sink->facts.kind))
 		return 0;
-	r = look(sink->fd, &sink->facts);
+	r = look(sink->fd, &sink->facts, sink->own_offset);
 	if (!r)
 		r = look_flags(sink->fd, &sink->facts, O_RDONLY);
 	if (!r)

@@ -467,6 +467,47 @@ static void an_error_names_its_end(void)
 	}
 }
 
+/* ---- made-up files without a place ------------------------------------------------------------------------------------ */
+
+/* "leat" into the file, or what is in it into got. */
+static void copy_made_up(const char *path, char *got, size_t size)
+{
+	int fd = CHECK_CALL(open(path, (got ? O_RDONLY : O_WRONLY) | O_CLOEXEC));
+	struct leat_source source;
+	struct leat_sink sink;
+
+	if (got) {
+		leat_from_fd(&source, fd);
+		leat_to_memory(&sink, memset(got, 0, size), size);
+	} else {
+		leat_from_memory(&source, "leat", 4);
+		leat_to_fd(&sink, fd);
+	}
+	CHECK(leat_copy(&sink, &source, NULL, &report) > 0);
+	leat_close(&source);
+	leat_close_sink(&sink);
+	close(fd);
+}
+
+/* Some files of made-up file systems have no lseek (tracefs): read and written as they come, without an offset. */
+static void made_up_files_without_a_place(void)
+{
+	static const char trace[] = "/sys/kernel/tracing/trace_marker", *name = "/proc/thread-self/comm";
+	char got[64];
+
+	seam_reset();
+	seam_set(SEAM_SEEK, 0, -ESPIPE);
+	seam.times = UINT32_MAX;
+	copy_made_up(name, NULL, 0);
+	copy_made_up(name, got, sizeof got);
+	CHECK_SAY(!strcmp(got, "leat\n"), "%s", got);
+	CHECK(seam.fired > 0);
+	CHECK_EQ(seam.calls[SEAM_PREAD] + seam.calls[SEAM_PWRITE], 0);
+	seam_reset();
+	if (!access(trace, W_OK))	/* the real one is root's */
+		copy_made_up(trace, NULL, 0);
+}
+
 static const struct test tests[] = {
 	TEST(both_ends_of_a_pty), TEST(whose_eio_it_was),
 	TEST(a_stopped_terminal_can_be_left),
@@ -478,5 +519,6 @@ static const struct test tests[] = {
 	TEST(endless_devices_stop_at_a_limit),
 	TEST(a_block_device_over_itself_is_refused),
 	TEST(an_error_names_its_end),
+	TEST(made_up_files_without_a_place),
 };
 TEST_MAIN(tests)
