@@ -141,8 +141,10 @@ int holes_finish(struct transfer *t)
 	if (t->base && t->source_fd >= 0)
 		t->base->position -= here;
 	t->report.bytes -= here;
+	t->report.source_bytes -= here;
 	t->report.hole_bytes -= here;
 	t->earlier.bytes -= lost - here;
+	t->earlier.source_bytes -= lost - here;
 	t->earlier.hole_bytes -= lost - here;
 	t->out->position -= lost;
 	t->tail_hole = 0;

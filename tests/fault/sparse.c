@@ -213,6 +213,7 @@ static void after_a_fault_it_goes_on(void)
 		CHECK(seam.fired > 0);
 		seam_reset();
 		CHECK_EQ(report.bytes, rows[i].bytes);
+		CHECK_EQ(report.source_bytes, rows[i].bytes);
 		CHECK_CALL(fstat(to, &stat));
 		CHECK_EQ((uint64_t)stat.st_size, rows[i].bytes);
 		if (rows[i].limit == SIZE)
@@ -225,6 +226,37 @@ static void after_a_fault_it_goes_on(void)
 		close(from);
 		close(to);
 	}
+}
+
+/* The same of a part, whose own report is out by then. */
+static void what_a_part_lost_is_taken_back(void)
+{
+	struct leat_options options = { .routes_off = ~0U };
+	int from = sparse_file(), to = lab_empty_file();
+	struct leat_source part, source;
+	struct leat_limit limit;
+	struct leat_queue queue;
+	struct leat_sink sink;
+
+	leat_from_file(&part, from, 0);
+	leat_wrap(&part, leat_limit_init(&limit, PIECE + PIECE / 2));
+	leat_queue_init(&queue);
+	leat_from_queue(&source, &queue);
+	CHECK_EQ(leat_queue_add(&queue, &part), 0);
+	leat_queue_end(&queue);
+	leat_to_file(&sink, to, 0);
+	seam_reset();
+	seam_set(SEAM_LENGTHEN, 0, -EIO);
+	CHECK_EQ(leat_copy(&sink, &source, &options, &report), -EIO);
+	CHECK_EQ(report.bytes, PIECE);
+	CHECK_EQ(report.source_bytes, PIECE);
+	CHECK_EQ(report.hole_bytes, 0);
+	CHECK_EQ(lseek(to, 0, SEEK_END), PIECE);
+	leat_close(&source);
+	leat_close(&part);
+	leat_close_sink(&sink);
+	close(from);
+	close(to);
 }
 
 /* A file system without fallocate is truncated, and one that says so only then is as well. */
@@ -366,7 +398,8 @@ static const struct test tests[] = {
 	TEST(interrupted_it_goes_on),
 	TEST(where_nothing_is_punched_zeros_are_written),
 	TEST(a_real_error_of_punching_is_final),
-	TEST(an_error_of_the_last_hole_is_told), TEST(after_a_fault_it_goes_on), TEST(the_last_hole_where_nothing_lengthens),
+	TEST(an_error_of_the_last_hole_is_told), TEST(after_a_fault_it_goes_on), TEST(what_a_part_lost_is_taken_back),
+	TEST(the_last_hole_where_nothing_lengthens),
 	TEST(holes_that_cannot_be_known_are_copied),
 	TEST(holes_that_are_lost_on_the_way),
 	TEST(a_last_hole_that_no_file_can_have),
