@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "charge.h"
+#include "holes.h"
 #include "wrap/frame.h"
 #include "wrap/wrap.h"
 
@@ -23,19 +24,35 @@ static void base_took(struct transfer *t, uint64_t bytes)
 	}
 }
 
-static int charge_one(struct leat_wrapper *w, const unsigned char *data, const struct leat_event *moved)
+/* All of it, though w fails: what a tee could not write it counts. */
+static int show(struct leat_wrapper *w, const struct extent *x, uint64_t bytes)
+{
+	uint64_t most = x->hole && bytes > HOLES_ZEROS ? HOLES_ZEROS : bytes;
+	int first_error = 0;
+
+	for (uint64_t n; bytes; bytes -= n) {
+		int r;
+
+		n = bytes < most ? bytes : most;
+		r = w->ops->see(w, x->data, n);
+		first_error = r < 0 && !first_error ? r : first_error;
+	}
+	return first_error;
+}
+
+static int charge_one(struct leat_wrapper *w, const struct extent *x, const struct leat_event *moved)
 {
 	const struct leat_wrapper_ops *ops = w->ops;
 	int r = 0;
 
-	if (data && ops->need == LEAT_NEED_CONTENT && ops->see)	/* none: a tee(2) has them in a pipe */
-		r = ops->see(w, data, moved->bytes);
+	if (x->data && ops->need == LEAT_NEED_CONTENT && ops->see)	/* none: a tee(2) has them in a pipe */
+		r = show(w, x, moved->bytes);
 	if (ops->moved)
 		ops->moved(w, moved->bytes, moved->route);
 	w->passed_bytes += moved->bytes;
 	if (ops->event)
 		ops->event(w, moved);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 /* The output is all accepted: what the changer consumed for it is charged to the wrappers above. */
@@ -73,7 +90,7 @@ int charge_extent(struct transfer *t, const struct extent *x, uint64_t bytes, en
 			continue;
 		if (w->ops == &frame_ops)
 			frame_took_payload((struct leat_frame *)w, bytes);
-		r = dropped ? 0 : charge_one(w, x->data, &moved);
+		r = dropped ? 0 : charge_one(w, x, &moved);
 		if (dropped && w->ops->skipped)
 			w->ops->skipped(w, bytes);
 		if (r < 0 && !first_error) {

@@ -8,8 +8,12 @@
 #include <unistd.h>
 
 #define BLOCK_BYTES 4096	/* of most file systems; where they are larger, less is given back */
+/* Of a hole that somebody has to see so much goes at once: each piece of the last one makes the file longer, which takes 5 us on
+ * tmpfs, 15 on btrfs, 13 to 60 on ext4, 50 on XFS. With XXH3 it is 1.9 to 3.5 us for each 64 KiB so; 2.2 to 4.5 when they went
+ * alone, and only the last of them made the file longer. */
+#define SEEN_BYTES MIB
 
-static const unsigned char zeros[65536];
+static const unsigned char zeros[HOLES_ZEROS];
 
 static bool wanted(const struct transfer *t)
 {
@@ -61,7 +65,7 @@ static void ask_once(struct transfer *t)
 
 uint64_t holes_limit(struct transfer *t, uint64_t bytes, const unsigned char **ret_data, bool *ret_hole)
 {
-	uint64_t at = t->base->position, until;
+	uint64_t at = t->base->position, until, most = UINT64_MAX;
 
 	if (!(t->bits & TRANSFER_HOLES_ASKED) && wanted(t))
 		ask_once(t);
@@ -78,7 +82,17 @@ uint64_t holes_limit(struct transfer *t, uint64_t bytes, const unsigned char **r
 	if (!*ret_hole)
 		return bytes;
 	*ret_data = zeros;
-	return t->report.content_wrappers && bytes > sizeof zeros ? sizeof zeros : bytes;
+	if (t->report.content_wrappers)
+		most = t->changers ? sizeof zeros : SEEN_BYTES;	/* a changer takes them as bytes */
+	return bytes < most ? bytes : most;
+}
+
+/* 0 where it cannot be known. */
+static uint64_t size_now(const struct transfer *t)
+{
+	struct stat now;
+
+	return sys_fstat(t->sink_fd, &now) < 0 ? 0 : (uint64_t)now.st_size;
 }
 
 /*
@@ -88,16 +102,16 @@ uint64_t holes_limit(struct transfer *t, uint64_t bytes, const unsigned char **r
  */
 static int lengthen(const struct transfer *t, uint64_t end, uint64_t hole)
 {
-	struct stat now;
-	int r = sys_fstat(t->sink_fd, &now);
+	uint64_t whole = end - end % BLOCK_BYTES, from = end - hole;
+	int r;
 
-	if (r < 0 || (uint64_t)now.st_size >= end)
-		return r;
+	if (size_now(t) >= end)
+		return 0;
 	do
 		r = sys_lengthen(t->sink_fd, end);
 	while (r == -EINTR);
-	if (!r && end % BLOCK_BYTES == 0)	/* part of a block would be made zeros, where now nothing is written */
-		sys_punch_hole(t->sink_fd, end - hole, hole);
+	if (!r && whole > from)	/* an earlier piece's, too; but part of a block would be made zeros, where now nothing is written */
+		sys_punch_hole(t->sink_fd, from, whole - from);
 	if (r != -EOPNOTSUPP && r != -ENOSYS && r != -ENOSPC && r != -EDQUOT)
 		return r;
 	do	/* a file system that cannot, or has no block: here, who writes behind us has to do so before or later */
@@ -109,7 +123,7 @@ static int lengthen(const struct transfer *t, uint64_t end, uint64_t hole)
 struct move holes_make(struct transfer *t, struct extent *x, uint64_t bytes)
 {
 	uint64_t at = t->out->position, size = t->out->facts.size, tail = t->tail_hole + bytes;
-	bool last = bytes == t->end - t->base->position;	/* no data behind it will make the file longer */
+	bool rest = t->hole_end >= t->end;	/* no data behind it will make the file longer */
 	int r = sys_punch_hole(t->sink_fd, at, bytes);
 
 	if (at >= size)	/* only what XFS set aside behind the last write, which the next one would make blocks of the file */
@@ -119,9 +133,9 @@ struct move holes_make(struct transfer *t, struct extent *x, uint64_t bytes)
 	x->hole = r != -EOPNOTSUPP && r != -ENOSYS;
 	if (!x->hole)
 		return sink_send(t, zeros, bytes < sizeof zeros ? bytes : sizeof zeros, false);
-	if (!r && (last || tail > UINT32_MAX)) {	/* before it is counted; more than tail_hole can tell */
+	if (!r && (rest || tail > UINT32_MAX)) {	/* before it is counted; more than tail_hole can tell */
 		r = lengthen(t, at + bytes, tail);
-		tail = 0;
+		tail = tail > UINT32_MAX ? 0 : tail;
 	}
 	if (r < 0)
 		return (struct move){ .verdict = VERDICT_FAILED, .error = r, .side = LEAT_SIDE_SINK };
@@ -131,8 +145,13 @@ struct move holes_make(struct transfer *t, struct extent *x, uint64_t bytes)
 
 int holes_finish(struct transfer *t)
 {
-	int r = t->tail_hole ? lengthen(t, t->out->position, t->tail_hole) : 0;
-	uint64_t lost = r < 0 ? t->tail_hole : 0, here = lost < t->report.hole_bytes ? lost : t->report.hole_bytes;
+	uint64_t end = t->out->position, there, lost, here;
+	int r = t->tail_hole ? lengthen(t, end, t->tail_hole) : 0;
+
+	there = r < 0 ? size_now(t) : end;
+	lost = there < end ? end - there : 0;
+	lost = lost < t->tail_hole ? lost : t->tail_hole;
+	here = lost < t->report.hole_bytes ? lost : t->report.hole_bytes;
 
 	/*
 	 * Counted, and not there after all: of the running leaf, and of what stands before it. It comes again with the next transfer;

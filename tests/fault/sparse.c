@@ -12,6 +12,7 @@
 
 #define PIECE ((uint64_t)262144)
 #define SIZE (6 * PIECE)		/* data, hole, data, hole, data, hole */
+#define NARROW ((uint64_t)100001)	/* not whole blocks */
 #define CLONE_OFF ROUTE_BIT(LEAT_ROUTE_CLONE)
 
 static struct leat_report report;
@@ -166,6 +167,108 @@ static void an_error_of_the_last_hole_is_told(void)
 	}
 }
 
+static int narrow(struct leat_wrapper *wrapper, struct leat_budget *budget)
+{
+	budget->bytes = budget->bytes < NARROW ? budget->bytes : NARROW;
+	return 0;
+}
+
+static const struct leat_wrapper_ops narrow_ops = { .name = "narrow", .allow = narrow };
+
+static int long_sparse_file(void)
+{
+	int fd = lab_empty_file();
+
+	CHECK_EQ(pwrite(fd, "x", 1, 0), 1);
+	CHECK_CALL(ftruncate(fd, (off_t)(3 * GIB)));
+	return fd;
+}
+
+/* However many pieces the hole at the end goes in: each is in the file before a wrapper or a report has it. */
+static void the_last_hole_in_pieces(void)
+{
+	static const struct {
+		bool seen, narrow, inside;
+		unsigned skip;
+		uint64_t bytes;
+	} rows[] = {
+		{ true, false, false, 0, 5 * PIECE },		/* by as many zeros as are seen at once */
+		{ false, true, false, 0, 5 * PIECE },
+		{ false, true, false, 1, 5 * PIECE + NARROW },
+		{ true, true, false, 2, 5 * PIECE + 2 * NARROW },
+		{ false, false, true, 0, 4096 },		/* what stands there is punched by 1 GiB */
+	};
+
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct leat_options options = { .routes_off = ~0U };
+		int from = rows[i].inside ? long_sparse_file() : sparse_file();
+		int to = rows[i].inside ? full_file() : lab_empty_file();
+		struct leat_wrapper wrapper;
+		struct leat_transfer transfer;
+		struct leat_report midway;
+		struct leat_xxh3 xxh3;
+		struct leat_count count;
+		struct leat_source source;
+		struct leat_sink sink;
+		struct stat stat;
+
+		leat_from_file(&source, from, 0);
+		if (rows[i].seen)
+			leat_wrap(&source, leat_xxh3_init(&xxh3));
+		if (rows[i].narrow)
+			leat_wrap(&source, leat_wrapper_init(&wrapper, &narrow_ops));
+		leat_to_file(&sink, to, 0);
+		leat_wrap_sink(&sink, leat_count_init(&count));
+		seam_reset();
+		seam_set(SEAM_LENGTHEN, 0, -EFBIG);
+		seam.skip = rows[i].skip;
+		seam.times = UINT32_MAX;
+		CHECK_EQ(leat_begin(&transfer, &sink, &source, &options), 0);
+		while (leat_step(&transfer) == LEAT_AGAIN)
+			;
+		leat_so_far(&transfer, &midway);
+		CHECK_EQ(leat_end(&transfer, &report), -EFBIG);
+		CHECK_EQ(report.bytes, rows[i].bytes);
+		CHECK_EQ(midway.bytes, report.bytes);
+		CHECK_EQ(report.source_bytes, report.bytes);
+		CHECK_EQ(count.bytes, report.bytes);
+		CHECK_CALL(fstat(to, &stat));
+		if (!rows[i].inside)
+			CHECK_EQ((uint64_t)stat.st_size, report.bytes);
+		leat_close(&source);
+		leat_close_sink(&sink);
+		close(from);
+		close(to);
+	}
+}
+
+/* The blocks that a longer file takes are given back, wherever the pieces end. */
+static void the_last_hole_in_pieces_takes_no_room(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		int from = sparse_file(), to = lab_empty_file();
+		struct leat_options options = { .routes_off = ~0U };
+		struct leat_wrapper wrapper;
+		struct leat_source source;
+		struct leat_sink sink;
+		struct stat stat;
+
+		CHECK_CALL(ftruncate(from, 0));
+		CHECK_CALL(ftruncate(from, (off_t)(SIZE + i)));		/* at the end of a block, or inside of one */
+		seam_reset();
+		leat_from_file(&source, from, 0);
+		leat_wrap(&source, leat_wrapper_init(&wrapper, &narrow_ops));
+		leat_to_file(&sink, to, 0);
+		CHECK_EQ(leat_copy(&sink, &source, &options, &report), (int64_t)(SIZE + i));
+		CHECK_CALL(fstat(to, &stat));
+		CHECK_LE(stat.st_blocks, 8 * i);
+		leat_close(&source);
+		leat_close_sink(&sink);
+		close(from);
+		close(to);
+	}
+}
+
 /* The disk is full, of data and of the block that a longer file takes. */
 static void full_for_longer_files_too(void)
 {
@@ -189,6 +292,7 @@ static void after_a_fault_it_goes_on(void)
 		{ SEAM_PWRITE, -ENOSPC, PIECE, 2 * PIECE, SIZE, full_for_longer_files_too },	/* the data behind a hole */
 		{ SEAM_PWRITE, -EDQUOT, PIECE, 2 * PIECE, SIZE, full_for_longer_files_too },
 		{ SEAM_LENGTHEN, -EIO, 0, PIECE, PIECE + PIECE / 2, NULL },	/* a limit in a hole */
+		{ SEAM_LENGTHEN, -EIO, 0, 5 * PIECE, SIZE - 1, NULL },		/* in the one at the end */
 	};
 
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -216,7 +320,7 @@ static void after_a_fault_it_goes_on(void)
 		CHECK_EQ(report.source_bytes, rows[i].bytes);
 		CHECK_CALL(fstat(to, &stat));
 		CHECK_EQ((uint64_t)stat.st_size, rows[i].bytes);
-		if (rows[i].limit == SIZE)
+		if (rows[i].limit >= SIZE - 1)
 			CHECK_EQ(count.bytes, rows[i].bytes);
 		leat_close(&view);
 		CHECK_EQ(leat_copy(&sink, &source, &options, &report), (int64_t)(SIZE - rows[i].bytes));
@@ -398,6 +502,7 @@ static const struct test tests[] = {
 	TEST(interrupted_it_goes_on),
 	TEST(where_nothing_is_punched_zeros_are_written),
 	TEST(a_real_error_of_punching_is_final),
+	TEST(the_last_hole_in_pieces), TEST(the_last_hole_in_pieces_takes_no_room),
 	TEST(an_error_of_the_last_hole_is_told), TEST(after_a_fault_it_goes_on), TEST(what_a_part_lost_is_taken_back),
 	TEST(the_last_hole_where_nothing_lengthens),
 	TEST(holes_that_cannot_be_known_are_copied),
