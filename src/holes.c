@@ -114,8 +114,8 @@ static int lengthen(const struct transfer *t, uint64_t end, uint64_t hole)
 		sys_punch_hole(t->sink_fd, from, whole - from);
 	if (r != -EOPNOTSUPP && r != -ENOSYS && r != -ENOSPC && r != -EDQUOT)
 		return r;
-	do	/* a file system that cannot, or has no block: here, who writes behind us has to do so before or later */
-		r = sys_truncate(t->sink_fd, end);
+	do	/* a file system that cannot, or has no block: who writes behind us between these two calls is cut off */
+		r = size_now(t) >= end ? 0 : sys_truncate(t->sink_fd, end);
 	while (r == -EINTR);
 	return r;
 }

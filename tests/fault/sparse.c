@@ -383,6 +383,30 @@ static void the_last_hole_where_nothing_lengthens(void)
 	}
 }
 
+static int written_behind;
+
+static void somebody_writes_behind(void)
+{
+	CHECK_EQ(pwrite(written_behind, "behind", 6, (off_t)SIZE), 6);
+}
+
+/* Where the file is truncated to be as long, what another transfer wrote behind just now stays. */
+static void no_block_and_somebody_behind(void)
+{
+	int from = sparse_file(), to = lab_empty_file();
+
+	written_behind = to;
+	seam_reset();
+	seam_set(SEAM_LENGTHEN, 0, -ENOSPC);
+	seam.on_fire = somebody_writes_behind;
+	CHECK_EQ(copy(from, to, 0), (int64_t)SIZE);
+	CHECK_EQ(seam.fired, 1);
+	CHECK_EQ(lseek(to, 0, SEEK_END), SIZE + 6);
+	check_bytes_of(to, SIZE);
+	close(from);
+	close(to);
+}
+
 /* Hazards 30, 31: no answer, or one that never moves on, is a dense file, noted. */
 static void holes_that_cannot_be_known_are_copied(void)
 {
@@ -505,6 +529,7 @@ static const struct test tests[] = {
 	TEST(the_last_hole_in_pieces), TEST(the_last_hole_in_pieces_takes_no_room),
 	TEST(an_error_of_the_last_hole_is_told), TEST(after_a_fault_it_goes_on), TEST(what_a_part_lost_is_taken_back),
 	TEST(the_last_hole_where_nothing_lengthens),
+	TEST(no_block_and_somebody_behind),
 	TEST(holes_that_cannot_be_known_are_copied),
 	TEST(holes_that_are_lost_on_the_way),
 	TEST(a_last_hole_that_no_file_can_have),
