@@ -27,12 +27,13 @@ static bool is_closed(int fd)
 	return fd >= 0 && sys_get_flags(fd) < 0;
 }
 
-/* A call on two descriptors does not tell which of them was closed meanwhile, by a callback; nor does a route know. */
+/* A call on two descriptors does not tell which of them was closed meanwhile, by a callback; nor does a route know. Where both
+ * were, its word stands: it knows the one that it called alone. */
 static enum leat_side side_of(const struct transfer *t, int error, enum leat_side side)
 {
-	if (error != -EBADF)
-		return side;
-	return is_closed(t->source_fd) ? LEAT_SIDE_SOURCE : is_closed(t->sink_fd) ? LEAT_SIDE_SINK : side;
+	bool source = error == -EBADF && is_closed(t->source_fd), sink = error == -EBADF && is_closed(t->sink_fd);
+
+	return source == sink ? side : source ? LEAT_SIDE_SOURCE : LEAT_SIDE_SINK;
 }
 
 struct move route_error(const struct transfer *t, enum leat_route route, int error, enum leat_side side)

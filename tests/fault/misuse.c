@@ -374,6 +374,45 @@ static void an_end_that_is_closed_while_it_runs_is_named(void)
 	}
 }
 
+/* What it holds goes to the sink alone: whether the source is still there says nothing. */
+static void both_ends_closed_while_it_holds_bytes(void)
+{
+	for (int i = 0; i < 2; i++) {
+		struct leat_options options = { .routes_off = i ? ~0u : 0, .policy = i ? LEAT_COPY : LEAT_REQUIRE };
+		struct running run;
+		int r, kept[2];
+
+		test_note(i ? "copy" : "splice_pipe");
+		lab_nonblocking = lab_held = true;
+		lab_source_open(&run.from, LAB_TCP, 16 * BYTES);
+		lab_sink_open(&run.to, LAB_TCP, 16 * BYTES);
+		lab_sink_narrow(&run.to);
+		lab_nonblocking = lab_held = false;
+		CHECK_EQ(leat_begin(&run.transfer, &run.to.sink, &run.from.source, &options), 0);
+		for (int waits = 0; waits < 20; waits++) {	/* until the sink is full */
+			while ((r = leat_step(&run.transfer)) == LEAT_AGAIN)
+				;
+			usleep(1000);
+		}
+		CHECK_EQ(r, LEAT_WAIT);
+		kept[0] = CHECK_CALL(fcntl(run.from.fd, F_DUPFD_CLOEXEC, 100));
+		kept[1] = CHECK_CALL(fcntl(run.to.fd, F_DUPFD_CLOEXEC, 100));
+		close(run.from.fd);
+		close(run.to.fd);
+		CHECK_EQ(leat_step(&run.transfer), -EBADF);
+		CHECK_EQ(leat_end(&run.transfer, &report), -EBADF);
+		CHECK_EQ(report.side, LEAT_SIDE_SINK);
+		CHECK_CALL(dup2(kept[0], run.from.fd));
+		CHECK_CALL(dup2(kept[1], run.to.fd));
+		close(kept[0]);
+		close(kept[1]);
+		lab_sink_go(&run.to);
+		lab_sink_finish(&run.to);
+		lab_source_close(&run.from);
+		lab_sink_close(&run.to);
+	}
+}
+
 static void transfers_that_do_not_run(void)
 {
 	struct leat_transfer transfer;
@@ -450,6 +489,7 @@ static const struct test tests[] = {
 	TEST(a_transfer_on_views_is_begun_once),
 	TEST(wrapping_while_busy_is_kept_for_later),
 	TEST(an_end_that_is_closed_while_it_runs_is_named),
+	TEST(both_ends_closed_while_it_holds_bytes),
 	TEST(transfers_that_do_not_run),
 	TEST(all_zero_is_valid_and_empty),
 };
