@@ -7,7 +7,6 @@
 
 #include "../call.h"
 
-#define COPY_CREDIT 1024	/* reads, from a write on that makes one think of copies */
 #define COPY_DOUBT 1024	/* writes that may come of so many reads before, which were not noted by their content */
 
 /* ---- Buffers --------------------------------------------------------------------------------------------------------------- */

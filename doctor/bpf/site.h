@@ -47,7 +47,8 @@ static __always_inline void take_registers(struct event_snapshot *snapshot, cons
 #endif
 
 #define PATH_LOOKS 16
-#define PATH_DIFFERS UINT32_MAX
+#define PATH_DOUBT 32		/* looks more, each time another path is found; a stray one is two of these, there and back */
+#define PATH_LOOKS_MOST 1024
 
 static __always_inline uint64_t path_of(struct pairing *p, uint64_t site, uint64_t sp, struct task_struct *task)
 {
@@ -58,8 +59,8 @@ static __always_inline uint64_t path_of(struct pairing *p, uint64_t site, uint64
 
 /*
  * A look at the stack costs as much as half of the rest does. So what one instruction does with one descriptor is taken to
- * come by one path when the first looks have found one only; then one call in 16 is looked at. Where two were found, every
- * call is from then on.
+ * come by one path when looks have found one only, and then one call in 16 is looked at. Of two that take turns each is looked
+ * at; but not of one which less than one call in 64 departs from: such are what Go has left on a stack, and no path.
  */
 static __always_inline uint64_t path_known(struct pairing *p, uint64_t site, uint64_t sp, struct task_struct *task, uint32_t fd)
 {
@@ -73,8 +74,8 @@ static __always_inline uint64_t path_known(struct pairing *p, uint64_t site, uin
 	if (!same)
 		known->looks = PATH_LOOKS;
 	else if (known->path != path)
-		known->looks = PATH_DIFFERS;
-	else if (known->looks && known->looks != PATH_DIFFERS)
+		known->looks += known->looks < PATH_LOOKS_MOST ? PATH_DOUBT : 0;
+	else if (known->looks)
 		known->looks--;
 	known->path = path;
 	known->name = name;

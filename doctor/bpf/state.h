@@ -18,6 +18,7 @@
 #define FORGOTTEN 65536
 #define PUSHED 65536
 #define RECENTS 4096
+#define COPY_CREDIT 1024	/* reads, at the beginning, and from a write on that makes one think of copies */
 #define WHOLES 256		/* reads of which every byte was looked at: 520 KiB */
 #define NEARS 2048		/* of sixteen reads: 540 KiB */
 #define SITES 8192
@@ -60,7 +61,7 @@ uint32_t lost_bells;
 uint32_t snapshot_state[EVENT_SNAPSHOTS];	/* 0 free, 1 being written, 2 to be taken */
 uint64_t strangers[8192];		/* threads that are not watched, by the place of their registers: see is_stranger */
 uint32_t watch_epoch = 1;		/* another one as soon as somebody more is watched */
-uint32_t copy_credit = 4096;		/* reads that are noted by their content; writes that nothing explains renew it */
+uint32_t copy_credit = COPY_CREDIT;	/* reads that are noted by their content; writes that nothing explains renew it */
 uint32_t copy_doubt;			/* writes that may be copies of reads that were not */
 
 struct {
