@@ -475,11 +475,11 @@ void conn_timer(struct conn_rules *rules, struct timer *timer)
 
 /*
  * Who waits for nothing, and was the only one this time, has a sender as fast as we are: a moment's rest lets more bytes gather
- * for each call (measured: a fifth of the CPU of large transfers). Where somebody else was served, that was the rest.
+ * for each call (measured: a fifth of the CPU of large transfers). Where somebody else was or will be served, that is the rest.
  */
 static void gather(const struct conn_rules *rules)
 {
-	if (rules->again && !rules->served)
+	if (rules->again && !rules->again->next_again && !rules->served)
 		nanosleep(&(struct timespec){ .tv_nsec = GATHER_NS }, NULL);
 }
 

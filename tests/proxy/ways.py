@@ -4,7 +4,10 @@
 
 import os
 import random
+import re
+import shutil
 import socket
+import subprocess
 import sys
 import time
 
@@ -220,6 +223,42 @@ def nothing_spins():
                 end.close()
 
 
+def requests_are_not_kept():
+    """The rest that lets the bytes of large transfers gather (conn.c): never between a request and its answer."""
+    if not shutil.which('strace'):
+        raise lab.Skip('strace is not installed')
+    with lab.listener() as server, lab.Proxy(server) as proxy:
+        pairs = [sides(proxy, server) for _ in range(4)]
+        said = lab.new_path()
+        calls = 'trace=epoll_wait,epoll_pwait,nanosleep,clock_nanosleep'
+        watchers = [subprocess.Popen(['strace', '-p', str(pid), '-o', f'{said}.{pid}', '-e', calls],
+                                     stderr=subprocess.DEVNULL) for pid in proxy.pids()]
+        lab.eventually(lambda: all(os.path.exists(f'{said}.{pid}') for pid in proxy.pids()), 'strace watches')
+        time.sleep(0.5)
+        for number in range(400):
+            size = (100, 20000)[number & 1]
+            for pair in pairs:				# four at once: they are served in one turn
+                pair[0].sendall(bytes(size))
+            for pair in pairs:
+                lab.read_n(pair[1], size)
+                pair[1].sendall(b'answer')
+            for pair in pairs:
+                lab.read_n(pair[0], 6)
+        for watcher in watchers:
+            watcher.terminate()
+            watcher.wait()
+        calls = ''
+        for pid in proxy.pids():
+            with open(f'{said}.{pid}', encoding='utf-8') as log:
+                calls += log.read()
+        lab.holds(calls.count('epoll_') >= 400, 'strace did not see the loop')
+        rests = re.findall('.*nanosleep.*', calls)
+        lab.equal(len(rests), 0, f'rests, {rests[:2]}')
+        for pair in pairs:
+            for end in pair:
+                end.close()
+
+
 def nothing_is_left():
     """Descriptors after thousands of connections of all fates: as before the first."""
     rng = random.Random(3)
@@ -242,4 +281,4 @@ def nothing_is_left():
 if __name__ == '__main__':
     sys.exit(lab.parts(bytes_in_both_directions, half_closed, end_behind_a_full_pipe, tiny_segments, a_reset_is_one,
                        a_reset_behind_an_end, a_reset_while_bytes_wait, a_unix_client_that_closes, urgent_data_stops_nothing,
-                       slow_readers_are_bounded, nothing_spins, nothing_is_left))
+                       slow_readers_are_bounded, nothing_spins, requests_are_not_kept, nothing_is_left))
