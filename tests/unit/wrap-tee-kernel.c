@@ -182,6 +182,7 @@ static void nothing_raised(int fd, const struct sigaction *old)
 /* Of a part that is over before the step is. */
 static void a_part_with_a_dead_second(void)
 {
+	const struct leat_options unhurried = { .step_ns = UINT64_C(60000000000) };	/* one step, however slow */
 	struct leat_source parts[2], source;
 	struct leat_transfer transfer;
 	struct leat_sink second, sink;
@@ -198,7 +199,7 @@ static void a_part_with_a_dead_second(void)
 	leat_queue_end(&queue);
 	leat_from_queue(&source, &queue);
 	leat_to_nothing(&sink);
-	CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);
+	CHECK_EQ(leat_begin(&transfer, &sink, &source, &unhurried), 0);
 	CHECK_EQ(leat_step(&transfer), LEAT_DONE);
 	CHECK_EQ(leat_end(&transfer, NULL), 0);
 	leat_close(&source);
