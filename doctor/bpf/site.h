@@ -47,7 +47,7 @@ static __always_inline void take_registers(struct event_snapshot *snapshot, cons
 #endif
 
 #define PATH_LOOKS 16
-#define PATH_DOUBT 32		/* looks more, each time another path is found; a stray one is two of these, there and back */
+#define PATH_DOUBT 32		/* looks more, each time another path is found; one call astray is two of these, there and back */
 #define PATH_LOOKS_MOST 1024
 
 static __always_inline uint64_t path_of(struct pairing *p, uint64_t site, uint64_t sp, struct task_struct *task)
@@ -60,7 +60,8 @@ static __always_inline uint64_t path_of(struct pairing *p, uint64_t site, uint64
 /*
  * A look at the stack costs as much as half of the rest does. So what one instruction does with one descriptor is taken to
  * come by one path when looks have found one only, and then one call in 16 is looked at. Of two that take turns each is looked
- * at; but not of one which less than one call in 64 departs from: such are what Go has left on a stack, and no path.
+ * at; but not of one which less than one call in 64 departs from, and the next one is back on: such is what Go has left on a
+ * stack, and no path.
  */
 static __always_inline uint64_t path_known(struct pairing *p, uint64_t site, uint64_t sp, struct task_struct *task, uint32_t fd)
 {
@@ -71,12 +72,19 @@ static __always_inline uint64_t path_known(struct pairing *p, uint64_t site, uin
 	if (same && !known->looks && p->stamp * 0x9e3779b1u >> 28)
 		return known->path;
 	path = path_of(p, site, sp, task);
-	if (!same)
+	if (!same) {
 		known->looks = PATH_LOOKS;
-	else if (known->path != path)
+		known->turned = 0;
+	} else if (known->path != path) {
 		known->looks += known->looks < PATH_LOOKS_MOST ? PATH_DOUBT : 0;
-	else if (known->looks)
+		known->turned = !known->turned || path != known->before;
+		known->before = known->path;
+	} else if (known->turned) {	/* and it stays with the new one */
+		known->looks = PATH_LOOKS_MOST;
+		known->turned = 0;
+	} else if (known->looks) {
 		known->looks--;
+	}
 	known->path = path;
 	known->name = name;
 	return path;

@@ -49,8 +49,9 @@ uint64_t watched[TGIDS / 64];		/* a bit for each process */
 uint8_t site_uses[65536];	/* by site number: looks it has had, or that a flow wants besides; user space sets 0 for more */
 static struct known_path {	/* static: user space has nothing to do with it */
 	uint64_t name;		/* of an instruction and a descriptor */
-	uint64_t path;		/* by which it was met last */
-	uint32_t looks, zero;	/* at the stack, that are still to be taken */
+	uint64_t path, before;	/* by which it was met last, and the other one before that */
+	uint32_t looks;		/* at the stack, that are still to be taken */
+	uint32_t turned;	/* it has just taken a new path */
 } known_paths[KNOWN_PATHS];
 uint64_t forgotten[FORGOTTEN];		/* by content: two halves of hashes, of reads that copies has no room for any more */
 uint64_t pushed[PUSHED];		/* by address: marks of reads that sets has no room for any more */
@@ -59,7 +60,7 @@ uint64_t files_known[FILES_KNOWN][FILES_WAYS];	/* names of those whose facts wer
 uint32_t flow_count;
 uint32_t lost_bells;
 uint32_t snapshot_state[EVENT_SNAPSHOTS];	/* 0 free, 1 being written, 2 to be taken */
-uint64_t strangers[8192];		/* threads that are not watched, by the place of their registers: see is_stranger */
+uint64_t strangers[8192];		/* threads that are not watched, by the place of their registers: see name_of_thread */
 uint32_t watch_epoch = 1;		/* another one as soon as somebody more is watched */
 uint32_t copy_credit = COPY_CREDIT;	/* reads that are noted by their content; writes that nothing explains renew it */
 uint32_t copy_doubt;			/* writes that may be copies of reads that were not */
@@ -290,7 +291,7 @@ static __always_inline void end_watch(uint32_t tgid)
 
 /*
  * Where a thread's registers stand at a system call, on its own kernel stack, is a name for it that costs nothing to get: a
- * call of a helper takes as long as an empty program does, on processors whose returns are guarded (20 ns here). The stack
+ * call of a helper takes as long as an empty program does, on processors whose returns are guarded (36 ns here). The stack
  * may become another thread's; one of a watched process is only ever made by it, and that begins a new epoch. Of that there are 30
  * bits: 16 above all addresses, 14 where those of registers are the same in every stack.
  */

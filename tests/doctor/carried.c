@@ -201,7 +201,75 @@ static void another_thread_writes(void)
 	follow(the_rest_by_another, 1000, true);
 }
 
+/* ---- Two ways to a call ---------------------------------------------------------------------------------------------------- */
+
+#define TURNS 20000
+
+static unsigned run_of, one_in;
+
+static __attribute__((noinline)) void large_way(unsigned i)
+{
+	read_block(block, i);
+	write_bytes(block, BLOCK);
+	__asm__ volatile("");	/* no call is the last thing it does: its own address stands on the stack */
+}
+
+static __attribute__((noinline)) void small_way(unsigned i)
+{
+	read_block(block, i);
+	write_bytes(block, BLOCK / 2);
+	__asm__ volatile("");
+}
+
+/* The calls are the same ones, as deep in the stack; the lengths tell who made them. */
+static void two_ways(void)
+{
+	uint64_t bytes = 0;
+
+	open_ends();
+	for (unsigned i = 0; i < TURNS; i++) {
+		bool small = i / run_of % one_in == one_in - 1;
+
+		(small ? small_way : large_way)(i);
+		bytes += small ? BLOCK / 2 : BLOCK;
+	}
+	note_did(source, sink, bytes);
+}
+
+static unsigned log2_of(unsigned n)
+{
+	return 31 - (unsigned)__builtin_clz(n);
+}
+
+/* Of two paths that take turns, long or short, and of one that is seldom gone, hardly any bytes are the other one's. */
+static void each_way_has_its_own(void)
+{
+	static const struct { unsigned run_of, one_in; } rows[] = { { 1, 2 }, { 8, 2 }, { 100, 2 }, { 1500, 2 }, { 1, 40 }, { 1, 200 } };
+
+	full = false;
+	for (unsigned r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+		uint64_t all = 0, wrong = 0;
+		struct watching w;
+
+		run_of = rows[r].run_of;
+		one_in = rows[r].one_in;
+		watch(&w, two_ways, false, 60);
+		for (size_t i = 0; i < w.model.flow_count; i++) {
+			const struct flow *flow = &w.model.flows[i];
+			uint64_t large = flow->sizes[log2_of(BLOCK)], small = flow->sizes[log2_of(BLOCK / 2)];
+
+			all += large + small;
+			wrong += large < small ? large : small;
+		}
+		printf("runs of %u, one in %u: %llu of %llu calls are charged to the other way\n", run_of, one_in,
+		       (unsigned long long)wrong, (unsigned long long)all);
+		CHECK_EQ(all, TURNS);
+		CHECK_LE(wrong, TURNS / 50);
+		watching_end(&w);
+	}
+}
+
 static const struct test tests[] = {
-	TEST(small_calls_between), TEST(many_reads_before), TEST(in_slices), TEST(another_thread_writes),
+	TEST(each_way_has_its_own), TEST(small_calls_between), TEST(many_reads_before), TEST(in_slices), TEST(another_thread_writes),
 };
 TEST_MAIN(tests)
