@@ -94,14 +94,17 @@ def is_reader(pid):
 
 
 def children(of):
+    """By birth, as the kernel lists them: the numbers of processes begin anew after the last."""
     found = {}
-    for pid in filter(str.isdigit, os.listdir('/proc')):
+    with open(f'/proc/{of}/task/{of}/children', encoding='ascii') as pids:
+        born = pids.read().split()
+    for pid in born:
         try:
             with open(f'/proc/{pid}/status', encoding='utf-8', errors='replace') as status:
                 lines = dict(line.rstrip('\n').split(':\t', 1) for line in status if ':\t' in line)
         except OSError:
             continue
-        if int(lines['PPid']) == of and lines['State'][0] != 'Z':
+        if lines['State'][0] != 'Z':
             found[int(pid)] = lines
     return found
 
@@ -171,7 +174,7 @@ try:
         readers.update(children(doctor.pid))
         print('ok   readers that are killed are begun anew')
 
-    for pid in sorted(children(doctor.pid))[1:]:
+    for pid in list(children(doctor.pid))[1:]:
         os.kill(pid, signal.SIGSTOP)     # asked or not, the exporter has to get over it
     watched.append(patient('sound_later'))
     scrape()

@@ -40,30 +40,32 @@ static const char *status_of(pid_t pid, const char *name)
 	return value ? value : "";
 }
 
-/* Our children of that name. The keeper is the oldest, the youngest the child; between them may be some that are about to end. */
+/*
+ * Our children of that name, by birth, as the kernel lists them: the numbers of processes begin anew after the last. The keeper
+ * is the oldest, the youngest the child; between them may be some that are about to end.
+ */
 struct readers {
 	pid_t keeper, child;
 };
 
 static struct readers readers(void)
 {
-	DIR *dir = opendir("/proc");
 	struct readers found = { 0 };
-	const struct dirent *entry;
+	char path[64];
+	FILE *children;
+	int pid;
 
-	CHECK(dir != NULL);
-	while ((entry = readdir(dir))) {
-		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-
-		if (pid <= 0 || strtol(status_of(pid, "PPid"), NULL, 10) != getpid() || strcmp(status_of(pid, "Name"), "leat-symbols") ||
-		    *status_of(pid, "State") == 'Z')
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+	children = fopen(path, "re");
+	CHECK(children != NULL);
+	while (fscanf(children, "%d", &pid) == 1) {
+		if (strcmp(status_of(pid, "Name"), "leat-symbols") || *status_of(pid, "State") == 'Z')
 			continue;
-		if (!found.keeper || pid < found.keeper)
+		if (!found.keeper)
 			found.keeper = pid;
-		if (pid > found.child)
-			found.child = pid;
+		found.child = pid;
 	}
-	closedir(dir);
+	fclose(children);
 	return found;
 }
 
