@@ -384,7 +384,8 @@ static struct traced_site *begin_call(struct traced_calls *c, const struct trace
 	site = table_make(&c->feed->sites, &key);
 	if (!site)
 		p->counts.no_stack++;
-	p->look = p->first = 1;
+	p->look = PAIRING_ALL_SAMPLES;
+	p->first = 1;
 	p->whole = !site || site->uses < WHOLE_USES || !(site->uses & 7) || site->closer;
 	if (site)
 		site->uses++;

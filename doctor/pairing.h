@@ -236,7 +236,7 @@ PAIRING_FUNCTION int pairing_read(struct pairing *p, uint64_t at, uint32_t bytes
 {
 	struct pairing_slot *slot;
 	struct pairing_set *set;
-	uint32_t number;
+	uint32_t number, copies;
 
 	if (!p || !bytes)
 		return 0;
@@ -260,13 +260,12 @@ PAIRING_FUNCTION int pairing_read(struct pairing *p, uint64_t at, uint32_t bytes
 	slot->have = slot->weak = slot->copied = slot->used = slot->counted = 0;
 	slot->stamp = p->stamp;
 	slot->first = slot->whole = slot->skip = 0;
-	if (p->look)
-		pairing_take_samples(p, slot, (1u << PAIRING_SAMPLES) - 1);
-	else if (p->first && bytes >= PAIRING_COPY_LEAST)
-		pairing_take_samples(p, slot, PAIRING_COPY_SAMPLES);
+	copies = p->first && bytes >= PAIRING_COPY_LEAST;
+	if (p->look || copies)
+		pairing_take_samples(p, slot, p->look | (copies ? PAIRING_COPY_SAMPLES : 0));
 	if (p->whole)
 		pairing_note_whole(p, slot);
-	if (p->first && bytes >= PAIRING_COPY_LEAST) {
+	if (copies) {
 		slot->first = pairing_first(p, at);
 		if (slot->first)
 			pairing_put_copy(p, slot);

@@ -6,7 +6,8 @@
 #include "event.h"
 
 #define PAIRING_SAMPLES 6
-#define PAIRING_COPY_SAMPLES (1 << 1 | 1 << 2)	/* that are taken to find copies by */
+#define PAIRING_ALL_SAMPLES ((1u << PAIRING_SAMPLES) - 1)
+#define PAIRING_COPY_SAMPLES (1u << 1 | 1u << 2)	/* that are taken to find copies by */
 #define PAIRING_WAYS 4
 #define PAIRING_RECENT 8
 #define PAIRING_NEAR 16
@@ -90,7 +91,7 @@ struct pairing {
 	uint64_t inode, site;
 	uint32_t device;
 	uint16_t call;
-	uint8_t look;			/* at samples */
+	uint8_t look;			/* at which samples: a bit for each */
 	uint8_t first;			/* at the first bytes, for copies */
 	uint8_t whole;			/* at every byte */
 	uint8_t again;			/* a write that moved nothing: it would have blocked */
@@ -160,6 +161,21 @@ static inline uint32_t pairing_near_number(uint32_t tgid, uint64_t address, uint
 static inline uint64_t pairing_site(uint32_t call, uint64_t ip, uint64_t sp, uint32_t exec)
 {
 	return pairing_mix(ip, (sp & 2047) | (uint64_t)call << 11 | (uint64_t)exec << 32) | 1;
+}
+
+/* Multiples of the golden ratio are spread evenly over any pattern of calls, as chance is, and need no helper. */
+static inline uint32_t pairing_chance(uint32_t stamp)
+{
+	return stamp * 0x9e3779b1u;
+}
+
+/* Where every call is looked at: those that copies are found by, and of the other four one in turn. Each costs a helper's call
+ * at the read, and one at the write. */
+static inline uint32_t pairing_some_samples(uint32_t chance)
+{
+	uint32_t other = chance >> 16 & 3;
+
+	return PAIRING_COPY_SAMPLES | 1u << (other ? other + 2 : 0);
 }
 
 static inline uint32_t pairing_word(const struct pairing *p, uint64_t word)

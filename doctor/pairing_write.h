@@ -197,7 +197,7 @@ PAIRING_FUNCTION int pairing_after_slice(struct pairing *p, uint32_t bytes)
 		p->counts.lost_bytes += rest->bytes;
 		return 0;
 	}
-	pairing_take_samples(p, rest, p->look ? (1u << PAIRING_SAMPLES) - 1 : PAIRING_COPY_SAMPLES);
+	pairing_take_samples(p, rest, p->look | PAIRING_COPY_SAMPLES);
 	pairing_put_copy(p, rest);
 	return 0;
 }

@@ -212,27 +212,29 @@ static __always_inline void move_call(struct scratch *s, struct task_struct *tas
 	pairing_pair(p, p->again ? 0 : s->result);
 }
 
-/*
- * Which looks this call gets: at the first uses of a site all, later some. Multiples of the golden ratio are spread evenly over
- * any pattern of calls, as chance is, and need no helper.
- */
+/* Which looks this call gets: at the first uses of a site all, later some. */
 static __always_inline void choose_looks(void *ctx, struct pt_regs *regs, struct pairing *p, uint32_t kind, int64_t bytes)
 {
 	uint8_t *uses = &site_uses[p->site >> 1 & 65535];
-	uint32_t chance = ++p->stamp * 0x9e3779b1u;
+	uint32_t chance = pairing_chance(++p->stamp);
 
-	p->look = !(chance >> 28 & sampled_mask);
+	if (!sampled_mask)
+		p->look = pairing_some_samples(chance);
+	else
+		p->look = chance >> 28 & sampled_mask ? 0 : PAIRING_ALL_SAMPLES;
 	p->whole = !(chance >> 22);
 	p->now_ns = chance >> 28 ? 0 : bpf_ktime_get_ns();
 	if (*uses > CLOSER) {
 		--*uses;
-		p->look = p->whole = 1;
+		p->look = PAIRING_ALL_SAMPLES;
+		p->whole = 1;
 	} else if (*uses > LOOKED_AT) {
 		*uses = *uses == CLOSER ? LOOKED_AT : *uses - 1;
-		p->look = 1;
+		p->look = PAIRING_ALL_SAMPLES;
 	}
 	if (*uses < LOOKED_AT) {
-		p->look = p->whole = 1;
+		p->look = PAIRING_ALL_SAMPLES;
+		p->whole = 1;
 		if (!want_stacks || ((kind & CALL_READS) && bytes < STACK_LEAST && *uses) || !take_site(ctx, regs, p))
 			*uses = *uses == LOOKED_AT - 1 && !sampled_mask ? CLOSER + CLOSER_FULL : *uses + 1;
 	}

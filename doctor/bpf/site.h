@@ -69,7 +69,7 @@ static __always_inline uint64_t path_known(struct pairing *p, uint64_t site, uin
 	struct known_path *known = &known_paths[name >> 8 & (KNOWN_PATHS - 1)];
 	bool same = known->name == name;
 
-	if (same && !known->looks && p->stamp * 0x9e3779b1u >> 28)
+	if (same && !known->looks && pairing_chance(p->stamp) >> 28)
 		return known->path;
 	path = path_of(p, site, sp, task);
 	if (!same) {

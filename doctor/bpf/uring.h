@@ -212,7 +212,7 @@ BOTH int pair_request(struct scratch *s, uint64_t file, uint64_t bytes)
 	p->again = 0;
 	p->vector = s->request.count > 1;
 	early = site_uses[p->site >> 1 & 65535] <= LOOKED_AT || site_uses[p->site >> 1 & 65535] >= CLOSER;
-	p->look = !(bpf_get_prandom_u32() & sampled_mask) || early;
+	p->look = early || !(bpf_get_prandom_u32() & sampled_mask) ? PAIRING_ALL_SAMPLES : 0;
 	p->whole = p->look && (!(bpf_get_prandom_u32() & 63) || early);
 	p->now_ns = p->look ? bpf_ktime_get_ns() : 0;
 	bpf_loop(RING_BUFFERS, each_ring_buffer, &b, 0);

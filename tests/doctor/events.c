@@ -147,7 +147,7 @@ static void do_setting(const struct line *line)
 	else if (strcmp(what, "process") == 0)
 		p.tgid = p.tid = (uint32_t)value;
 	else if (strcmp(what, "look") == 0)
-		p.look = p.first = p.whole = (uint8_t)value;
+		p.look = (p.first = p.whole = (uint8_t)value) ? PAIRING_ALL_SAMPLES : 0;
 	else if (strcmp(what, "sample") == 0)	/* as of most calls: for copies only */
 		p.look = p.whole = 0;
 	else if (strcmp(what, "unknown") == 0)

@@ -153,7 +153,8 @@ static inline void begin(void)
 	p.tgid = 10;
 	p.tid = 10;
 	p.secret = 0x1234567;
-	p.look = p.first = p.whole = 1;
+	p.look = PAIRING_ALL_SAMPLES;
+	p.first = p.whole = 1;
 }
 
 static inline void reads(uint8_t *at, uint32_t bytes, uint64_t inode)

@@ -105,6 +105,26 @@ static void vectors_count_as_one_read(void)
 	CHECK_EQ(flows[0].flow.bytes, 3 * 7168);
 }
 
+/* With --full no call goes without a look, and no place of a buffer: whatever the step between two reads. */
+static void every_place_in_its_turn(void)
+{
+	enum { CALLS = 4000 };
+
+	for (unsigned step = 1; step <= 64; step++) {
+		unsigned looked[PAIRING_SAMPLES] = { 0 };
+
+		for (unsigned i = 0; i < CALLS; i++) {
+			uint32_t look = pairing_some_samples(pairing_chance(i * step));
+
+			CHECK_EQ(__builtin_popcount(look), 3);
+			for (unsigned k = 0; k < PAIRING_SAMPLES; k++)
+				looked[k] += look >> k & 1;
+		}
+		for (unsigned k = 0; k < PAIRING_SAMPLES; k++)
+			CHECK_GE(looked[k], CALLS / 5);
+	}
+}
+
 static void evictions_are_counted(void)
 {
 	uint64_t lost = 0;
@@ -188,7 +208,7 @@ static const struct test tests[] = {
 	TEST(ring_buffer),
 	TEST(one_byte_changed),
 	TEST(vectors_count_as_one_read),
-	TEST(evictions_are_counted), TEST(many_reads_one_write), TEST(behind_a_read_that_was_pushed_out),
+	TEST(every_place_in_its_turn), TEST(evictions_are_counted), TEST(many_reads_one_write), TEST(behind_a_read_that_was_pushed_out),
 	TEST(tiny),
 };
 TEST_MAIN(tests)
