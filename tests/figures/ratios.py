@@ -8,7 +8,20 @@ import re
 import statistics
 
 ROUNDS_TO_JUDGE = 21
+QUIET = 0.06	# of a CPU, that others use in a quiet round
 README = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'README.md')
+
+
+def busy():
+    """CPU s that were used since boot, by all."""
+    with open('/proc/stat', encoding='ascii') as stat:
+        user, nice, system, _, _, irq, softirq, steal = (int(word) for word in stat.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf('SC_CLK_TCK')
+
+
+def quietest(rounds, others):
+    """Which rounds are kept, of those that were done: for the CPU that others used in them alone."""
+    return sorted(sorted(range(len(others)), key=others.__getitem__)[:rounds])
 
 
 def interval(values):
