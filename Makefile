@@ -52,7 +52,7 @@ ward:
 	@$(MAKE) --no-print-directory configured
 	@ninja -C $(BUILD) --quiet cli/leat src/libleat.a tests/doctor/printed
 	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/ward/run --fetch
-	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/ward/run --engine ptrace --first
+	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/ward/run --engine ptrace
 	@LEAT_BUILD=$(abspath $(BUILD)) tests/run.sh $(CURDIR)/tests/doctor/prometheus.sh
 	@LEAT_BUILD=$(abspath $(BUILD)) tests/doctor/mend.sh
 	@LEAT_BUILD=$(abspath $(BUILD)) LEAT=$(abspath $(BUILD))/cli/leat tests/doctor/remedy.sh

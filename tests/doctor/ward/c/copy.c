@@ -189,7 +189,7 @@ static uint64_t copy_chunks(struct ward *ward)
 		struct iovec parts[3] = { { head, (size_t)length }, { first, (size_t)n }, { "\r\n", 2 } };
 		struct msghdr message = { .msg_iov = parts, .msg_iovlen = 3 };
 
-		MUST(sendmsg(ward->to, &message, 0) == length + n + 2);
+		ward_send_rest(ward->to, parts, 3, sendmsg(ward->to, &message, 0));
 		moved += (uint64_t)n;
 	}
 	return moved;
@@ -243,7 +243,8 @@ static uint64_t copy_vectors(struct ward *ward)
 	for (int i = 0; i < 16; i++)
 		parts[i] = (struct iovec){ first + i * 8192, 8192 };
 	while ((n = readv(ward->from, parts, 16)) > 0) {	/* CULPRIT: vectors */
-		MUST(n == (ssize_t)sizeof first && writev(ward->to, parts, 16) == n);
+		MUST(n == (ssize_t)sizeof first);
+		ward_send_rest(ward->to, parts, 16, writev(ward->to, parts, 16));
 		moved += (uint64_t)n;
 	}
 	return moved;
@@ -261,7 +262,8 @@ static uint64_t copy_many_vectors(struct ward *ward)
 	for (int i = 0; i < 1024; i++)
 		parts[i] = (struct iovec){ buffers + i * 4096, 4096 };
 	while ((n = readv(ward->from, parts, 1024)) > 0) {	/* CULPRIT: many */
-		MUST(n == (ssize_t)sizeof first * 32 && writev(ward->to, parts, 1024) == n);
+		MUST(n == (ssize_t)sizeof first * 32);
+		ward_send_rest(ward->to, parts, 1024, writev(ward->to, parts, 1024));
 		moved += (uint64_t)n;
 	}
 	free(buffers);

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -75,6 +76,19 @@ static inline int ward_open(const char *end, int flags)
 		exit(1);
 	}
 	return fd;
+}
+
+/* What a call has left of a vector: one that waits comes back short where a tracer interrupts it. */
+static inline void ward_send_rest(int fd, const struct iovec *parts, int count, ssize_t sent)
+{
+	MUST(sent > 0);
+	for (int i = 0; i < count; sent -= (ssize_t)parts[i++].iov_len)
+		for (size_t at = sent > 0 ? (size_t)sent : 0; at < parts[i].iov_len;) {
+			ssize_t n = write(fd, (const uint8_t *)parts[i].iov_base + at, parts[i].iov_len - at);
+
+			MUST(n > 0);
+			at += (size_t)n;
+		}
 }
 
 static inline void ward_wait(void)
