@@ -53,7 +53,7 @@ keep_facts() {
 		{ echo "  facts that are not as recorded in $kept:"; grep '^[<>]' "$work/diff" | sed 's/^/    /'; }
 }
 
-# The test programs of one run, the same way. A program that is new, or has more cases, is no difference worth a word.
+# The test programs of one run, the same way.
 keep_tests() {
 	local name=$1 tests=$results/$1.tests kept=tests/vm/record/$1.tests
 	if [ "$record" = yes ]; then
@@ -65,8 +65,10 @@ keep_tests() {
 		return
 	fi
 	[ -f "$kept" ] || return
-	awk 'NR == FNR { was[$1] = $2; next }
-		$1 in was && was[$1] != $2 { print "  " $1 " ended with " $2 ", recorded is " was[$1] }' "$kept" "$tests"
+	awk 'NR == FNR { was[$1] = $2; cases[$1] = $3; next }
+		$1 in was && was[$1] != $2 { print "  " $1 " ended with " $2 ", recorded is " was[$1] }
+		!($1 in was) || cases[$1] != $3 { old = old " " $1 }
+		END { if (old) print "  the record is old, run.sh -r renews it:" old }' "$kept" "$tests"
 }
 
 run_guest() {
