@@ -24,6 +24,34 @@ static mode_t kind_of(const struct node *node)
 	return node->target ? S_IFLNK : node->first_name ? S_IFREG : node->mode & S_IFMT;
 }
 
+/* Whether it can be what was made under the name just now, and no other thing that somebody has put there to be changed. */
+static int is_made(const struct node *node, int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == kind_of(node) && st.st_nlink <= 1;
+}
+
+/* -ENOENT: what was made has the name no more. */
+static int finish(const struct node *node, int dir, const char *name)
+{
+	int fd, r;
+
+	if (!node->finish)
+		return 0;
+	fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!is_made(node, fd))
+		r = -ENOENT;
+	else
+		r = node->finish(node->arg, fd) < 0 ? NODE_TOLD : 0;
+	close(fd);
+	if (r == NODE_TOLD)
+		unlinkat(dir, name, 0);
+	return r;
+}
+
 /* Of two names of one file rename leaves both. */
 static int drop_second(int dir, const char *part, const char *name)
 {
@@ -43,6 +71,9 @@ static int replace(const struct node *node, int dir, const char *name, const cha
 		return r;
 	if (make(node, dir, part) < 0)
 		return -errno;
+	r = finish(node, dir, part);
+	if (r < 0)
+		return r;
 	if (renameat(dir, part, dir, name) < 0) {
 		r = -errno;
 		if (r != -ENOENT)
@@ -58,7 +89,7 @@ int node_place(const struct node *node, int dir, const char *name)
 	int r;
 
 	if (make(node, dir, name) == 0)
-		return 0;
+		return finish(node, dir, name);
 	if (errno != EEXIST)
 		return -errno;
 	r = part_name(name, node->source_dir, part);

@@ -5,6 +5,8 @@
 
 #include <sys/types.h>
 
+#define NODE_TOLD (-4400)	/* below every -errno: a sentence says it already */
+
 struct node {
 	const char *target;	/* of a symbolic link */
 	int first_dir;		/* of a further name of a file: where its first one is */
@@ -12,9 +14,12 @@ struct node {
 	mode_t mode;		/* of a FIFO, socket or device */
 	dev_t device;
 	int source_dir;		/* where it is copied from: no temporary name is one that this has */
+	/* Gives what was made, and is open by O_PATH, what it shall have; or NULL. 0, or -errno after a sentence: it is removed. */
+	int (*finish)(void *arg, int made);
+	void *arg;
 };
 
-/* Makes it; what has the name is there until it is replaced. 0 or -errno, of which part_why() speaks. */
+/* Makes it; what has the name is there until it is replaced by what is finished. 0; NODE_TOLD; or -errno, of which part_why() speaks. */
 int node_place(const struct node *node, int dir, const char *name);
 /* Opens the directory of a path below root: each step by its name, none by a link. *ret_name: the last name, within path. The
  * descriptor, or -errno. */

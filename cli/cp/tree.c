@@ -6,6 +6,7 @@
 #include "tree.h"
 #include "../out.h"
 #include "dir.h"
+#include "keep.h"
 #include "links.h"
 #include "node.h"
 #include "part.h"
@@ -158,46 +159,76 @@ static void copy_linked(struct tree *tree, const struct dir *dir, const char *na
 		show_count(tree->show, SHOW_LINKS);
 }
 
-static void keep_special(struct tree *tree, const struct dir *dir, const char *name, const struct stat *st)
-{
-	unsigned keep = tree->settings->preserve;
-	const struct timespec times[] = { st->st_atim, st->st_mtim };
-	int r = 0;
+/* What is kept of a symbolic link, FIFO, socket or device. */
+struct kept {
+	const struct tree *tree;
+	const struct dir *dir;
+	const char *name;
+	struct stat is;
+	int from;		/* O_PATH; -1: nothing is kept */
+};
 
-	if (keep & KEEP_OWNER)
-		r = fchownat(dir->to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW);
-	if (!r && keep & KEEP_MODE && !S_ISLNK(st->st_mode))
-		r = fchmodat(dir->to, name, st->st_mode & 07777, AT_SYMLINK_NOFOLLOW);
-	if (!r && keep & KEEP_TIMES)
-		r = utimensat(dir->to, name, times, AT_SYMLINK_NOFOLLOW);
-	if (r < 0)
-		tree_failed(tree, STATUS_DEST, dir, name, strerror(errno));
-	else
-		show_count(tree->show, SHOW_SPECIAL);
+static int keep_special(void *arg, int made)
+{
+	const struct kept *kept = arg;
+	const struct settings *settings = kept->tree->settings;
+	char *shown = dir_path(kept->tree->to_path, kept->dir, kept->name);
+	int r = keep_private(kept->from, &kept->is, made, settings->preserve, settings->mask, shown ? shown : kept->name);
+
+	free(shown);
+	return r;
 }
 
-/* A symbolic link, FIFO, socket or device. */
-static void copy_special(struct tree *tree, const struct dir *dir, const char *name, const struct stat *st)
+static void place_special(struct tree *tree, struct kept *kept, const char *target)
 {
-	struct node node = { .mode = st->st_mode & (S_IFMT | 0777), .device = st->st_rdev, .source_dir = dir->from };
-	char target[PATH_MAX];
-	int r;
+	mode_t rights = tree->settings->preserve & KEEP_PRIVATE ? 0700 : 0777;
+	struct node node = {
+		.target = target, .mode = kept->is.st_mode & (S_IFMT | rights), .device = kept->is.st_rdev, .source_dir = kept->dir->from,
+		.finish = kept->from < 0 ? NULL : keep_special, .arg = kept,
+	};
+	int r = node_place(&node, kept->dir->to, kept->name);
 
-	if (S_ISLNK(st->st_mode)) {
-		ssize_t length = readlinkat(dir->from, name, target, sizeof target - 1);
-
-		if (length < 0) {
-			tree_failed(tree, STATUS_SOURCE, dir, name, strerror(errno));
-			return;
-		}
-		target[length] = 0;
-		node.target = target;
+	if (!r) {
+		show_count(tree->show, SHOW_SPECIAL);
+	} else if (r == NODE_TOLD) {
+		show_count(tree->show, SHOW_FAILED);
+		tree_note(tree, STATUS_DEST);
+	} else {
+		tree_failed(tree, STATUS_DEST, kept->dir, kept->name, part_why(r, kept->name, kept->dir->from));
 	}
-	r = node_place(&node, dir->to, name);
+}
+
+/* What is read of it is all of one thing, whatever gets its name meanwhile. */
+static int open_special(const struct tree *tree, struct kept *kept, const struct stat *is)
+{
+	kept->is = *is;
+	if (!tree->settings->preserve)
+		return 0;
+	kept->from = openat(kept->dir->from, kept->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (kept->from < 0 || fstat(kept->from, &kept->is) < 0)
+		return -errno;
+	return (kept->is.st_mode & S_IFMT) == (is->st_mode & S_IFMT) ? 0 : LEAT_ECHANGED;
+}
+
+static void copy_special(struct tree *tree, const struct dir *dir, const char *name, const struct stat *is)
+{
+	struct kept kept = { .tree = tree, .dir = dir, .name = name, .from = -1 };
+	char target[PATH_MAX];
+	ssize_t length = 0;
+	int r = open_special(tree, &kept, is);
+
+	if (!r && S_ISLNK(is->st_mode)) {
+		length = kept.from < 0 ? readlinkat(dir->from, name, target, sizeof target - 1) :
+					 readlinkat(kept.from, "", target, sizeof target - 1);
+		r = length < 0 ? -errno : 0;
+	}
+	target[length < 0 ? 0 : length] = 0;
 	if (r < 0)
-		tree_failed(tree, STATUS_DEST, dir, name, part_why(r, name, dir->from));
+		tree_failed(tree, STATUS_SOURCE, dir, name, leat_strerror(r));
 	else
-		keep_special(tree, dir, name, st);
+		place_special(tree, &kept, S_ISLNK(is->st_mode) ? target : NULL);
+	if (kept.from >= 0)
+		close(kept.from);
 }
 
 /* One name. The directory it is, to go on in; else NULL. */
