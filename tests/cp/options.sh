@@ -153,6 +153,8 @@ progress() {
 	says err '^p: .* of 2\.9 MiB  [0-9]+ %  .*/s .*(copy_file_range|clone|copy)$'
 	run 0 "$LEAT" cp --progress=always --explain a p2
 	says out 'by (copy_file_range|clone) in'
+	(head -c 1000000 /dev/zero; sleep 3; echo) | "$LEAT" cp --progress=always - p3 2>err || fail "ended with $?"
+	says err '^p3: 977 KiB  stalled for 0:0[1-9]  (splice|copy)$'
 }
 
 # The rate is of all files together. Time is the bucket's own: what passes less than it must is the test's only clock.
