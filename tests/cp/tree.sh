@@ -167,6 +167,41 @@ exchanged_meanwhile() {
 	[ -z "$(find out2 ! -type d)" ] || fail 'written through a link'
 }
 
+# While a file of the source, or a directory, that was looked at is opened another thing gets its name: nothing of that is read.
+exchanged_in_the_source() {
+	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || { misses 'strace cannot trace here'; return; }
+	under asan && { misses 'strace and the leak checker are both tracers'; return; }
+	local what why pid
+	mkdir secret
+	echo secret >secret/file
+	for what in link fifo directory; do
+		rm -rf e4 e5 looked
+		mkdir e4
+		why='Too many levels of symbolic links'
+		case $what in
+		link) echo x >e4/name ;;
+		fifo) echo x >e4/name; why='it was a file, and is none any more' ;;
+		directory) mkdir e4/name; why='Not a directory' ;;
+		esac
+		timeout 20 strace -f -o looked -P name -e inject=openat:delay_enter=2000000:when=1 "$LEAT" cp -r e4 e5 2>err &
+		pid=$!
+		for _ in $(seq 200); do [ ! -s looked ] || break; sleep 0.02; done
+		sleep 0.5
+		mv e4/name e4-before
+		case $what in
+		link) ln -s "$PWD/secret/file" e4/name ;;
+		fifo) mkfifo e4/name ;;
+		directory) ln -s "$PWD/secret" e4/name ;;
+		esac
+		wait $pid
+		[ $? -eq 3 ] || fail "$what: another exit status: $(cat err)"
+		grep -q DELAYED looked || fail "$what: nothing was held up: $(cat looked)"
+		says err "^leat: e4/name: $why$"
+		[ -z "$(ls -A e5)" ] || fail "$what: copied: $(ls -lRA e5)"
+		rm -rf e4-before
+	done
+}
+
 a_directory_goes_to_a_directory() {
 	mkdir -p g/d
 	echo x >g/d/f
@@ -342,5 +377,5 @@ wide() {
 }
 
 parts all_that_can_be_in_it onto_one_that_is_there not_into_itself no_symbolic_link_is_followed what_is_there_is_replaced \
-	names_like_our_own left_in_the_way_of_what_is_no_file exchanged_meanwhile a_directory_goes_to_a_directory inherited counted many_failures \
+	names_like_our_own left_in_the_way_of_what_is_no_file exchanged_meanwhile exchanged_in_the_source a_directory_goes_to_a_directory inherited counted many_failures \
 	failures_below_progress time_left a_file_under_a_lease no_second_names closed_meanwhile without_r deep wide
