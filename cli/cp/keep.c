@@ -205,7 +205,7 @@ int keep_parse(const char *words, unsigned *ret_what)
 	};
 
 	*ret_what = 0;
-	while (*words) {
+	for (;; words++) {
 		size_t length = strcspn(words, ","), i = 0;
 
 		while (i < sizeof all / sizeof all[0] && (strlen(all[i].word) != length || memcmp(words, all[i].word, length) != 0))
@@ -216,7 +216,8 @@ int keep_parse(const char *words, unsigned *ret_what)
 			return -EINVAL;
 		}
 		*ret_what |= all[i].what;
-		words += length + (words[length] == ',');
+		words += length;
+		if (!*words)
+			return 0;
 	}
-	return 0;
 }

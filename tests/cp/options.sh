@@ -289,15 +289,47 @@ for f in json.load(open('out'))['files']:
 END_OF_CHECKS
 }
 
-bad_values() {
-	local word
-	for word in --limit=x --offset=-1 --rate=0 --timeout=0 --progress=maybe --hash=md5 --require=magic --preserve=soul --jobs=0 \
-		--jobs=65 --tee= --none -x; do
-		run 2 "$LEAT" cp "$word" a b2
-		[ "$(wc -l <err)" = 1 ] || fail "$word: $(cat err)"
-		[ ! -e b2 ] || fail "$word: a destination was made"
+# refused NAME WORD...: a usage error of one line that names it, before anything is made.
+refused() {
+	local name=$1
+	shift
+	run 2 "$LEAT" cp "$@" a b2
+	grep -q "^leat: .*$name" err && [ "$(wc -l <err)" = 1 ] && [ ! -s out ] || fail "$*: $(cat err out)"
+	[ ! -e b2 ] || { fail "$*: a destination was made"; rm b2; }
+}
+
+# As --help lists them: none is forgotten.
+every_option_has_bad_values() {
+	local name argument value count=0
+	"$LEAT" cp --help >help
+	while read -r name argument; do
+		count=$((count + 1))
+		[ -n "$argument" ] || { refused "--$name" "--$name=x"; refused "--$name" "--$name="; continue; }
+		refused "--$name" "--$name="
+		refused "--$name" "--$name" ''
+		run 2 "$LEAT" cp a b2 "--$name"
+		grep -q "^leat: --$name needs" err || fail "$name without a value: $(cat err)"
+		case $argument in
+		BYTES | SECONDS | N) set -- x -1 1e3 1x ' 1' 99999999999999999999 ;;
+		WHAT) set -- soul mode, ,mode mode,,times 'mode times' all,x MODE ;;
+		FILE) set -- ;;
+		*) set -- magic alway always,auto 'always|auto' xxh3x 'xxh3|sha256' Kernel 'reflink|offload' ;;
+		esac
+		for value; do refused "--$name" "--$name=$value"; done
+	done < <(sed -nE 's/^  (-[a-z], )?--([a-z-]+)( ([A-Z]+))?( .*|$)/\2 \4/p' help | grep -v '^help ')
+	[ $count -ge 19 ] || fail "only $count options: $(cat help)"
+	# Their bounds.
+	for value in rate=0 timeout=0 timeout=86401 jobs=0 jobs=65 limit=16777216t offset=99999999999g; do
+		refused "--${value%=*}" "--$value"
 	done
-	for word in -j0 -j65 -jx -r4 --json=yes; do run 2 "$LEAT" cp "$word" a b2; done
+	for value in -j0 -j65 -jx; do refused --jobs $value; done
+	refused 'option .-r4. means' -r4
+	refused 'option .--none. means' --none
+	refused 'option .-x. means' -x
+}
+
+bad_addresses() {
+	local word
 	for word in tcp:// tcp://host tcp://:80 tcp://h:0 tcp://h:70000 tcp://[::1 tcp://::1:80 tcp://h:x unix: fd: fd:x fd:-1 '' \
 		"unix:$(printf 'x%.0s' $(seq 200))"; do
 		run 2 "$LEAT" cp a "$word"
@@ -310,4 +342,4 @@ bad_values() {
 }
 
 parts ranges hashes tees a_tee_that_fails verified verified_in_vain required attributes access_lists progress limits_in_time synced no_cache never_on_the_disk \
-	resumed_when_complete resumed_when_it_grows json bad_values
+	resumed_when_complete resumed_when_it_grows json every_option_has_bad_values bad_addresses
