@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define COMPARE_BYTES 16384	/* of each, on the stack of a thread, once they are known to differ */
+
 /* So many bytes past the wrapper, which is a hash. 0 or an error. */
 static int pass(int fd, uint64_t offset, uint64_t length, struct leat_wrapper *hash)
 {
@@ -74,32 +76,68 @@ static enum status let_go(int fd, const char *shown)
 	return STATUS_OK;
 }
 
-static enum status judged(enum status status, int same, const char *shown)
+/* As much as is there of size bytes: a file may have become shorter. -1: it cannot be read, or a signal ends it. */
+static ssize_t read_at(int fd, char *bytes, size_t size, uint64_t at)
 {
-	if (status != STATUS_OK || same)
-		return status;
-	out_error("%s: read back, it is not what was sent", shown);
+	size_t done = 0;
+	ssize_t n;
+
+	do {
+		n = pread(fd, bytes + done, size - done, (off_t)(at + done));
+		done += n > 0 ? (size_t)n : 0;
+	} while (!stop_flag && (n > 0 ? done < size : n < 0 && errno == EINTR));
+	return n < 0 || stop_flag ? -1 : (ssize_t)done;
+}
+
+/* How many bytes of both are the same; length: all are by now, or it cannot be told. */
+static uint64_t same_bytes(int from, uint64_t offset, int to, uint64_t length)
+{
+	char sent[COMPARE_BYTES], there[COMPARE_BYTES];
+
+	for (uint64_t at = 0; at < length;) {
+		ssize_t want = length - at < sizeof sent ? (ssize_t)(length - at) : (ssize_t)sizeof sent, i = 0;
+		ssize_t a = read_at(from, sent, (size_t)want, offset + at), b = read_at(to, there, (size_t)want, at);
+
+		if (a < 0 || b < 0)
+			return length;
+		while (i < a && i < b && sent[i] == there[i])
+			i++;
+		at += (uint64_t)i;
+		if (i < want)
+			return at;
+	}
+	return length;
+}
+
+/* same: so many bytes, or length where they cannot be compared. */
+static enum status differs(const struct sent *sent, uint64_t same, uint64_t length)
+{
+	const char *route = leat_route_name((enum leat_route)sent->report->route);
+	int moved = sent->report->bytes && same >= sent->start;	/* not by an earlier run */
+
+	out_error("%s: read back, it is not what was sent: %s%llu bytes%s%s", sent->shown, same < length ? "it differs after " : "",
+		  (unsigned long long)same, moved ? ", by " : "", moved ? route : "");
 	return STATUS_DIFFERS;
 }
 
-enum status check_same(int from, uint64_t offset, int to, uint64_t length, const char *shown)
+enum status check_same(int from, uint64_t offset, int to, uint64_t length, const struct sent *sent)
 {
-	enum status status = let_go(to, shown);
+	enum status status = let_go(to, sent->shown);
 	int same = 0;
 
 	if (status == STATUS_OK)
-		status = check_equal(from, offset, to, length, shown, &same);
-	return judged(status, same, shown);
+		status = check_equal(from, offset, to, length, sent->shown, &same);
+	return status != STATUS_OK || same ? status : differs(sent, same_bytes(from, offset, to, length), length);
 }
 
-enum status check_sent(uint64_t sent, int to, uint64_t length, const char *shown)
+enum status check_sent(uint64_t hash, int to, uint64_t length, const struct sent *sent)
 {
-	enum status status = let_go(to, shown);
+	enum status status = let_go(to, sent->shown);
 	struct leat_xxh3 there;
 
 	if (status == STATUS_OK)
-		status = check_hash(to, length, leat_xxh3_init(&there), shown);
-	return judged(status, status == STATUS_OK && leat_xxh3_result(&there) == sent, shown);
+		status = check_hash(to, length, leat_xxh3_init(&there), sent->shown);
+	return status != STATUS_OK || leat_xxh3_result(&there) == hash ? status : differs(sent, length, length);
 }
 
 enum status check_part(struct dest *dest, int from, uint64_t offset, uint64_t whole, const char *shown)

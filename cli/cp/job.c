@@ -186,8 +186,10 @@ static enum status open_second(struct job *job)
 
 static enum status verify(const struct job *job, int there, uint64_t length, const char *text)
 {
-	return job->gone_by ? check_sent(leat_xxh3_result(&job->sent), there, length, text) :
-			      check_same(job->from.fd, job->begin, there, length, text);
+	const struct sent sent = { .shown = text, .report = &job->report, .start = job->dest.start };
+
+	return job->gone_by ? check_sent(leat_xxh3_result(&job->sent), there, length, &sent) :
+			      check_same(job->from.fd, job->begin, there, length, &sent);
 }
 
 static enum status hash(struct job *job, uint64_t length)

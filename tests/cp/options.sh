@@ -66,6 +66,7 @@ verified() {
 
 # A kernel that says it copied, and did not.
 verified_in_vain() {
+	local at status
 	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || { misses 'strace cannot trace here'; return; }
 	under asan && { misses 'strace and the leak checker are both tracers'; return; }
 	echo old >v2
@@ -78,8 +79,24 @@ verified_in_vain() {
 	dd if=/dev/zero of=v3 bs=1000 count=1 conv=notrunc status=none
 	run 8 env LEAT_ROUTES=copy_file_range strace -o trace \
 		-e inject=copy_file_range:retval=3000000 "$LEAT" cp --json --in-place --verify a v3
-	says err 'it is not what was sent$'
+	says err '^leat: v3: read back, it is not what was sent: it differs after 0 bytes, by copy_file_range$'
 	says out '"error": "what is there is not what was sent"'
+	# The first that differs, of several; beyond what is compared at once.
+	cp a v3
+	for at in 2345678 2345679 2900000; do
+		# shellcheck disable=SC2059 # the byte is what it says
+		printf "\\$(printf %o $(($(od -An -tu1 -j $at -N 1 a) ^ 1)))" | dd of=v3 bs=1 seek=$at conv=notrunc status=none
+	done
+	run 8 env LEAT_ROUTES=copy_file_range strace -o trace \
+		-e inject=copy_file_range:retval=3000000 "$LEAT" cp --in-place --verify a v3
+	says err '^leat: v3: read back, it is not what was sent: it differs after 2345678 bytes, by copy_file_range$'
+	# What cannot be read twice cannot be compared, either.
+	head -c 5000 /dev/zero >v4
+	status=0
+	head -c 5000 a | strace -o trace -P "$PWD/v4" -e inject=write,pwrite64,splice:retval=5000 \
+		"$LEAT" cp --in-place --verify - v4 2>err || status=$?
+	[ $status -eq 8 ] || fail "ended with $status: $(cat err)"
+	says err '^leat: v4: read back, it is not what was sent: 5000 bytes, by (splice|copy)$'
 }
 
 required() {

@@ -60,11 +60,13 @@ verified_too() {
 	traced || return
 	head -c 1000 a >some
 	for source in some -; do
+		why='it differs after 0 bytes'
+		[ $source != - ] || why='1000 bytes'
 		head -c 1000 /dev/zero >two
 		cat some | strace -P "$PWD/two" -o trace -e inject=write,pwrite64:retval=1000 "$LEAT" cp --verify --in-place --tee two $source one 2>err
 		[ $? = 8 ] || fail "$source: $(cat err)"
 		grep -q INJECTED trace || fail 'the fault did not fire'
-		says err '^leat: two: read back, it is not what was sent$'
+		says err "^leat: two: read back, it is not what was sent: $why, by copy$"
 	done
 }
 
