@@ -5,6 +5,7 @@
  * decline would differ.
  */
 #include "property.h"
+#include "sys.h"
 
 #define BIT(route) (UINT32_C(1) << (route))
 
@@ -51,18 +52,26 @@ static void strip(const struct world *w, struct draft *bare)
 		bare->sink_chain[i].count = 0;
 }
 
-/*
- * Frame bytes go by memory, or by copy where that is the route, also when no payload comes; payload_reads tells those apart.
- * Sharing extents wants whole blocks, and frames shift what comes after them.
- */
-static uint32_t kernel_routes(const struct world *w, bool framed)
+/* Between files, where the bytes go that cannot be shared. */
+static enum leat_route after_clone(const struct draft *draft)
 {
-	uint32_t routes = w->routes & ~BIT(LEAT_ROUTE_MEMORY);
+	uint32_t off = draft->routes_off | sys_routes_off();
 
+	if (!(off & BIT(LEAT_ROUTE_COPY_FILE_RANGE)))
+		return LEAT_ROUTE_COPY_FILE_RANGE;
+	if (!(off & BIT(LEAT_ROUTE_SENDFILE)) && draft->sink == SINK_FILE_FD)
+		return LEAT_ROUTE_SENDFILE;
+	return off & BIT(LEAT_ROUTE_SPLICE_PIPE) ? LEAT_ROUTE_COPY : LEAT_ROUTE_SPLICE_PIPE;
+}
+
+/* Frame bytes go by memory, or by copy where that is the route, also when no payload comes; payload_reads tells those apart. */
+static uint32_t kernel_routes(uint32_t routes, bool framed, bool unshared, enum leat_route next)
+{
+	routes &= ~BIT(LEAT_ROUTE_MEMORY);
+	if (unshared)
+		routes = (routes & ~BIT(LEAT_ROUTE_CLONE)) | BIT(next);
 	if (framed)
 		routes &= ~BIT(LEAT_ROUTE_COPY);
-	if (framed && routes & (BIT(LEAT_ROUTE_CLONE) | BIT(LEAT_ROUTE_COPY_FILE_RANGE)))
-		routes = (routes & ~BIT(LEAT_ROUTE_CLONE)) | BIT(LEAT_ROUTE_COPY_FILE_RANGE);
 	return routes;
 }
 
@@ -82,6 +91,9 @@ static bool may_read(const struct world *w)
 static void compare(const struct world *w, const struct world *bare)
 {
 	bool framed = draft_count(w->draft, MADE_FRAME) + draft_count(w->draft, MADE_CHUNKED);
+	/* Whole blocks are shared: what cuts pieces inside of them sends some by the next route. */
+	bool unshared = draft_cuts_blocks(w->draft) && (w->routes | bare->routes) & BIT(LEAT_ROUTE_CLONE);
+	enum leat_route next = after_clone(w->draft);
 
 	for (unsigned r = 0; r < LEAT_ROUTES; r++)
 		REQUIRE(w->planned.refused[r] == bare->planned.refused[r], "the plan: %s is %s, and %s without wrappers",
@@ -91,10 +103,14 @@ static void compare(const struct world *w, const struct world *bare)
 	/* Between two streams, how much was there when it was asked decides between copy and splice. */
 	if (is_stream(w->draft) && w->draft->policy == LEAT_AUTO)
 		return;
-	REQUIRE(kernel_routes(w, framed) == kernel_routes(bare, framed), "the routes are 0x%x, and 0x%x without wrappers", w->routes,
-		bare->routes);
-	REQUIRE(bare->payload_reads || !w->payload_reads || may_read(w), "the wrapped case reads payload, the bare one does not");
-	stats->compared += w->routes && !(w->routes & BIT(LEAT_ROUTE_COPY));
+	REQUIRE(kernel_routes(w->routes, framed, unshared, next) == kernel_routes(bare->routes, framed, unshared, next),
+		"the routes are 0x%x, and 0x%x without wrappers", w->routes, bare->routes);
+	REQUIRE(bare->payload_reads || !w->payload_reads || may_read(w) || (unshared && next == LEAT_ROUTE_COPY),
+		"the wrapped case reads payload, the bare one does not");
+	if (w->routes & BIT(LEAT_ROUTE_COPY))
+		return;
+	stats->compared += w->routes != 0;
+	stats->compared_clones += !unshared && w->routes & BIT(LEAT_ROUTE_CLONE);
 }
 
 void bare_compare(struct world *w)

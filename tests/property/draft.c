@@ -2,13 +2,17 @@
 /* Makes a draft from a seed. Whatever a wrapper does by number is kept coarse enough for a few hundred moves a case. */
 #include "property.h"
 
-enum style { STYLE_TEE /* one, and else nothing that keeps it from tee(2) */, STYLE_KERNEL, STYLE_CONTENT, STYLE_CHANGE };
+enum style {
+	STYLE_TEE,	/* one, and else nothing that keeps it from tee(2) */
+	STYLE_SHARE,	/* files of one file system, most in whole blocks */
+	STYLE_KERNEL, STYLE_CONTENT, STYLE_CHANGE
+};
 
 struct maker {
 	struct draft *draft;
 	struct dice dice;
 	enum style style;
-	bool faulty, timed;
+	bool faulty, timed, disk;	/* disk: of STYLE_SHARE */
 	uint64_t most_bytes;		/* of one leaf */
 	unsigned changers, tees, promised;	/* nodes that are sure to come */
 };
@@ -106,6 +110,34 @@ unsigned draft_count(const struct draft *draft, enum made_kind kind)
 	return counted.count;
 }
 
+static bool cuts_blocks(const struct made_draft *made)
+{
+	switch (made->kind) {
+	case MADE_RATE: case MADE_PAUSE: case MADE_CHUNKED: case MADE_FRAME:
+		return true;
+	case MADE_TRICKLE:
+		return !trickles_blocks(made);
+	default:
+		return false;
+	}
+}
+
+static void look_for_cuts(const struct chain_draft *chain, void *arg)
+{
+	bool *found = arg;
+
+	for (unsigned i = 0; i < chain->count; i++)
+		*found = *found || (!chain->made[i].gone && cuts_blocks(&chain->made[i]));
+}
+
+bool draft_cuts_blocks(const struct draft *draft)
+{
+	bool found = false;
+
+	each_chain(draft, look_for_cuts, &found);
+	return found;
+}
+
 static bool wanted(const struct maker *m, enum made_kind kind)
 {
 	if (kind == MADE_FAULT || kind == MADE_SEE_FAULT)
@@ -122,7 +154,7 @@ static enum made_kind pick(struct maker *m)
 
 	if (m->style == STYLE_TEE && !m->tees++)
 		return MADE_TEE;
-	if (m->style == STYLE_TEE)
+	if (m->style == STYLE_TEE || (m->style == STYLE_SHARE && dice_below(&m->dice, 4)))
 		most = LEAT_NEED_COUNTS;
 	if (m->style >= STYLE_CONTENT && dice_one_in(&m->dice, 3))
 		least = most = LEAT_NEED_CONTENT;
@@ -145,7 +177,7 @@ static enum made_kind pick(struct maker *m)
 /* A number of bytes about as large as what comes. */
 static uint64_t amount(struct dice *dice, uint64_t bytes)
 {
-	switch (dice_below(dice, 16)) {
+	switch (dice_below(dice, 17)) {
 	case 0:
 		return dice_below(dice, 3);
 	case 1:
@@ -160,6 +192,8 @@ static uint64_t amount(struct dice *dice, uint64_t bytes)
 		return UINT64_MAX / 2;
 	case 11:
 		return UINT64_MAX;
+	case 12:
+		return DRAFT_BLOCK * dice_below(dice, bytes / DRAFT_BLOCK + 2);
 	default:
 		return bytes + dice_below(dice, bytes + 100);
 	}
@@ -215,6 +249,16 @@ static void chain_make(struct maker *m, struct chain_draft *chain, unsigned coun
 		chain->made[i] = made_draft(m, bytes);
 }
 
+/* 0 as often as anything else; then any number, or whole blocks. */
+static uint64_t offset(struct maker *m, uint64_t most)
+{
+	struct dice *dice = &m->dice;
+
+	if (dice_one_in(dice, 2))
+		return 0;
+	return m->style == STYLE_SHARE || dice_one_in(dice, 2) ? DRAFT_BLOCK * dice_below(dice, 4) : dice_below(dice, most);
+}
+
 static uint64_t leaf_bytes(struct dice *dice)
 {
 	switch (dice_below(dice, 18)) {
@@ -245,14 +289,16 @@ static void leaf_make(struct maker *m, struct node_draft *node)
 {
 	struct dice *dice = &m->dice;
 
-	node->leaf = m->style == STYLE_TEE && dice_one_in(dice, 2) ? LEAF_TCP + dice_below(dice, 2) : dice_below(dice, LEAF_KINDS);
-	node->size = leaf_bytes(dice);
+	node->leaf = dice_below(dice, m->style == STYLE_SHARE ? LEAF_MEMORY : LEAF_KINDS);
+	if (m->style == STYLE_TEE && dice_one_in(dice, 2))
+		node->leaf = LEAF_TCP + dice_below(dice, 2);
+	node->size = m->style == STYLE_SHARE && dice_below(dice, 4) ? DRAFT_BLOCK * dice_below(dice, 40) : leaf_bytes(dice);
 	if (node->size > m->most_bytes)
 		node->size = m->most_bytes;
-	node->offset = dice_one_in(dice, 2) ? 0 : dice_one_in(dice, 2) ? dice_below(dice, 10000) : 4096 * dice_below(dice, 4);
+	node->offset = offset(m, 10000);
 	node->after = node->leaf == LEAF_RANGE && dice_one_in(dice, 2) ? dice_below(dice, 9000) : 0;
 	node->sparse = node->leaf <= LEAF_RANGE && dice_one_in(dice, 4);
-	node->disk = dice_one_in(dice, 3);
+	node->disk = m->style == STYLE_SHARE ? m->disk : dice_one_in(dice, 3);
 	node->blocking = dice_one_in(dice, 2);
 	node->fails_after = node->leaf == LEAF_CALLBACK && m->faulty ? dice_below(dice, 2 * node->size + 1) : NEVER;
 	if (node->fails_after > node->size)
@@ -301,7 +347,7 @@ static void sink_make(struct maker *m, uint64_t bytes)
 	struct dice *dice = &m->dice;
 	unsigned left = depth(dice);
 
-	draft->sink = dice_below(dice, SINK_KINDS);
+	draft->sink = dice_below(dice, m->style == STYLE_SHARE ? SINK_APPEND : SINK_KINDS);
 	draft->sinks = dice_one_in(dice, 2) ? 1 : 1 + (unsigned)dice_below(dice, SINKS);
 	for (unsigned i = 0; i < draft->sinks; i++) {
 		unsigned count = i + 1 < draft->sinks ? (unsigned)dice_below(dice, left + 1) : left;
@@ -309,11 +355,11 @@ static void sink_make(struct maker *m, uint64_t bytes)
 		chain_make(m, &draft->sink_chain[i], count, bytes);
 		left -= count;
 	}
-	draft->sink_offset = dice_one_in(dice, 2) ? 0 : dice_below(dice, 9000);
+	draft->sink_offset = offset(m, 9000);
 	draft->dies_after = m->faulty && dice_one_in(dice, 2) && draft->sink != SINK_NOTHING ? dice_below(dice, bytes + bytes / 8 + 1) :
 											      NEVER;
 	draft->sink_blocking = dice_one_in(dice, 2);
-	draft->sink_disk = dice_one_in(dice, 3);
+	draft->sink_disk = m->style == STYLE_SHARE ? m->disk : dice_one_in(dice, 3);
 	draft->buffer_class = dice_one_in(dice, 2) ? 0 : 1 + (unsigned)dice_below(dice, 3);
 }
 
@@ -371,8 +417,9 @@ static void options_make(struct maker *m, uint64_t bytes)
 	struct draft *draft = m->draft;
 	struct dice *dice = &m->dice;
 	unsigned policy = (unsigned)dice_below(dice, 20);
+	bool kernel = m->style == STYLE_KERNEL || m->style == STYLE_SHARE;
 
-	draft->policy = policy == 0 ? LEAT_COPY : policy < 3 && m->style == STYLE_KERNEL ? LEAT_REQUIRE : LEAT_AUTO;
+	draft->policy = policy == 0 ? LEAT_COPY : policy < 3 && kernel ? LEAT_REQUIRE : LEAT_AUTO;
 	draft->routes_off = dice_one_in(dice, 6) ? (uint32_t)dice_next(dice) & ((UINT32_C(1) << LEAT_ROUTES) - 1) : 0;
 	draft->level_triggered = dice_one_in(dice, 2);
 	draft->helper = dice_one_in(dice, 4);
@@ -396,11 +443,12 @@ void draft_make(struct draft *draft, uint64_t seed)
 
 	memset(draft, 0, sizeof *draft);
 	draft->seed = seed;
-	style = (unsigned)dice_below(&m.dice, 20);
-	m.style = style < 1 ? STYLE_TEE : style < 11 ? STYLE_KERNEL : style < 16 ? STYLE_CONTENT : STYLE_CHANGE;
+	style = (unsigned)dice_below(&m.dice, 22);
+	m.style = style < 1 ? STYLE_TEE : style < 3 ? STYLE_SHARE : style < 13 ? STYLE_KERNEL : style < 18 ? STYLE_CONTENT : STYLE_CHANGE;
 	m.faulty = dice_one_in(&m.dice, 6);
 	m.timed = dice_one_in(&m.dice, 3);
-	m.most_bytes = dice_one_in(&m.dice, 2) ? 3000000 : 2000;
+	m.disk = dice_one_in(&m.dice, 3);
+	m.most_bytes = m.style == STYLE_SHARE || dice_one_in(&m.dice, 2) ? 3000000 : 2000;
 	draft->root = node_make(&m, depth(&m.dice), 0, &bytes);
 	sink_make(&m, bytes);
 	options_make(&m, bytes);

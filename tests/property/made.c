@@ -101,9 +101,9 @@ static int trickle_allow(struct leat_wrapper *wrapper, struct leat_budget *budge
 {
 	const struct made *made = (struct made *)wrapper;
 	struct dice dice = { made->moved + made->draft->how };
-	uint64_t most = made->draft->a ? made->draft->a : 1000000;
+	uint64_t most = made->draft->a ? made->draft->a : 1000000, bytes = most / 2 + 1 + dice_below(&dice, most);
 
-	budget->bytes = at_least(budget, most / 2 + 1 + dice_below(&dice, most));
+	budget->bytes = at_least(budget, trickles_blocks(made->draft) ? bytes - bytes % DRAFT_BLOCK : bytes);
 	return 0;
 }
 

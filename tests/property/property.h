@@ -21,6 +21,7 @@
 #define SINKS 3		/* a base and two views */
 #define PHASES 4
 #define NEVER UINT64_MAX
+#define DRAFT_BLOCK 4096	/* extents are shared by such blocks */
 
 /* ---- the draft ---- */
 
@@ -96,6 +97,13 @@ enum leat_need made_need(enum made_kind kind);
 /* The need of the most demanding wrapper anywhere in the draft. */
 enum leat_need draft_need(const struct draft *draft);
 unsigned draft_count(const struct draft *draft, enum made_kind kind);
+/* A trickle in whole blocks. */
+static inline bool trickles_blocks(const struct made_draft *made)
+{
+	return made->how % 2 && made->a >= 2 * DRAFT_BLOCK;
+}
+/* Some wrapper makes pieces that are not of whole blocks. */
+bool draft_cuts_blocks(const struct draft *draft);
 
 /* ---- the world ---- */
 
@@ -171,7 +179,7 @@ struct world {
 	uint64_t stop_after;			/* looks at the clock; NEVER */
 	uint64_t moves;				/* of anything: to see that nothing goes on */
 	uint64_t payload_reads;			/* by the seam: read calls on a source */
-	bool declined, injected;
+	bool declined, injected, clone_failed;
 	/* over all phases */
 	uint64_t bytes, kept;
 	struct leat_report report, last, total, planned;
@@ -250,7 +258,7 @@ struct stats {
 	uint64_t cases, source_depth[DEPTH + 1], sink_depth[DEPTH + 1], queues, growing, views, sink_views, blocking, sparse;
 	uint64_t small_buffers, policy[3], level, helper, routes_off, way[PHASE_UNREAD + 1];
 	uint64_t made[MADE_KINDS], leaf[LEAF_KINDS], sink[SINK_KINDS], route[LEAT_ROUTES], injected[4], planted;
-	uint64_t cancels, restarts, deaths, reads, unreads, compared, errors, done, bytes, parts, holes, kept, tees;
+	uint64_t cancels, restarts, deaths, reads, unreads, compared, compared_clones, errors, done, bytes, parts, holes, kept, tees;
 	uint64_t current, why;
 	char said[200];
 };

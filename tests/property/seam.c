@@ -2,13 +2,15 @@
 /*
  * The seam: calls of the library that move bytes come through here (-Wl,--wrap). Faults are injected by the case's seed, and
  * never lie: a short move moves only that much, an EAGAIN or EINTR moves nothing. What the kernel takes for the sink is
- * counted, as a second opinion to the report. One of the planted bugs lives here, the others in plant.c.
+ * counted, as a second opinion to the report. Where the file system has no clones they are made by copying. One of the planted
+ * bugs lives here, the others in plant.c.
  */
 #include "property.h"
 #include "sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #define FDS 4096
 
@@ -64,6 +66,7 @@ static int before(uint64_t *bytes, unsigned may)
 	const struct draft *draft = world->draft;
 	uint64_t left = draft->dies_after - world->accepted, grain;
 
+	REQUIRE(!(may & TO_SINK && world->clone_failed), "bytes go to the sink after a clone has failed");
 	if (may & TO_SINK && draft->sink <= SINK_APPEND) {
 		if (!left) {
 			world->sink_dead = true;
@@ -119,12 +122,56 @@ int64_t __wrap_sys_copy_file_range(int in, uint64_t *in_offset, int out, uint64_
 	return r ? r : after(__real_sys_copy_file_range(in, in_offset, out, out_offset, bytes), may);
 }
 
+/* As the kernel (fs/remap_range.c): whole blocks, but for the end of the source where the sink's end lies no farther. */
+static bool may_share(int out, uint64_t out_offset, int in, uint64_t in_offset, uint64_t bytes)
+{
+	struct stat from, to;
+
+	if (fstat(in, &from) || fstat(out, &to) || !bytes || in_offset % DRAFT_BLOCK || out_offset % DRAFT_BLOCK ||
+	    in_offset + bytes > (uint64_t)from.st_size)
+		return false;
+	return bytes % DRAFT_BLOCK == 0 ||
+	       (in_offset + bytes == (uint64_t)from.st_size && out_offset + bytes >= (uint64_t)to.st_size);
+}
+
+static int share(int out, uint64_t out_offset, int in, uint64_t in_offset, uint64_t bytes)
+{
+	static unsigned char piece[1 << 16];
+
+	if (!may_share(out, out_offset, in, in_offset, bytes))
+		return -EINVAL;
+	while (bytes) {
+		ssize_t n = pread(in, piece, bytes < sizeof piece ? bytes : sizeof piece, (off_t)in_offset);
+
+		REQUIRE(n > 0 && pwrite(out, piece, (size_t)n, (off_t)out_offset) == n, "a clone cannot be made by copying");
+		in_offset += (uint64_t)n;
+		out_offset += (uint64_t)n;
+		bytes -= (uint64_t)n;
+	}
+	return 0;
+}
+
 int __real_sys_clone_range(int out, uint64_t out_offset, int in, uint64_t in_offset, uint64_t bytes);
 int __wrap_sys_clone_range(int out, uint64_t out_offset, int in, uint64_t in_offset, uint64_t bytes);
+/* All it is asked for, or nothing. */
 int __wrap_sys_clone_range(int out, uint64_t out_offset, int in, uint64_t in_offset, uint64_t bytes)
 {
-	int r = __real_sys_clone_range(out, out_offset, in, in_offset, bytes);
+	const struct draft *draft = world->draft;
+	int r;
 
+	if (bytes > draft->dies_after - world->accepted) {
+		world->sink_dead = world->clone_failed = true;
+		return -ENOSPC;
+	}
+	if (chance(draft->declines, 4096)) {
+		world->declined = true;
+		return inject(-EINVAL, INJECTED_DECLINE);
+	}
+	if (chance(draft->interrupts, 256))
+		return inject(-EINTR, INJECTED_INTERRUPT);
+	r = __real_sys_clone_range(out, out_offset, in, in_offset, bytes);
+	if (r == -EOPNOTSUPP || r == -ENOTTY)
+		r = share(out, out_offset, in, in_offset, bytes);
 	if (!r)
 		after((int64_t)bytes, TO_SINK);
 	return r;

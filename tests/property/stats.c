@@ -115,15 +115,13 @@ static int print_ends(bool strict)
 	return print_counts("bytes came from", from, LEAF_KINDS, strict) + print_counts("bytes went to", to, SINK_KINDS, strict);
 }
 
-/* Not every file system shares extents. */
 static int print_routes(bool strict)
 {
 	struct count bytes[LEAT_ROUTES];
 
 	for (unsigned i = LEAT_ROUTE_CLONE; i < LEAT_ROUTES; i++)
 		bytes[i] = (struct count){ leat_route_name(i), stats->route[i] };
-	return print_counts("bytes shared, where the file system can", &bytes[LEAT_ROUTE_CLONE], 1, false) +
-	       print_counts("bytes by route", &bytes[LEAT_ROUTE_CLONE + 1], LEAT_ROUTES - LEAT_ROUTE_CLONE - 1, strict);
+	return print_counts("bytes by route", &bytes[LEAT_ROUTE_CLONE], LEAT_ROUTES - LEAT_ROUTE_CLONE, strict);
 }
 
 int stats_print(bool strict)
@@ -144,6 +142,7 @@ int stats_print(bool strict)
 		{ "failed", stats->errors }, { "cancelled", stats->cancels }, { "restarted", stats->restarts },
 		{ "leat_read", stats->reads }, { "leat_unread", stats->unreads }, { "hole bytes", stats->holes },
 		{ "kept bytes", stats->kept }, { "tee(2)", stats->tees }, { "compared with the bare pair", stats->compared },
+		{ "of them with clones", stats->compared_clones },
 		{ "KiB in all", stats->bytes >> 10 },
 	};
 	int missing = print_depth("stacks on the source", stats->source_depth, strict) +
