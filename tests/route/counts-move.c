@@ -12,13 +12,15 @@
 #define SIZE (8 << 20)
 #define GIB (UINT64_C(1) << 30)
 
-enum { WRAPPED = 1, HASH = 2, FRAME = 4, BLOCKING = 8, LOOKED = 16, IMMUTABLE = 32 };
+#define DEPTH 8
+enum { WRAPPED = 1, HASH = 2, FRAME = 4, BLOCKING = 8, LOOKED = 16, IMMUTABLE = 32, DEEP = 64, RATE = 128, OWN = 256 };
 
 struct move {
 	struct leat_source source;
 	struct leat_sink sink;
 	struct leat_report report;
-	union any_wrapper wrapper[8];
+	union any_wrapper wrapper[10];
+	struct leat_count deep[2 * DEPTH];
 	uint64_t events;
 };
 
@@ -45,6 +47,26 @@ static void six_wrappers(struct move *m)
 	leat_wrap(&m->source, leat_trace_init(&m->wrapper[3].trace, m, LEAT_SECOND, on_trace, &m->events));
 	leat_wrap_sink(&m->sink, leat_progress_init(&m->wrapper[4].progress, LEAT_SECOND, on_progress, &m->events));
 	leat_wrap_sink(&m->sink, leat_deadline_init(&m->wrapper[5].deadline, 60 * LEAT_SECOND, 600 * LEAT_SECOND));
+}
+
+static void own_moved(struct leat_wrapper *wrapper, uint64_t bytes, enum leat_route route)
+{
+}
+
+static const struct leat_wrapper_ops own_ops = { .name = "own", .need = LEAT_NEED_COUNTS, .moved = own_moved };
+
+/* Sixteen counts, half of them on either end; a rate that never limits; one of the user's own. */
+static void more_wrappers(struct move *m, unsigned how)
+{
+	for (unsigned i = 0; how & DEEP && i < DEPTH; i++) {
+		leat_wrap(&m->source, leat_count_init(&m->deep[2 * i]));
+		leat_wrap_sink(&m->sink, leat_count_init(&m->deep[2 * i + 1]));
+	}
+	if (how & RATE)
+		leat_wrap(&m->source, leat_rate_init(&m->wrapper[8].rate, UINT64_C(1) << 40, GIB));
+	m->wrapper[9].wrapper.ops = &own_ops;
+	if (how & OWN)
+		leat_wrap_sink(&m->sink, &m->wrapper[9].wrapper);
 }
 
 /* One call does the whole of it when that is small enough. */
@@ -78,6 +100,7 @@ static void run(struct move *m, unsigned how, uint64_t expect)
 {
 	if (how & WRAPPED)
 		six_wrappers(m);
+	more_wrappers(m, how);
 	if (how & HASH)
 		leat_wrap(&m->source, leat_xxh3_init(&m->wrapper[6].xxh3));
 	if (how & FRAME)
@@ -223,19 +246,32 @@ static const struct scenario {
 	{ "tcp-tcp", FROM_TCP, TO_TCP, 0 },	    { "file-file", FROM_FILE, TO_FILE, 0 },
 };
 
-static bool run_pair(struct move *m, enum from from_kind, enum to to_kind, unsigned how)
+static bool run_pair(struct move *m, enum from from_kind, enum to to_kind, unsigned how, uint64_t size)
 {
 	static struct from_end from;
 	static struct to_end to;
 
-	from_make(&from, from_kind, SIZE, false);
-	to_make(&to, to_kind, 2 * SIZE, false);
+	from_make(&from, from_kind, size, false);
+	to_make(&to, to_kind, 2 * size, false);
 	m->source = from.source;
 	m->sink = to.sink;
-	run(m, how, SIZE);
+	run(m, how, size);
 	to_close(&to);
 	from_close(&from);
 	return true;
+}
+
+const char *const counts_stacks[COUNTS_STACKS] = { "bare", "six", "deep", "rate", "own", "frame", "all", "hash" };
+static const unsigned stacks[COUNTS_STACKS] = {
+	0, WRAPPED, DEEP, RATE, OWN, FRAME, WRAPPED | DEEP | RATE | OWN | FRAME, WRAPPED | HASH,
+};
+
+static bool run_sockets(struct move *m, const char *name)
+{
+	unsigned from, to, step, stack;
+
+	return sscanf(name, "sockets-%u-%u-%u-%u", &from, &to, &step, &stack) == 4 && stack < COUNTS_STACKS &&
+	       run_pair(m, (enum from)from, (enum to)to, stacks[stack] | (step ? LOOKED : 0), COUNTS_SOCKETS_BYTES);
 }
 
 static bool run_scenario(struct move *m, const char *name)
@@ -243,11 +279,14 @@ static bool run_scenario(struct move *m, const char *name)
 	static struct to_end to;
 	unsigned how = strstr(name, "-wrapped") ? WRAPPED : 0, from_kind, to_kind;
 
+	if (run_sockets(m, name))
+		return true;
+
 	for (unsigned i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++)
 		if (!strcmp(name, scenarios[i].name))
-			return run_pair(m, scenarios[i].from, scenarios[i].to, scenarios[i].how);
+			return run_pair(m, scenarios[i].from, scenarios[i].to, scenarios[i].how, SIZE);
 	if (sscanf(name, "pair-%u-%u", &from_kind, &to_kind) == 2)
-		return run_pair(m, (enum from)from_kind, (enum to)to_kind, how);
+		return run_pair(m, (enum from)from_kind, (enum to)to_kind, how, SIZE);
 	if (!strcmp(name, "file-null")) {
 		leat_from_file(&m->source, ends_file_with(ends_content(SIZE), SIZE, O_RDONLY), 0);
 		leat_to_fd(&m->sink, open("/dev/null", O_WRONLY | O_CLOEXEC));
@@ -282,7 +321,7 @@ int counts_move(const char *name, const char *report_path)
 	int fd;
 
 	ends_alarm(90, name);
-	ends_content(SIZE);
+	ends_content(COUNTS_SOCKETS_BYTES);
 	leat_features();	/* once for a process: which calls are there */
 	if (!run_scenario(&m, name))
 		return 3;

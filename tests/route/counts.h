@@ -11,6 +11,11 @@
 #define COUNTS_BEGIN_TEXT "getpgid(42424240)"
 #define COUNTS_END_TEXT "getpgid(42424241)"
 
+/* "sockets-FROM-TO-STEP-STACK": so much between two sockets, with one of these stacks; the last alone needs the content. */
+#define COUNTS_SOCKETS_BYTES (24 << 20)
+#define COUNTS_STACKS 8
+extern const char *const counts_stacks[COUNTS_STACKS];
+
 /* Runs the scenario and writes its report into the file. The exit status. */
 int counts_move(const char *scenario, const char *report_path);
 
