@@ -274,7 +274,7 @@ static void check_routes(struct run *run)
 	const struct leat_report *r = &run->report;
 	const struct cell *cell = run->cell;
 	uint64_t own = r->bytes - r->source_bytes, want[LEAT_ROUTES] = { 0 };
-	/* The offsets stand inside a block, so that no file system can share it. */
+	/* The offsets stand inside a block, so that no file system can share it: reflink-wrapped.c has whole ones. */
 	enum leat_route carrier = run->expect.first == LEAT_ROUTE_CLONE ? LEAT_ROUTE_COPY_FILE_RANGE : run->expect.first;
 	uint64_t third = cell->size / 3, middle = run->payload < third ? 0 : run->payload - third;
 

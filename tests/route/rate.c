@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rate limit on real routes, and one bucket for three transfers at the same time. Clone: reflink-wrapped.c */
+/* The rate limit on real routes, and one bucket for three transfers at the same time. That of clone: reflink-wrapped.c. */
 #include <fcntl.h>
 
 #include "windows.h"

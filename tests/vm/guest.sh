@@ -82,7 +82,7 @@ for program in /t/tests/*; do
 	esac
 done
 # what depends on the file system, on those with reflinks too
-for name in route-reflink route-holes; do
+for name in route-reflink route-reflink-wrapped route-holes; do
 	[ -x /t/tests/$name ] || continue
 	for type in xfs btrfs; do
 		run_test $name@$type /t/tests/$name /mnt/$type/tmp
