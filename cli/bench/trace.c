@@ -25,8 +25,8 @@
 
 /* ---- attaching ---- */
 
-/* Whether every thread of the process has a tracer. */
-static int attached(pid_t pid)
+/* Whether this tracer has every thread of the process: others may trace all that we start. */
+static int attached(pid_t pid, pid_t by)
 {
 	char path[300], line[128];
 	int threads = 0, traced = 0;
@@ -48,7 +48,7 @@ static int attached(pid_t pid)
 		if (f)
 			fclose(f);
 		threads++;
-		traced += tracer != 0;
+		traced += tracer == by;
 	}
 	if (dir)
 		closedir(dir);
@@ -93,7 +93,7 @@ int tracer_start(struct tracer *tracer, pid_t pid, int cpu, char *why, size_t si
 		exec_strace(pid, cpu, tracer->log, errors);
 	if (tracer->pid < 0)
 		snprintf(why, size, "strace could not be started: %s", strerror(-tracer->pid));
-	for (int ms = 0; tracer->pid > 0 && ms < ATTACH_MS && !attached(pid); ms += 2) {
+	for (int ms = 0; tracer->pid > 0 && ms < ATTACH_MS && !attached(pid, tracer->pid); ms += 2) {
 		usleep(2000);
 		if (waitpid(tracer->pid, &status, WNOHANG) != tracer->pid)
 			continue;
@@ -101,7 +101,7 @@ int tracer_start(struct tracer *tracer, pid_t pid, int cpu, char *why, size_t si
 		first_line(errors, ended, why, size);
 		tracer->pid = -1;
 	}
-	if (tracer->pid > 0 && !attached(pid)) {
+	if (tracer->pid > 0 && !attached(pid, tracer->pid)) {
 		first_line(errors, "strace did not attach within 5 s", why, size);
 		tracer_stop(tracer);
 		tracer->pid = -1;
