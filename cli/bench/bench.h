@@ -81,6 +81,8 @@ struct bench {
 struct run *bench_run(const struct bench *b, enum direction direction, const char *name);
 struct run *bench_floor(const struct bench *b, enum direction direction);
 struct run *bench_control(const struct bench *b, enum direction direction);
+/* How many are not dropped. */
+unsigned bench_left(const struct bench *b);
 
 /* ---- bench.c ---- */
 

@@ -251,7 +251,7 @@ unsigned measure_rounds(struct bench *b)
 	char text[24];
 	uint64_t began = now_ns();
 
-	for (round = 0; round < most && !*b->stop; round++) {
+	for (round = 0; round < most && bench_left(b) && !*b->stop; round++) {
 		uint64_t spent = now_ns() - began;
 
 		if (!b->settings.rounds && round && (round >= least || out_of_time(b, 1.1)) &&
@@ -261,5 +261,7 @@ unsigned measure_rounds(struct bench *b)
 		one_round(b, round);
 	}
 	out_progress_end();
+	if (!bench_left(b))
+		return 0;
 	return *b->stop && round ? round - 1 : round;
 }

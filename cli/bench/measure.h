@@ -25,7 +25,7 @@ double measure_foreign(const struct bench *b, const struct marks *from, const st
 extern const double noise_limit;	/* a share above which a sample is taken again */
 /* The verify pass of one shape; sets run->verified. */
 void measure_verify(struct bench *b, struct run *run);
-/* All rounds. Returns how many were done. */
+/* All rounds. Returns how many were done; 0 when no shape is left. */
 unsigned measure_rounds(struct bench *b);
 
 #endif

@@ -227,11 +227,17 @@ int passes_run(struct bench *b)
 		return -1;
 	if (*b->stop)
 		return 0;
-	test_file_warm(&b->file);
-	count_pass(b);
-	b->rounds = measure_rounds(b);
+	if (bench_left(b)) {
+		test_file_warm(&b->file);
+		count_pass(b);
+		b->rounds = measure_rounds(b);
+	}
 	if (test_file_changed(&b->file, b->settings.file))
 		return -1;
+	if (!bench_left(b) && !*b->stop) {
+		out_error("nothing was measured: all %u shapes are left out", b->runs_count);
+		return -1;
+	}
 	say_limits(b);
 	return 0;
 }
@@ -241,7 +247,7 @@ int passes_also(struct bench *b, int counted, int timed)
 	if (select_shapes(b) || start_family(b, 0))
 		return -1;
 	verify_family(b, 0);
-	if (counted && !*b->stop)
+	if (counted && bench_left(b) && !*b->stop)
 		count_pass(b);
 	if (timed && !*b->stop)
 		b->rounds = measure_rounds(b);

@@ -13,6 +13,15 @@ struct run *bench_run(const struct bench *b, enum direction direction, const cha
 	return NULL;
 }
 
+unsigned bench_left(const struct bench *b)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < b->runs_count; i++)
+		left += !b->runs[i].dropped;
+	return left;
+}
+
 static struct run *run_with(const struct bench *b, enum direction direction, unsigned flag)
 {
 	for (unsigned i = 0; i < b->runs_count; i++)

@@ -97,6 +97,20 @@ no_room() {
 	says err '^leat: .* has no room for a test file'
 }
 
+# A network of its own, whose loopback is down: nobody reaches any server.
+nothing_to_measure() {
+	local network=(unshare -rn)
+	"${network[@]}" true 2>err || { misses "no network of its own is to be had here: $(head -1 err)"; return; }
+	run 2 timeout 60 "${network[@]}" "$LEAT" bench "${few[@]}" --no-go --json nothing.json
+	says err '^leat: file-tcp raw is left out: .*Network is unreachable'
+	says err '^leat: nothing was measured: all 3 shapes are left out$'
+	[ ! -s out ] || fail "it has results: $(head -c 400 out)"
+	[ ! -e nothing.json ] || fail 'the JSON is left behind'
+	run 0 timeout 60 "${network[@]}" "$LEAT" bench --shape file-tcp/raw,file-file/plain --rounds 1 --size 1m --no-go --json rest.json
+	says rest.json '"left_out": ".*Network is unreachable'
+	says out '^  leat plain '
+}
+
 hold_a_port() {
 	exec python3 - <<-'END_OF_SCRIPT'
 		import socket, time
@@ -221,7 +235,7 @@ a_full_output() {
 }
 
 for name in files_that_cannot_be_sent a_file_one_may_not_read a_file_of_ones_own a_file_that_shrinks \
-	a_copy_beside_a_hog no_directory no_room a_port_in_use no_strace_and_no_go a_strace_or_go_that_fails a_strace_or_go_that_hangs one_cpu closed_descriptors \
+	a_copy_beside_a_hog no_directory no_room nothing_to_measure a_port_in_use no_strace_and_no_go a_strace_or_go_that_fails a_strace_or_go_that_hangs one_cpu closed_descriptors \
 	a_full_output; do
 	part "$name"
 done
