@@ -140,6 +140,7 @@ int serve_c_relay(struct job *job)
 		} else if (held) {
 			held -= (size_t)n;
 			total += n;
+			job_between(job);
 		} else {
 			held = (size_t)n;
 		}

@@ -66,20 +66,34 @@ static int count_run(struct bench *b, struct run *run, int plant, uint64_t bytes
 	return 0;
 }
 
+/* How fit a shape is for the planted read: best where a wrapper of leat's makes it, then the loops in C. 0: it cannot. */
+static int plants(const struct bench *b, const struct shape *shape)
+{
+	if (shape->family == FAMILY_GO)
+		return 0;
+	if (shape->family == FAMILY_C)
+		return shape->flags & SHAPE_FLOOR ? 3 : 2;
+	if (shape->arg & WITH_LOG)
+		return shape->direction == FILE_TCP ? 5 : 4;
+	return shape->direction != FILE_FILE && b->settings.sink == SINK_NONBLOCKING;	/* stepped: between two steps */
+}
+
 /* One transfer with and one without a planted read of one byte: the count of read must differ by exactly that. */
 static void self_check(struct bench *b)
 {
-	struct run *run = bench_run(b, FILE_TCP, "wrapped");
+	struct run *run = NULL;
 	struct attempt bare, planted;
-	int error;
+	int error, best = 0;
 
-	for (unsigned i = 0; (!run || run->dropped) && i < b->runs_count; i++)
-		if (!b->runs[i].dropped && b->runs[i].shape->serve == serve_leat && b->runs[i].shape->arg & WITH_LOG)
+	for (unsigned i = 0; i < b->runs_count; i++)
+		if (!b->runs[i].dropped && plants(b, b->runs[i].shape) > best) {
 			run = &b->runs[i];
-	if (!run || run->dropped)
-		run = bench_floor(b, FILE_TCP);
-	if (!run || run->dropped)
+			best = plants(b, run->shape);
+		}
+	if (!run) {
+		bench_note(b, "the counts are not checked: no shape that is left can make the planted read");
 		return;
+	}
 	error = count_run(b, run, 0, 1, &bare);
 	if (error)
 		planted = bare;
@@ -189,6 +203,6 @@ void count_pass(struct bench *b)
 		b->counted_by = b->strace_version;
 	}
 	count_pair_again(b);
-	if (!*b->stop)
+	if (b->counted_by && bench_left(b) && !*b->stop)
 		self_check(b);
 }
