@@ -159,8 +159,8 @@ const char *run_error_text(const struct run *run)
 static void list_shapes(void)
 {
 	for (size_t i = 0; i < shapes_count; i++) {
-		printf("%-10s%-18s%-5s", direction_names[shapes[i].direction], shapes[i].name, family_names[shapes[i].family]);
-		out_wrap(stdout, 33, 33, out_width(), "%s", shapes[i].what);
+		printf("%-10s%-24s%-5s", direction_names[shapes[i].direction], shapes[i].name, family_names[shapes[i].family]);
+		out_wrap(stdout, 39, 39, out_width(), "%s", shapes[i].what);
 	}
 }
 

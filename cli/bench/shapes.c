@@ -74,6 +74,8 @@ const struct shape shapes[] = {
 	  .what = "the bare file" },
 	{ .name = "wrapped", .direction = FILE_FILE, .family = FAMILY_LEAT, .serve = serve_leat, .arg = WITH_ALL,
 	  .what = "limit + count + log + trace + progress + deadline at once" },
+	{ .name = "c-copy-file-range-again", .direction = FILE_FILE, .family = FAMILY_C, .serve = serve_c_copy_file_range,
+	  .flags = SHAPE_CONTROL, .what = "the floor measured a second time: the A/A control" },
 	{ .name = "sparse", .direction = FILE_FILE, .family = FAMILY_LEAT, .serve = serve_leat, .flags = SHAPE_SPARSE,
 	  .what = "a file that is holes but for 1/64: they stay holes" },
 	{ .name = "reflink", .direction = FILE_FILE, .family = FAMILY_LEAT, .serve = serve_leat, .arg = ONLY_CLONE,

@@ -124,6 +124,10 @@ static void row(const struct bench *b, const struct run *run, double most, struc
 	else
 		snprintf(calls, sizeof calls, "-");
 	snprintf(name, sizeof name, "%s%s", run->shape->family == FAMILY_LEAT ? "leat " : "", run->shape->name);
+	if (out_columns(name) > NAME_COLUMNS - 3) {	/* a line of its own: the bars begin at one place */
+		printf("  %s%s%s\n", c->family[run->shape->family], name, c->off);
+		name[0] = 0;
+	}
 	printf("  %s%-*s", c->family[run->shape->family], NAME_COLUMNS - 2, name);
 	bar(b, cpu.median, most, l.bar);
 	printf("%s %6s %5.2f%-*s %5s %6s %8s", c->off, cpu_text, ratio.median, l.spread, spread, speed_text, calls, user);
@@ -162,6 +166,7 @@ static void calls_row(const struct bench *b, const struct run *run)
 {
 	char name[48], text[1024] = "";
 	size_t used = 0;
+	int column;
 
 	snprintf(name, sizeof name, "%s%s", run->shape->family == FAMILY_LEAT ? "leat " : "", run->shape->name);
 	for (unsigned n = 0; n < run->counts.names && used < sizeof text; n++) {
@@ -174,8 +179,8 @@ static void calls_row(const struct bench *b, const struct run *run)
 	if (run->counts.probes && used < sizeof text)
 		snprintf(text + used, sizeof text - used, " (%.0f of them one-byte residency probes)",
 			 per_gib(&run->counts, run->counts.probes));
-	printf("  %-10s%-20s", direction_names[run->shape->direction], name);
-	out_wrap(stdout, 32, 32, b->out.width, "%s", text);
+	column = printf("  %-10s%-19s ", direction_names[run->shape->direction], name);
+	out_wrap(stdout, column, 32, b->out.width, "%s", text);
 }
 
 static void calls_table(const struct bench *b)

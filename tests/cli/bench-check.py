@@ -82,6 +82,16 @@ for shape in data["shapes"]:
     check(shape["gib_per_s"] == shape["gib_per_s_spread"]["median"], f"{name}: gib_per_s is not the median")
     check(shape["ratio_to_floor"]["n"] == data["rounds"], f"{name} misses rounds")
 
+for direction, floor in data["method"]["floors"].items():
+    controls = [shape for shape in data["shapes"] if shape["direction"] == direction and shape["is_control"]]
+    if not floor:
+        check(not controls and data["control"][direction] is None, f"{direction} has a control and no floor")
+        continue
+    check([shape["name"] for shape in controls] == [f"{floor}-again"], f"{direction} has no control, or another one")
+    if controls and not controls[0]["left_out"] and not shapes[f"{direction}/{floor}"]["left_out"]:
+        check(data["control"][direction], f"the control of {direction} has no ratio")
+        check(data["control"][direction] == controls[0]["ratio_to_floor"], f"the control of {direction} is that of another shape")
+
 for figure in data["figures"]:
     where = f"figure {figure['what']}"
     few = figure["kind"] == "cpu ratio" and figure["ratio"]["n"] < 21

@@ -16,7 +16,7 @@ says out '^file → TCP'
 says out '^  leat wrapped +#* .* sendfile$'
 says out '^  leat hash .* copy$'
 says out '^ +needs-content:xxh3$'
-says out 'A/A control, file-tcp'
+for direction in file-tcp tcp-tcp file-file; do says out "A/A control, $direction: [0-9.]+"; done
 if grep -nE ' $|.{81}' out >long; then fail "blanks at the end, or more than 80 columns: $(head -3 long)"; fi
 if grep -q $'\033' out; then fail 'colours although it is not a terminal'; fi
 [ -z "$(ls tmp)" ] || fail "left behind: $(ls tmp)"

@@ -21,6 +21,8 @@ for columns in 72 80 100 150; do
 	if grep -nE " \$|.{$((columns + 1))}" table >long; then fail "on $columns columns: $(head -3 long)"; fi
 	if grep -q $'\033' out; then fail "escapes on a dumb terminal: $(grep $'\033' out | head -3)"; fi
 done
+says table '^  c-copy-file-range-again$'
+says table '^  file-file c-copy-file-range-again copy_file_range '
 says table 'wrapped against raw +[0-9.]+ .* at most 1.03 +too few rounds to judge'
 run 0 on_terminal 80 "$LEAT" bench --quick --budget 5 --size 1m --no-go --shape file-tcp/raw
 grep -q $'\033\\[1m' out || fail 'no bold type on a terminal'
