@@ -111,12 +111,14 @@ static void row(const struct bench *b, const struct run *run, double most, struc
 {
 	struct stat3 cpu = cpu_ms_per_gib(b, run), speed = gib_per_s(b, run);
 	struct stat3 ratio = ratio_of(b, run, bench_floor(b, run->shape->direction));
-	char cpu_text[16], speed_text[16], spread[32] = "", user[32], calls[16], name[40];
+	char cpu_text[16], speed_text[16], over[16] = "-", spread[32] = "", user[32], calls[16], name[40];
 	const struct colors *c = colors(b);
 
 	short_number(cpu.median, cpu_text, sizeof cpu_text);
 	short_number(speed.median, speed_text, sizeof speed_text);
 	byte_count(user_bytes_per_gib(run), user, sizeof user);
+	if (ratio.n)
+		snprintf(over, sizeof over, "%.2f", ratio.median);
 	if (l.spread && ratio.n > 1)
 		snprintf(spread, sizeof spread, " (%.2f-%.2f)", ratio.min, ratio.max);
 	if (run->counts.valid)
@@ -130,7 +132,7 @@ static void row(const struct bench *b, const struct run *run, double most, struc
 	}
 	printf("  %s%-*s", c->family[run->shape->family], NAME_COLUMNS - 2, name);
 	bar(b, cpu.median, most, l.bar);
-	printf("%s %6s %5.2f%-*s %5s %6s %8s", c->off, cpu_text, ratio.median, l.spread, spread, speed_text, calls, user);
+	printf("%s %6s %5s%-*s %5s %6s %8s", c->off, cpu_text, over, l.spread, spread, speed_text, calls, user);
 	route(b, run, l.route);
 }
 
