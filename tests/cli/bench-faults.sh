@@ -46,4 +46,48 @@ no_sendfile() {
 	if grep -q 'nan' out; then fail "it has a figure that is none: $(grep -m 1 nan out)"; fi
 }
 
-parts a_tracer_outside no_sendfile
+no_copy_file_range() {
+	faulty 0 copy_file_range:error=ENOSYS --shape file-file/plain --quick --budget 5 --size 1m --no-go
+	says err '^leat: file-file c-copy-file-range is left out: Function not implemented$'
+	says out '^  leat plain .* (clone|sendfile|splice_pipe|copy)'
+}
+
+no_port() {
+	faulty 2 listen:error=EADDRINUSE "${few[@]}" --json new.json
+	says err '^leat: the server of c-sendfile could not be started: Address already in use$'
+	faulty 2 listen:error=EADDRINUSE:when=2 "${few[@]}" --port 20000 --json new.json
+	says err '^leat: a port from 20000 on is in use on 127\.0\.0\.1; leave --port out'
+	faulty 2 bind:error=EADDRINUSE --shape tcp-tcp/raw --quick --budget 5 --size 1m --no-go --json new.json
+	says err '^leat: no port could be had on 127\.0\.0\.1: Address already in use$'
+}
+
+# Verified they are, by three connections: then there is nobody to measure.
+no_connection_any_more() {
+	faulty 2 connect:error=ENETUNREACH:when=4+ "${few[@]}" --json new.json
+	[ "$(grep -c '^leat: file-tcp .* is left out: .*Network is unreachable' err)" -eq 3 ] || fail "not all are left out: $(head -c 400 err)"
+	says err '^leat: nothing was measured: all 3 shapes are left out$'
+}
+
+no_process() {
+	faulty 2 '?fork,clone:error=EAGAIN' "${few[@]}" --json new.json
+	says err '^leat: the server of c-sendfile could not be started: Resource temporarily unavailable$'
+	faulty 2 '?fork,clone:error=EAGAIN:when=3' "${few[@]}" --json new.json
+	says err '^leat: the server of c-sendfile-again could not be started: Resource temporarily unavailable$'
+	faulty 0 '?fork,clone:error=EAGAIN:when=4+' "${few[@]}"
+	# shellcheck disable=SC2016
+	says err '^leat: `strace` could not be started: Resource temporarily unavailable: system calls are not counted$'
+}
+
+no_room() {
+	local only=
+	faulty 2 pwrite64:error=ENOSPC "${few[@]}" --json new.json
+	says err '^leat: the test file of 1 MiB .* could not be written: No space left on device; '
+	only=$PWD/new.json
+	faulty 1 write:error=ENOSPC "${few[@]}" --json "$only"
+	says err '^leat: .*/new\.json could not be written: No space left on device$'
+	says out '^  leat raw '
+	faulty 1 close:error=EIO "${few[@]}" --json "$only"
+	says err '^leat: .*/new\.json could not be written: Input/output error$'
+}
+
+parts a_tracer_outside no_sendfile no_copy_file_range no_port no_connection_any_more no_process no_room
