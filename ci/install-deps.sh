@@ -18,6 +18,8 @@ tests='g++=g++ python3=python3 procps=pgrep clang=clang libclang-rt-14-dev=/usr/
 tests="$tests golang-go=go"
 # what belongs to files besides bytes, for tests/cp
 tests="$tests acl=setfacl attr=setfattr"
+# what bench's XXH3 is compared with
+tests="$tests xxhash=xxhsum"
 # whom leat proxy is tried between, and a slow link
 tests="$tests openssl=openssl socat=socat haproxy=haproxy curl=curl iperf3=iperf3 iproute2=ip"
 ward='rustc=rustc nodejs=node default-jdk-headless=javac'

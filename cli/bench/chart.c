@@ -84,14 +84,18 @@ static void cpu_row(FILE *f, const struct bench *b, const struct run *run, doubl
 			fprintf(f, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"1.9\"/>", LEFT + x * plot,
 				y + ((int)(r % 5) - 2) * 2.1);
 	}
-	fprintf(f, "<text class=\"value\" x=\"%d\" y=\"%.1f\"><tspan>%s ms</tspan><tspan class=\"ratio\" "
-		   "dx=\"8\">%.2f ×</tspan>"
-		   "</text></g>\n", WIDTH - RIGHT + 10, y + 4.5, page_number(cpu.median, value, sizeof value), ratio.median);
+	fprintf(f, "<text class=\"value\" x=\"%d\" y=\"%.1f\"><tspan>%s ms</tspan>", WIDTH - RIGHT + 10, y + 4.5,
+		page_number(cpu.median, value, sizeof value));
+	if (ratio.n)
+		fprintf(f, "<tspan class=\"ratio\" dx=\"8\">%.2f ×</tspan>", ratio.median);
+	fputs("</text></g>\n", f);
 }
 
 void chart_cpu(FILE *f, const struct bench *b, enum direction direction)
 {
-	double most = 0, step, y = TOP + 10, floor_at = cpu_ms_per_gib(b, bench_floor(b, direction)).median;
+	const struct run *floor = bench_floor(b, direction);
+	struct stat3 floor_at = floor ? cpu_ms_per_gib(b, floor) : (struct stat3){ 0 };
+	double most = 0, step, y = TOP + 10;
 	unsigned rows = 0;
 	char text[32];
 
@@ -117,7 +121,8 @@ void chart_cpu(FILE *f, const struct bench *b, enum direction direction)
 		cpu_row(f, b, &b->runs[i], y, most);
 		y += ROW;
 	}
-	vertical(f, LEFT + floor_at / most * plot, TOP + 8 + rows * ROW, "floor", "");
+	if (floor_at.n)
+		vertical(f, LEFT + floor_at.median / most * plot, TOP + 8 + rows * ROW, "floor", "");
 	end(f);
 }
 

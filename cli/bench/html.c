@@ -117,6 +117,10 @@ static void head(FILE *f, const struct bench *b)
 /* A median with what it lies between; one value lies between nothing. */
 static void spread(FILE *f, int decimals, double median, double low, double high, unsigned n)
 {
+	if (!n) {
+		fputs("<td class=\"n\">–</td>", f);
+		return;
+	}
 	fprintf(f, "<td class=\"n\">%.*f", decimals, median);
 	if (n > 1)
 		fprintf(f, " <span class=\"soft\">(%.*f–%.*f)</span>", decimals, low, decimals, high);
@@ -164,6 +168,14 @@ static void shape_table(FILE *f, const struct bench *b, enum direction direction
 	fputs("</table></div></details>\n", f);
 }
 
+static int any_measured(const struct bench *b, enum direction direction)
+{
+	for (unsigned i = 0; i < b->runs_count; i++)
+		if (b->runs[i].shape->direction == direction && cpu_ms_per_gib(b, &b->runs[i]).n)
+			return 1;
+	return 0;
+}
+
 static void direction_section(FILE *f, const struct bench *b, enum direction direction)
 {
 	static const char *const titles[DIRECTIONS] = { "File to TCP", "TCP to TCP: a relay", "File to file" };
@@ -176,12 +188,15 @@ static void direction_section(FILE *f, const struct bench *b, enum direction dir
 	};
 	const struct run *floor = bench_floor(b, direction);
 
-	if (!floor || !cpu_ms_per_gib(b, floor).n)
+	if (!any_measured(b, direction))
 		return;
-	fprintf(f, "<h2>%s</h2>\n<p>%s CPU of the serving process in milliseconds for each GiB; dots are rounds, "
-		   "the dashed line is "
-		   "the floor, <code>%s</code>, and × is the ratio to it within the same round.</p>\n", titles[direction],
-		texts[direction], floor->shape->name);
+	fprintf(f, "<h2>%s</h2>\n<p>%s CPU of the serving process in milliseconds for each GiB; dots are rounds", titles[direction],
+		texts[direction]);
+	if (floor && cpu_ms_per_gib(b, floor).n)
+		fprintf(f, ", the dashed line is the floor, <code>%s</code>, and × is the ratio to it within the same round.</p>\n",
+			floor->shape->name);
+	else
+		fputs(". The floor was left out, so nothing is compared.</p>\n", f);
 	fputs("<div class=\"legend\"><span><i style=\"background:var(--leat)\"></i>leat, kernel "
 	      "route</span><span><i style=\"background:"
 	      "var(--leat-copy)\"></i>leat, copying because it must</span><span><i style=\"background:var(--c)\"></i>C</span>"

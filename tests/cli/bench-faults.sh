@@ -39,11 +39,13 @@ faulty() {
 
 # Without the floor the rest is measured, and compared with nothing.
 no_sendfile() {
-	faulty 0 sendfile:error=ENOSYS "${few[@]}" --json new.json
+	faulty 0 sendfile:error=ENOSYS "${few[@]}" --json new.json --html page.html
 	says err '^leat: file-tcp c-sendfile is left out: Function not implemented$'
 	says err '^leat: file-tcp c-sendfile-again is left out: Function not implemented$'
 	says out '^  leat raw +[^ ]+ +[0-9.]+ +- +[0-9.]+ .* (splice_pipe|copy)'
 	if grep -q 'nan' out; then fail "it has a figure that is none: $(grep -m 1 nan out)"; fi
+	says page.html 'The floor was left out, so nothing is compared'
+	if grep -qw 'nan' page.html; then fail "the page has a figure that is none: $(grep -m 1 -w nan page.html)"; fi
 }
 
 no_copy_file_range() {
