@@ -18,6 +18,16 @@ uint64_t world_clock(void *arg)
 	return w->now_ns;
 }
 
+/* Whether the helper has read for a transfer: before Linux 6.12 a hole that nobody has read is cold, and stays so. */
+static bool helper_has_read(struct world *w)
+{
+	bool has = false;
+
+	while (w->draft->helper && leat_helper_next(&w->helper))
+		has = true;
+	return has;
+}
+
 void world_settle(struct world *w, struct pollfd *fds, unsigned count, uint64_t wake_at_ns)
 {
 	bool for_somebody = false;
@@ -27,7 +37,7 @@ void world_settle(struct world *w, struct pollfd *fds, unsigned count, uint64_t 
 	for (unsigned idle = 0; idle < 600;) {
 		uint64_t pumped = peers_pump(w);
 
-		if (poll(fds, count, 0) > 0)
+		if (poll(fds, count, 0) > 0 || helper_has_read(w))
 			return;
 		idle = pumped ? 0 : idle + 1;
 		if (idle < 10)

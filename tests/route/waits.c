@@ -297,6 +297,34 @@ static void a_socket_after_a_cold_part(void)
 	close(pair[0]);
 }
 
+/* A file is nothing that an event loop could wait for, also where the step before waited for its bytes. */
+static void a_turn_that_is_over_after_a_cold_wait(void)
+{
+	struct leat_options options = { .clock_ns = now, .step_bytes = 1 };
+	struct leat_source source;
+	struct leat_sink sink;
+	struct leat_transfer t;
+	struct leat_wait wait;
+	int file = ends_file_with(ends_content(SIZE), SIZE, O_RDONLY);
+
+	begin_case();
+	cold = true;
+	leat_from_file(&source, file, 0);
+	leat_to_nothing(&sink);
+	CHECK_EQ(leat_begin(&t, &sink, &source, &options), 0);
+	CHECK_EQ(leat_step(&t), LEAT_WAIT);
+	leat_wants(&t, &wait);
+	CHECK(wait.fds[0].fd == -1 && wait.fds[1].fd == -1 && wait.fds[2].fd == -1);
+	clock_ns = wait.wake_at_ns;
+	cold = false;
+	CHECK_EQ(leat_step(&t), LEAT_AGAIN);
+	leat_wants(&t, &wait);
+	CHECK(wait.fds[0].fd == -1 && wait.fds[1].fd == -1 && wait.fds[2].fd == -1);
+	CHECK_EQ(leat_end(&t, NULL), -ECANCELED);
+	leat_close(&source);
+	close(file);
+}
+
 /* ---- A helper, and parts that end while it reads for them ---- */
 
 #define PARTS 4
@@ -397,7 +425,7 @@ static void a_cold_part_that_ends_and_the_others(void)
 
 static const struct test tests[] = {
 	TEST(a_deadline_anywhere_on_the_way), TEST(a_section_of_a_silent_stream_keeps_its_deadline),
-	TEST(a_wrapper_that_pauses_after_a_cold_wait), TEST(a_socket_after_a_cold_part),
+	TEST(a_wrapper_that_pauses_after_a_cold_wait), TEST(a_socket_after_a_cold_part), TEST(a_turn_that_is_over_after_a_cold_wait),
 	TEST(a_cold_part_that_ends_and_a_cancel), TEST(a_cold_part_that_ends_and_the_others),
 };
 TEST_MAIN(tests)
