@@ -272,6 +272,7 @@ static int bpf_collect(struct feed *base, struct model *model)
 {
 	struct feed_bpf *feed = (struct feed_bpf *)base;
 	struct event_counts counts = { 0 };
+	struct unheard unheard = { 0 };
 	int result;
 
 	/* On a busy machine stacks still wait that nobody came to yet, of processes that are still there. */
@@ -283,16 +284,15 @@ static int bpf_collect(struct feed *base, struct model *model)
 	model->begin_ns = feed->begin_ns;
 	model->end_ns = feed->end_ns ? feed->end_ns : feed_bpf_now_ns();
 	model->coverage.sampled_1_in = feed->options.full ? 1 : feed->skeleton->rodata->sampled_mask + 1;
-	watched_into(feed, model);
-	flows_collect(feed, model, &counts);
-	counts.lost_flows += feed->nobodys_flows;
-	counts.lost_flow_bytes += feed->nobodys_bytes;
+	flows_collect(feed, model, &unheard);
+	counts.lost_flow_bytes += feed->unheard.bytes + unheard.bytes;
 	counts.no_stack += feed->dropped_stacks;
 	for (uint32_t i = 0; feed->end_ns && i < EVENT_SNAPSHOTS; i++)	/* before, they only wait; and what was counted stays so */
 		counts.no_stack += __atomic_load_n(&feed->skeleton->bss->snapshot_state[i], __ATOMIC_ACQUIRE) == 2;
 	if (!feed->sees_ring)
 		counts.uring_blind = counts.uring_calls;
 	collect_counts(model, &counts);
+	model->coverage.unheard_flows = feed->unheard.flows + unheard.flows;
 	model->coverage.missed_calls = missed_calls(feed);
 	return result;
 }

@@ -24,6 +24,11 @@ struct watched {
 	struct process process;
 };
 
+/* Flows of processes whose number here nobody knows. */
+struct unheard {
+	uint64_t flows, bytes;
+};
+
 struct feed_bpf {
 	struct feed feed;
 	struct feed_options options;
@@ -44,14 +49,15 @@ struct feed_bpf {
 	uint64_t collected_ns;		/* when flows were looked at before the end, and how many there were */
 	uint32_t collected_flows, folded_sites, folded_processes;
 	uint32_t over_flows;		/* in the model, of processes that have ended, or idle for long */
-	uint64_t nobodys_flows, nobodys_bytes;	/* of processes that ended before they were heard of */
+	struct unheard unheard;		/* those that have left the table */
 	uint64_t dropped_stacks;	/* of who is not known here, or has become another program */
 };
 
 uint64_t feed_bpf_now_ns(void);		/* monotonic */
 
-/* All flows as the kernel side has them now. lost: counts those of nobody that is known; NULL while more may be heard of. */
-void flows_collect(struct feed_bpf *feed, struct model *model, struct event_counts *lost);
+/* All flows as the kernel side has them now. ret_unheard: adds those of nobody that is known; NULL while more may be heard of.
+ * Bells may be answered meanwhile. */
+void flows_collect(struct feed_bpf *feed, struct model *model, struct unheard *ret_unheard);
 /* The same when it is time for it; then places in the model may move. */
 void flows_collect_early(struct feed_bpf *feed, struct model *model);
 

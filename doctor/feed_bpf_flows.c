@@ -39,7 +39,8 @@ static void collect_facts_of(struct feed_bpf *feed, struct model *model, const s
 struct turn {
 	struct feed_bpf *feed;
 	struct model *model;
-	struct event_counts *lost;	/* NULL while more may come */
+	struct unheard *unheard;	/* NULL while more may be heard of */
+	bool bells_wait;		/* not all could be answered */
 	uint64_t idle_since;		/* flows that moved nothing since then make room; 0: there is enough */
 	uint32_t left;			/* the table */
 };
@@ -57,17 +58,34 @@ static bool is_idle(const struct turn *turn, const struct event_flow_key *named,
 	return before && before->bytes == flow->bytes && before->again == flow->again;
 }
 
-/* Below a pid namespace of our own a process has a name here only by its bell. */
+/*
+ * Below a pid namespace of our own a process has a name here only by its bell. That of one whose mark is gone has rung: it may
+ * wait still, as the bells of who came in this turn do.
+ */
+static const struct watched *whose(struct turn *turn, uint32_t tgid)
+{
+	struct feed_bpf *feed = turn->feed;
+	const struct watched *w = watched_find(feed, tgid);
+
+	if (w || !feed->skeleton->bss->namespace_level || !watched_is_over(feed, w, tgid))
+		return w;
+	turn->bells_wait = ring_buffer__consume(feed->bells) < 0;
+	return watched_find(feed, tgid);
+}
+
+/* The bell of its process found no room. */
 static void nobodys(struct turn *turn, const struct event_flow_key *key, uint64_t bytes, bool over)
 {
-	if (over && !bpf_map_delete_elem(bpf_map__fd(turn->feed->skeleton->maps.flows), key)) {
+	struct unheard *unheard = turn->unheard;
+
+	if (over && !turn->bells_wait && !bpf_map_delete_elem(bpf_map__fd(turn->feed->skeleton->maps.flows), key)) {
 		turn->left++;
-		turn->feed->nobodys_flows++;
-		turn->feed->nobodys_bytes += bytes;
-	} else if (turn->lost) {
-		turn->lost->lost_flows++;
-		turn->lost->lost_flow_bytes += bytes;
+		unheard = &turn->feed->unheard;
 	}
+	if (!unheard)
+		return;
+	unheard->flows++;
+	unheard->bytes += bytes;
 }
 
 /*
@@ -77,7 +95,7 @@ static void nobodys(struct turn *turn, const struct event_flow_key *key, uint64_
 static void collect_one(struct turn *turn, const struct event_flow_key *key)
 {
 	struct feed_bpf *feed = turn->feed;
-	const struct watched *w = watched_find(feed, key->tgid);
+	const struct watched *w = whose(turn, key->tgid);
 	bool over = watched_is_over(feed, w, key->tgid);
 	int map = bpf_map__fd(feed->skeleton->maps.flows);
 	struct event_flow_key named = *key;
@@ -105,11 +123,11 @@ static void collect_one(struct turn *turn, const struct event_flow_key *key)
 	turn->left++;
 }
 
-void flows_collect(struct feed_bpf *feed, struct model *model, struct event_counts *lost)
+void flows_collect(struct feed_bpf *feed, struct model *model, struct unheard *unheard)
 {
 	uint32_t *count = &feed->skeleton->bss->flow_count, before = __atomic_load_n(count, __ATOMIC_ACQUIRE);
 	int map = bpf_map__fd(feed->skeleton->maps.flows);
-	struct turn turn = { .feed = feed, .model = model, .lost = lost };
+	struct turn turn = { .feed = feed, .model = model, .unheard = unheard };
 	struct event_flow_key key, next;
 	uint64_t now = feed_bpf_now_ns();
 	bool more = bpf_map_get_next_key(map, NULL, &key) == 0;
@@ -124,6 +142,7 @@ void flows_collect(struct feed_bpf *feed, struct model *model, struct event_coun
 	feed->over_flows += turn.left;
 	feed->collected_flows = before - turn.left;
 	feed->collected_ns = now;
+	watched_into(feed, model);	/* bells may have been answered */
 }
 
 /* A watch of days sees a great many processes and places that come and go. */

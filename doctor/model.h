@@ -162,6 +162,7 @@ struct coverage {
 	uint64_t lost_pairs, lost_bytes;	/* evicted or raced slots */
 	uint64_t missed_calls;		/* of whatever process: the kernel ran none of our program for them */
 	uint64_t lost_flows;		/* table full: their bytes stand in lost_bytes */
+	uint64_t unheard_flows;		/* of processes whose beginning was not heard of: their bytes, too */
 	uint64_t cut_vectors;		/* longer than are walked */
 	uint64_t io_uring_calls, io_uring_blind;	/* enters; requests with buffers we cannot read */
 	uint64_t calls_32_bit;

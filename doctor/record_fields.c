@@ -42,6 +42,7 @@ static const struct field coverage_fields[] = {
 	U64(coverage, "lost_pairs", lost_pairs),
 	U64(coverage, "lost_bytes", lost_bytes),
 	U64(coverage, "lost_flows", lost_flows),
+	U64(coverage, "unheard_flows", unheard_flows),
 	U64(coverage, "missed_calls", missed_calls),
 	U64(coverage, "cut_vectors", cut_vectors),
 	U64(coverage, "io_uring_calls", io_uring_calls),

@@ -240,6 +240,7 @@ static void coverage(struct json *json, const struct model *model)
 	json_integer(json, "lost_pairs", c->lost_pairs);
 	json_integer(json, "lost_bytes", c->lost_bytes);
 	json_integer(json, "lost_flows", c->lost_flows);
+	json_integer(json, "unheard_flows", c->unheard_flows);
 	json_integer(json, "missed_calls", c->missed_calls);
 	json_integer(json, "cut_vectors", c->cut_vectors);
 	json_integer(json, "io_uring_calls", c->io_uring_calls);

@@ -48,8 +48,8 @@ static void seen(FILE *to, const struct coverage *c)
 static void unseen(FILE *to, const struct coverage *c)
 {
 	const struct { const char *what; uint64_t count; } rows[] = {
-		{ "lost_pairs", c->lost_pairs }, { "lost_flows", c->lost_flows }, { "cut_vectors", c->cut_vectors },
-		{ "missed_calls", c->missed_calls },
+		{ "lost_pairs", c->lost_pairs }, { "lost_flows", c->lost_flows },
+		{ "unheard_flows", c->unheard_flows }, { "cut_vectors", c->cut_vectors }, { "missed_calls", c->missed_calls },
 		{ "io_uring_blind", c->io_uring_blind }, { "calls_32_bit", c->calls_32_bit },
 		{ "aio_requests", c->aio_requests }, { "mapped_read_bytes", c->mapped_read_bytes }, { "no_stack", c->no_stack },
 		{ "unnamed", c->unnamed }, { "ended", c->ended },

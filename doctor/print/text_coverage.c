@@ -26,6 +26,8 @@ static void losses(struct list *list, const struct model *model)
 	if (c->lost_bytes)
 		ADD(list, " (%s)", words_size(c->lost_bytes, size));
 	counted(list, c->lost_flows, "flow lost, the table was full", "flows lost, the table was full");
+	counted(list, c->unheard_flows, "flow lost, as the beginning of its process was not heard of",
+		"flows lost, as the beginning of their processes was not heard of");
 	counted(list, c->missed_calls, "call missed, as the kernel was looking at another",
 		"calls missed, as the kernel was looking at others");
 	counted(list, c->cut_vectors, "vector too long to walk", "vectors too long to walk");

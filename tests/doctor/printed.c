@@ -214,8 +214,8 @@ static void incomplete(struct model *model)
 	made_process(model, RUNTIME_GO, NULL);
 	watched(model);
 	tcp_peer(model, kernel_flow(model, 1 << 20, 1), 9);
-	*c = (struct coverage){ .lost_pairs = 3, .lost_bytes = 98304, .lost_flows = 1, .missed_calls = 4, .cut_vectors = 2,
-				.io_uring_calls = 1000, .io_uring_blind = 17, .calls_32_bit = 5, .aio_requests = 6,
+	*c = (struct coverage){ .lost_pairs = 3, .lost_bytes = 98304, .lost_flows = 1, .unheard_flows = 7, .missed_calls = 4,
+				.cut_vectors = 2, .io_uring_calls = 1000, .io_uring_blind = 17, .calls_32_bit = 5, .aio_requests = 6,
 				.tls_records = 8, .no_stack = 1, .sampled_1_in = 16, .unpaired_write_bytes = 5 << 20,
 				.bursts = 3, .bursts_seen = 2 };
 	model->engine = ENGINE_PTRACE;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # refused: kernels that do not take the program, as strace and mounts of its own make them look like, and a number that another process
-# takes over: one sentence each with what would work instead, and nothing that the other process did.
+# takes over: one sentence each with what would work instead, and nothing that the other process did or is.
 set -uo pipefail
 . "$LEAT_SOURCE/tests/cli/lib.sh"
 # shellcheck disable=SC2034 # parts ends with it
@@ -86,4 +86,113 @@ reused() {
 	done
 }
 
-parts without old locked_down reused
+# A program in which a child's copy has the name that it is built with; of two such, all places have the same addresses.
+write_copier() {
+	cat >copier.c <<'END'
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+__attribute__((noinline)) static long NAME(int from, int to)
+{
+	static char buffer[65536];
+	long n, sum = 0;
+
+	while ((n = read(from, buffer, sizeof buffer)) > 0)
+		sum += write(to, buffer, (size_t)n);
+	return sum;
+}
+
+int main(void)
+{
+	sigset_t set;
+	int number;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	while (sigwait(&set, &number) == 0) {
+		pid_t child = fork();
+		FILE *file;
+
+		if (!child)
+			_exit(NAME(open("block", O_RDONLY), open("child-sink", O_WRONLY | O_CREAT, 0600)) != 4 << 20);
+		waitpid(child, NULL, 0);
+		file = fopen("child", "w");
+		fprintf(file, "%d\n", (int)child);
+		fclose(file);
+	}
+	return 1;
+}
+END
+	head -c 4194304 /dev/urandom >block
+}
+
+# within TRIES COMMAND...: it succeeds at last
+within() {
+	local most=$1
+	shift
+	for _ in $(seq "$most"); do
+		"$@" && return
+		sleep 0.02
+	done
+	return 1
+}
+is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
+is_confined() { grep -q '^NoNewPrivs:.1' "/proc/$1/status"; }
+
+# unheard [STRANGER], in a pid namespace of its own: while the doctor is stopped a child begins, copies and ends, and STRANGER gets its
+# number.
+unheard() {
+	local parent child doctor stranger=
+	rm -f child
+	./copier & parent=$!
+	"$LEAT" doctor --engine bpf -p $parent --json -d 60 >out 2>err & doctor=$!
+	within 400 is_confined $doctor
+	kill -STOP $doctor
+	within 100 is_stopped $doctor
+	kill -USR1 $parent
+	within 400 [ -s child ] || echo 'no child has ended'
+	child=$(cat child)
+	if [ $# -gt 0 ]; then
+		echo $((child - 1)) >/proc/sys/kernel/ns_last_pid
+		"./$1" & stranger=$!
+	fi
+	kill -CONT $doctor
+	sleep 1.5
+	kill -INT $doctor
+	wait $doctor
+	kill -9 $parent $stranger
+	[ $# -eq 0 ] || [ $stranger -eq "$child" ] || { echo "the next process is $stranger, not $child"; return 77; }
+	[ $# -eq 0 ] || ! grep "$1" out || { echo 'the child is said to be who has its number now'; return 1; }
+	grep -q '/child-sink"' out || { echo "what the child did is not reported: $(cat err out)"; return 1; }
+	sed '/"summary"/,$d' out | grep -q '"lost_flows": 0' || { echo "flows were lost: $(grep lost_ out)"; return 1; }
+}
+export -f within is_stopped is_confined unheard
+
+# in_namespace COMMAND: 77 when there is none, or a number could not be had
+in_namespace() {
+	local status=0
+	unshare --pid --fork --mount-proc true 2>err || { misses "namespaces: $(cat err)"; return; }
+	timeout 60 unshare --pid --fork --mount-proc bash -c "$1" >said 2>/dev/null || status=$?
+	[ $status -ne 77 ] || { misses "$(cat said)"; return; }
+	[ $status -eq 0 ] || fail "$1: $(cat said)"
+}
+
+build_copiers() {
+	local name
+	"$LEAT" doctor --engine bpf -d 0.1 -- true >out 2>&1 || [ $? -ne 3 ] || { misses "$(cat out)"; return; }
+	write_copier
+	for name in copier stranger; do
+		"${CC:-cc}" -O2 -g -static -DNAME="${name}_copies" copier.c -o $name 2>err ||
+			{ misses "a static program: $(head -1 err)"; return; }
+	done
+}
+
+unheard_child() {
+	build_copiers && in_namespace unheard
+}
+
+parts without old locked_down reused unheard_child
