@@ -66,6 +66,9 @@ int doctor_tasks(struct bpf_iter__task *ctx)
 	own_tgid = self->tgid;
 	namespace_level = BPF_CORE_READ(pid, level);
 	namespace_inode = namespace_of(pid, namespace_level);
+	if (bpf_core_field_exists(struct time_namespace, offsets.boottime))
+		ahead_ns = BPF_CORE_READ(self, nsproxy, time_ns, offsets.boottime.tv_sec) * 1000000000ull +
+			   BPF_CORE_READ(self, nsproxy, time_ns, offsets.boottime.tv_nsec);
 	if (!task || task->pid != task->tgid)
 		return 0;
 	number.tgid = task->tgid;
@@ -115,7 +118,7 @@ int BPF_PROG(doctor_exec, struct task_struct *task)
 	if (watch_name[0] && !is_watched(task->tgid) && !bpf_get_current_comm(name, sizeof name) && is_watched_name(name))
 		begin_watch(task, 0);
 	if (is_watched(task->tgid))
-		ring(EVENT_EXEC, task->tgid, 0, task->self_exec_id);
+		ring(EVENT_EXEC, task->tgid, 0, task->self_exec_id, birth_of(task));
 	return 0;
 }
 
@@ -127,7 +130,7 @@ int BPF_PROG(doctor_exit, struct task_struct *task)
 	if (!is_watched(task->tgid) || task->signal->live.counter)
 		return 0;
 	status = task->signal->group_exit_code ?: task->exit_code;
-	ring(EVENT_EXITED, task->tgid, status, 0);	/* first: who finds the mark gone has its bell */
+	ring(EVENT_EXITED, task->tgid, status, 0, 0);	/* first: who finds the mark gone has its bell */
 	end_watch(task->tgid);
 	return 0;
 }

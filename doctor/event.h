@@ -125,6 +125,7 @@ struct event_bell {
 	uint32_t value;		/* BEGUN: number in the doctor's namespace. EXITED: status as of waitpid. SNAPSHOT: its place */
 	uint32_t more;		/* BEGUN: tgid of the parent. EXEC: how many programs ran before, in all that led to this */
 	char name[16];		/* BEGUN, EXEC: comm */
+	uint64_t born_ns;	/* the same: when the process began, since boot as the doctor's time namespace has it */
 };
 
 struct event_number {	/* of a process that is there: in the first pid namespace, and in the doctor's */

@@ -111,6 +111,17 @@ static struct watched *new_place(struct feed_bpf *feed)
 	return &bigger[feed->watched_count++];
 }
 
+/* It stands for whoever has the number now: it must still be the one that was looked at. */
+static int open_pidfd(const struct process *process)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, (pid_t)process->pid, 0);
+
+	if (pidfd < 0 || process_is_same(process))
+		return pidfd;
+	close(pidfd);
+	return -1;
+}
+
 /* Takes process, if it does not fail. */
 static struct watched *add(struct feed_bpf *feed, uint32_t tgid, const struct process *process)
 {
@@ -120,7 +131,7 @@ static struct watched *add(struct feed_bpf *feed, uint32_t tgid, const struct pr
 		return NULL;
 	*w = (struct watched){ .tgid = tgid, .pid = process->pid, .pidfd = -1, .place = MODEL_NONE, .process = *process };
 	if (w - feed->watched < PIDFDS_MOST)
-		w->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)process->pid, 0);
+		w->pidfd = open_pidfd(process);
 	feed->alive++;
 	if (!note_place(feed, (uint32_t)(w - feed->watched)))
 		return w;
@@ -144,7 +155,6 @@ int feed_bpf_watch(struct feed_bpf *feed, uint32_t tgid, const struct process *p
 	w = add(feed, tgid, process);
 	if (!w)
 		return -ENOMEM;
-	/* The pidfd stands for whoever has the number now: it must still be the one that was looked at. */
 	if (!process_is_same(&w->process)) {
 		w->exited = true;
 		feed->alive--;
@@ -155,7 +165,25 @@ int feed_bpf_watch(struct feed_bpf *feed, uint32_t tgid, const struct process *p
 	return 0;
 }
 
-/* Of what /proc does not know any more, number and name are known. */
+/*
+ * Of who rang the bell: when it is read, his number may be another's. It is his as long as his mark is there, unless one who has
+ * both after him is watched, too: then the ticks differ. -ESRCH: nobody can look at him any more, and *process is what the bell
+ * says.
+ */
+static int look(struct feed_bpf *feed, uint32_t pid, const struct event_bell *bell, struct process *process)
+{
+	uint64_t start_ticks = bell->born_ns / (1000000000 / (uint64_t)sysconf(_SC_CLK_TCK));
+
+	if (!process_look((pid_t)pid, process)) {
+		if (is_marked(feed, bell->tgid) && (!bell->born_ns || process->start_ticks == start_ticks))
+			return 0;
+		forget_process(process);
+	}
+	*process = (struct process){ .pid = pid, .start_ticks = PROCESS_UNSEEN, .exit_status = -1 };
+	process->name = strndup(bell->name, sizeof bell->name);
+	return -ESRCH;
+}
+
 void watched_begun(struct feed_bpf *feed, const struct event_bell *bell)
 {
 	const struct watched *parent = watched_find(feed, bell->more), *w = watched_find(feed, bell->tgid);
@@ -163,14 +191,8 @@ void watched_begun(struct feed_bpf *feed, const struct event_bell *bell)
 
 	if (w && !w->exited)
 		return;
-	if (process_look((pid_t)bell->value, &process)) {
-		memset(&process, 0, sizeof process);
-		process.pid = bell->value;
-		process.exit_status = -1;
-		process.name = strndup(bell->name, sizeof bell->name);
-		if (parent)
-			process.parent = parent->pid;
-	}
+	if (look(feed, bell->value, bell, &process) && parent)
+		process.parent = parent->pid;
 	if (!add(feed, bell->tgid, &process))
 		forget_process(&process);
 }
@@ -178,11 +200,10 @@ void watched_begun(struct feed_bpf *feed, const struct event_bell *bell)
 /* It runs another program now, of another name. */
 void watched_changed(struct feed_bpf *feed, struct watched *w, const struct event_bell *bell)
 {
-	struct process process = { 0 }, *is = w->place == MODEL_NONE ? &w->process : &feed->model->processes[w->place];
+	struct process process, *is = w->place == MODEL_NONE ? &w->process : &feed->model->processes[w->place];
 
 	w->exec_id = bell->more;
-	if (process_look((pid_t)w->pid, &process))
-		process.name = strndup(bell->name, sizeof bell->name);
+	look(feed, w->pid, bell, &process);
 	free(is->name);
 	free(is->executable);
 	is->name = process.name;

@@ -7,6 +7,10 @@
 
 #include <sys/types.h>
 
+/* The start_ticks of one that could not be looked at before he had ended: nobody's, so that no name of who has his number now is his.
+ * Two that began within a tick have the same. */
+#define PROCESS_UNSEEN UINT64_MAX
+
 /* Fills *process (texts are owned by the caller from then on), whose number becomes that of the whole process if pid is one of
  * its threads. 0; -ESRCH: there is none, or it has ended and waits for its parent; -ENOEXEC: a thread of the kernel's. */
 int process_look(pid_t pid, struct process *process);

@@ -18,6 +18,7 @@ struct sock;
 
 struct timespec64 {
 	long long tv_sec;
+	long tv_nsec;
 } KERNEL;
 
 struct qstr {
@@ -97,6 +98,18 @@ struct ns_common {
 	unsigned int inum;
 } KERNEL;
 
+struct timens_offsets {
+	struct timespec64 boottime;
+} KERNEL;
+
+struct time_namespace {
+	struct timens_offsets offsets;
+} KERNEL;
+
+struct nsproxy {
+	struct time_namespace *time_ns;
+} KERNEL;
+
 struct pid_namespace {
 	struct ns_common ns;
 	unsigned int level;
@@ -128,8 +141,10 @@ struct task_struct {
 	int pid, tgid;
 	int exit_code;
 	__u32 self_exec_id;
+	__u64 start_boottime;
 	struct task_struct *group_leader, *real_parent;
 	struct pid *thread_pid;
+	struct nsproxy *nsproxy;
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct signal_struct *signal;

@@ -159,7 +159,7 @@ static __always_inline int take_snapshot(void *ctx, const struct pt_regs *regs, 
 	}
 	if (place < EVENT_SNAPSHOTS)
 		snapshot_state[place] = 2;
-	ring(EVENT_SNAPSHOT, p->tgid, place, 0);
+	ring(EVENT_SNAPSHOT, p->tgid, place, 0, 0);
 	return 0;
 }
 

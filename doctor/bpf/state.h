@@ -40,9 +40,11 @@ const volatile uint32_t want_stacks;
 const volatile uint64_t secret;
 const volatile uint32_t exact_flows;	/* so many; then summaries */
 
-/* Found out by doctor_tasks: the doctor itself, and its pid namespace; level 0: the first one. */
+/* Found out by doctor_tasks: the doctor itself, its pid namespace (level 0: the first one), and by how much its time since boot is
+ * ahead. */
 uint32_t own_tgid;
 uint32_t namespace_level, namespace_inode;
+uint64_t ahead_ns;
 
 /* Shared with user space through its mapping of .bss. */
 uint64_t watched[TGIDS / 64];		/* a bit for each process */
@@ -138,7 +140,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 262144);	/* bytes: 6,500 bells */
+	__uint(max_entries, 262144);	/* bytes: 5,400 bells */
 } bells SEC(".maps");
 
 #define RING_BUFFERS 8	/* of a vector; of a longer one, the rest is counted as cut */
@@ -227,9 +229,15 @@ static __always_inline int is_watched(uint32_t tgid)
 	return watched[(tgid & (TGIDS - 1)) >> 6] >> (tgid & 63) & 1;
 }
 
-static __always_inline void ring(uint32_t kind, uint32_t tgid, uint32_t value, uint32_t more)
+/* As /proc says it to the doctor, but for the unit. */
+static __always_inline uint64_t birth_of(struct task_struct *task)
 {
-	struct event_bell bell = { .kind = kind, .tgid = tgid, .value = value, .more = more };
+	return BPF_CORE_READ(task, group_leader, start_boottime) + ahead_ns;
+}
+
+static __always_inline void ring(uint32_t kind, uint32_t tgid, uint32_t value, uint32_t more, uint64_t born_ns)
+{
+	struct event_bell bell = { .kind = kind, .tgid = tgid, .value = value, .more = more, .born_ns = born_ns };
 
 	/* Of a fork the child's, too: it is its parent's, who is the current task. */
 	if (kind == EVENT_BEGUN || kind == EVENT_EXEC)
@@ -281,7 +289,7 @@ static __always_inline void begin_watch(struct task_struct *task, uint32_t paren
 	if (!number || __sync_fetch_and_or(&watched[(tgid & (TGIDS - 1)) >> 6], bit) & bit)
 		return;
 	__sync_fetch_and_add(&watch_epoch, 1);
-	ring(EVENT_BEGUN, tgid, number, parent);
+	ring(EVENT_BEGUN, tgid, number, parent, birth_of(task));
 }
 
 static __always_inline void end_watch(uint32_t tgid)

@@ -195,4 +195,16 @@ unheard_child() {
 	build_copiers && in_namespace unheard
 }
 
-parts without old locked_down reused unheard_child
+unheard_and_reused() {
+	build_copiers && in_namespace 'unheard stranger'
+}
+
+# The doctor's clock may go otherwise than the kernel's: who began when is the same.
+other_time() {
+	unshare --time --boottime 1234567 --fork true 2>err || { misses "time namespaces: $(head -1 err)"; return; }
+	unshare --time --boottime 1234567 --fork "$LEAT" doctor --engine bpf --json -- sh -c 'sleep 1; :' >out 2>err
+	[ $? -ne 3 ] || { misses "$(cat err)"; return; }
+	says out '"executable": ".*/(sleep|coreutils|busybox)"'
+}
+
+parts without old locked_down reused unheard_child unheard_and_reused other_time
