@@ -334,14 +334,24 @@ static bool nobody_came(const struct settings *s, const struct model *model)
 	return (s->target.name || s->target.cgroup) && !model->process_count;
 }
 
+static void say_nobody(const struct settings *s, int status)
+{
+	const char *whose = s->target.name ? "of that name" : "in that cgroup";
+
+	if (status == EXIT_RIGHTS)
+		out_error("no process %s could be traced: of another user's, that needs CAP_SYS_PTRACE, or root", whose);
+	else
+		out_error("there was no process %s%s", whose, s->target.name ? "" : ", or none that made a call");
+}
+
 static int report(struct model *model, struct settings *s)
 {
-	int status = nobody_came(s, model) ? EXIT_GONE : outcome_status(&s->outcome, model);
+	bool nobody = nobody_came(s, model);
+	int status = !nobody ? outcome_status(&s->outcome, model) : model->coverage.untraced ? EXIT_RIGHTS : EXIT_GONE;
 	int failed = output_write(&s->output, model, status);
 
-	if (status == EXIT_GONE)
-		out_error(s->target.name ? "there was no process of that name" :
-					   "there was no process in that cgroup, or none that made a call");
+	if (nobody)
+		say_nobody(s, status);
 	return outcome_write(&s->outcome, model, status) || failed ? EXIT_BROKEN : status;
 }
 

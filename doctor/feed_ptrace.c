@@ -96,6 +96,21 @@ static void know_program(struct traced_process *p, struct process *is)
 	is->is_32_bit = now.is_32_bit;
 }
 
+/* Who cannot be traced, or has not been yet, is not watched. One that was asked for, and came and went in between, is told of. */
+static bool is_target(const struct feed_ptrace *feed, const struct traced_process *p)
+{
+	return p->taken || (p->exited && !p->refused && !feed->options.target.all);
+}
+
+static uint32_t count_untraced(const struct feed_ptrace *feed)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < feed->process_count; i++)
+		count += !feed->processes[i].taken && (feed->processes[i].refused || !feed->processes[i].exited);
+	return count;
+}
+
 /* What was seen of processes goes into the model. */
 static void know_processes(struct feed_ptrace *feed, struct model *model)
 {
@@ -103,7 +118,7 @@ static void know_processes(struct feed_ptrace *feed, struct model *model)
 		struct traced_process *p = &feed->processes[i];
 		uint32_t place;
 
-		if (!p->known) {
+		if (!p->known && is_target(feed, p)) {
 			place = process_add(model, &p->process);
 			p->known = place != MODEL_NONE;
 		}
@@ -296,6 +311,7 @@ static int ptrace_collect(struct feed *base, struct model *model)
 	model->coverage.sampled_1_in = 1;
 	model->coverage.bursts = feed->bursts;
 	model->coverage.bursts_seen = feed->bursts_seen;
+	model->coverage.untraced = count_untraced(feed);
 	return 0;
 }
 

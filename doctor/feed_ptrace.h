@@ -27,6 +27,7 @@ struct traced_process {
 	int pidfd;		/* -1: none was to be had */
 	int refused;		/* errno of an attach that failed; it is tried again some bursts later */
 	bool exited, known;
+	bool taken;		/* some burst has looked into it */
 	bool serves_files;	/* a burst takes it alone */
 	int status;		/* as of waitpid; -1: unknown */
 };

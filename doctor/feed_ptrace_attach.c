@@ -23,6 +23,7 @@ struct traced_thread *traced_add_thread(struct feed_ptrace *feed, uint32_t tid, 
 		memset(t, 0, sizeof *t);
 		t->tid = tid;
 		t->process = process;
+		feed->processes[process].taken = true;
 	}
 	return t;
 }

@@ -45,9 +45,9 @@ bool known_coverage(const struct model *model)
 		if (model->processes[i].is_32_bit)
 			return false;
 	/* A burst of ptrace is a sample: what runs between two of them is not seen. */
-	return model->engine != ENGINE_PTRACE && !c->bursts && !c->lost_pairs && !c->lost_bytes && !c->lost_flows &&
-	       !c->unheard_flows && !c->missed_calls && !c->cut_vectors && !c->io_uring_blind && !c->calls_32_bit &&
-	       !c->aio_requests && !c->mapped_read_bytes && !c->no_stack && !known_unknown_ends(model);
+	return model->engine != ENGINE_PTRACE && !c->bursts && !c->untraced && !c->lost_pairs && !c->lost_bytes &&
+	       !c->lost_flows && !c->unheard_flows && !c->missed_calls && !c->cut_vectors && !c->io_uring_blind &&
+	       !c->calls_32_bit && !c->aio_requests && !c->mapped_read_bytes && !c->no_stack && !known_unknown_ends(model);
 }
 
 static bool all_judged(const struct model *model)

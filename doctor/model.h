@@ -174,6 +174,7 @@ struct coverage {
 	uint64_t ended;			/* stacks of processes that had ended before they could be looked at; their bytes are counted */
 	uint32_t sampled_1_in;		/* 1: every call */
 	uint32_t bursts, bursts_seen;	/* ptrace: how many, and in how many a transfer was seen */
+	uint32_t untraced;		/* processes that none of them has looked into: they are not in the model */
 };
 
 /* What one pair of ends costs on this machine, in ns of CPU for a GiB: measured by cost.c, kept with a recording. */

@@ -57,6 +57,7 @@ static const struct field coverage_fields[] = {
 	U32(coverage, "sampled_1_in", sampled_1_in),
 	U32(coverage, "bursts", bursts),
 	U32(coverage, "bursts_seen", bursts_seen),
+	U32(coverage, "untraced", untraced),
 };
 
 static const struct field process_fields[] = {

@@ -258,6 +258,7 @@ static void coverage(struct json *json, const struct model *model)
 	json_integer(json, "sampled_1_in", c->sampled_1_in);
 	json_integer(json, "bursts", c->bursts);
 	json_integer(json, "bursts_seen", c->bursts_seen);
+	json_integer(json, "untraced", c->untraced);
 	json_close(json, '}');
 }
 

@@ -194,6 +194,8 @@ int print_prometheus(FILE *to, const struct model *model, const struct print_opt
 	unseen(to, &model->coverage);
 	plain(to, "unknown_ends", "gauge", "Flows with an end that could not be looked at; with any the coverage is not complete.",
 	      (double)known_unknown_ends(model));
+	plain(to, "untraced", "gauge", "Processes that ptrace was not allowed to look into, or has not come to yet.",
+	      model->coverage.untraced);
 	by_verdict(to, model);
 	error = by_kind(to, model);
 	if (!error)

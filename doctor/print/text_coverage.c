@@ -54,6 +54,8 @@ static void engine(struct list *list, const struct model *model)
 	if (model->engine == ENGINE_PTRACE || c->bursts)
 		ADD(list, "; a sample by ptrace: transfers in %s of %s bursts", words_number(c->bursts_seen, seen),
 		    words_number(c->bursts, number));
+	counted(list, c->untraced, "process not traced: not allowed, or its turn did not come",
+		"processes not traced: not allowed, or their turn did not come");
 	if (c->sampled_1_in > 1)
 		ADD(list, "; bytes compared in 1 call of %s", words_number(c->sampled_1_in, number));
 }

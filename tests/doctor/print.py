@@ -220,9 +220,9 @@ def metrics():
         check(len(series) < 100, model, 'has', len(series), 'series')
         check(len(text) < 100000, model, 'has', len(text), 'bytes')
     gaps = dict(re.findall(r'^leat_doctor_unseen_total\{what="(\w+)"\} (\d+)$', printed('metrics', 'incomplete'), re.M))
-    gaps.update(re.findall(r'^leat_doctor_(unknown_ends) (\d+)$', printed('metrics', 'incomplete'), re.M))
+    gaps.update(re.findall(r'^leat_doctor_(unknown_ends|untraced) (\d+)$', printed('metrics', 'incomplete'), re.M))
     coverage = json.loads(printed('json', 'incomplete'))['coverage']
-    check('unknown_ends' in gaps and all(coverage[name] == int(count) for name, count in gaps.items()), gaps, coverage)
+    check({'unknown_ends', 'untraced'} <= set(gaps) and all(coverage[name] == int(count) for name, count in gaps.items()), gaps, coverage)
     check(gaps['unknown_ends'] == '1', gaps)
     total = sum(int(n) for n in re.findall(r'^leat_doctor_culprit_(?:other_)?bytes.* (\d+)$', printed('metrics', 'many'), re.M))
     lost = json.loads(printed('json', 'many'))['summary']['lost_bytes']

@@ -217,7 +217,7 @@ static void incomplete(struct model *model)
 	*c = (struct coverage){ .lost_pairs = 3, .lost_bytes = 98304, .lost_flows = 1, .unheard_flows = 7, .missed_calls = 4,
 				.cut_vectors = 2, .io_uring_calls = 1000, .io_uring_blind = 17, .calls_32_bit = 5, .aio_requests = 6,
 				.tls_records = 8, .no_stack = 1, .sampled_1_in = 16, .unpaired_write_bytes = 5 << 20,
-				.bursts = 3, .bursts_seen = 2 };
+				.bursts = 3, .bursts_seen = 2, .untraced = 9 };
 	model->engine = ENGINE_PTRACE;
 	flow = made_flow(model, FILE_REGULAR, FILE_PIPE, NULL, NULL);
 	file_of(model, flow, false)->can_splice_from = false;

@@ -108,6 +108,39 @@ neither() {
 	says err '^leat: process [0-9]+ belongs to user .*; nor is the bpf engine to be had: CAP_BPF and CAP_PERFMON are missing$'
 }
 
+# All of the machine as a sample: who cannot be traced is not said to be watched. With nobody left there is no report.
+sample() {
+	local status=0 found
+	# shellcheck disable=SC2016 # for the other shell, which is one's own process
+	as '' timeout 60 bash -c '"$1" doctor --engine ptrace --all -d 1 --json --record open/sample; exit $?' sh "$LEAT" >out 2>err || status=$?
+	[ $status -le 1 ] || fail "all: ended with $status: $(cat err)"
+	found=$(python3 - $own $others $$ <<'END'
+import json, sys
+report = json.load(open('out'))
+watched = {process['pid'] for process in report['target']}
+coverage = report['coverage']
+print(*(int(pid) in watched for pid in sys.argv[1:]), coverage.get('untraced', 0) >= 2, coverage['complete'], report['summary']['clean'])
+END
+	)
+	[ "$found" = 'True False False True False False' ] || fail "all: $found: $(cat out)"
+	"$LEAT" doctor --replay open/sample | tr -s ' \n' ' ' >text
+	says text '[0-9]+ processes not traced: not allowed, or their turn did not come'
+	status=0
+	timeout 60 setpriv --reuid=65533 --regid=65533 --clear-groups --inh-caps=-all "$LEAT" doctor --all -d 0.1 >out 2>err || status=$?
+	[ $status -eq 3 ] || fail "all of others: ended with $status: $(cat err)"
+}
+
+# Those that come later are others', too: that is not nobody.
+came() {
+	local status=0 late
+	ln -s "$(command -v sleep)" leat-late
+	(sleep 0.5; exec ./leat-late 60) & late=$!
+	as '' timeout 60 "$LEAT" doctor --engine ptrace -n leat-late -d 2 >out 2>err || status=$?
+	kill $late
+	[ $status -eq 3 ] || fail "of another's name: ended with $status: $(cat err)"
+	says err '^leat: no process of that name could be traced'
+}
+
 # kept CAPABILITIES MASK: what it still has when it watches, and could take back
 kept() {
 	local fields
@@ -128,4 +161,4 @@ dropped() {
 	kept 'bpf perfmon sys_ptrace dac_read_search kill chown net_admin' 0000000000080004
 }
 
-parts table neither dropped
+parts table neither sample came dropped
