@@ -120,6 +120,7 @@ struct feed_ptrace {
 /* feed_ptrace_watch.c */
 int traced_begin(struct feed_ptrace *feed, struct feed_error *error);	/* finds the targets; 0 or -errno with a sentence */
 void traced_discover(struct feed_ptrace *feed);	/* who came since: children, and others that the target names */
+bool traced_ask_end(struct feed_ptrace *feed, uint32_t place);	/* whether it has ended */
 void traced_ask_ends(struct feed_ptrace *feed);
 void traced_ask_programs(struct feed_ptrace *feed);	/* which of them run another one now */
 /* The place of a process; it is added when it is new. MODEL_NONE: gone, or no memory. */

@@ -107,6 +107,9 @@ static bool attach(struct feed_ptrace *feed, uint32_t process)
 		if (!news)
 			break;
 	}
+	/* What was seized has its number, and may be another that began since: as soon as that stops, it is let go of. */
+	if (all && traced_ask_end(feed, process))
+		return false;
 	if (all) {
 		feed->taken++;
 		p->refused = 0;

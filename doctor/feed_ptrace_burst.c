@@ -183,6 +183,11 @@ static void at_stop(struct burst *b, pid_t tid, int status)
 	struct traced_thread *t = thread_of(b->feed, (uint32_t)tid);
 	int event = status >> 8, signal = status & 0xff;
 
+	if (t && b->feed->processes[t->process].exited) {
+		t->gone = true;
+		ptrace(PTRACE_DETACH, tid, 0, event || signal == SYSCALL_STOP ? 0 : signal);
+		return;
+	}
 	if (event == PTRACE_EVENT_STOP && is_group_stop(signal)) {
 		ptrace(PTRACE_LISTEN, tid, 0, 0);
 		return;

@@ -188,17 +188,20 @@ void traced_process_ended(struct feed_ptrace *feed, uint32_t place, int status)
 	p->pidfd = -1;
 }
 
+bool traced_ask_end(struct feed_ptrace *feed, uint32_t place)
+{
+	const struct traced_process *p = &feed->processes[place];
+	struct pollfd one = { .fd = p->pidfd, .events = POLLIN };
+
+	if (!p->exited && (p->pidfd >= 0 ? poll(&one, 1, 0) > 0 : !process_is_same(&p->process)))
+		traced_process_ended(feed, place, -1);
+	return p->exited;
+}
+
 void traced_ask_ends(struct feed_ptrace *feed)
 {
-	for (uint32_t i = 0; i < feed->process_count; i++) {
-		struct traced_process *p = &feed->processes[i];
-		struct pollfd one = { .fd = p->pidfd, .events = POLLIN };
-
-		if (p->exited)
-			continue;
-		if (p->pidfd >= 0 ? poll(&one, 1, 0) > 0 : !process_is_same(&p->process))
-			traced_process_ended(feed, i, -1);
-	}
+	for (uint32_t i = 0; i < feed->process_count; i++)
+		traced_ask_end(feed, i);
 }
 
 void traced_ask_programs(struct feed_ptrace *feed)
