@@ -65,6 +65,14 @@ static void place(struct json *json, const struct frame *frame)
 	json_text(json, frame->module ? "offset" : "address", offset);
 }
 
+static void no_place(struct json *json)
+{
+	static const char *const members[] = { "function", "file", "line", "inlined", "module", "offset" };
+
+	for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+		json_null(json, members[i]);
+}
+
 static void stack(struct json *json, const char *key, const struct site *site)
 {
 	json_open(json, key, '[');
@@ -94,7 +102,7 @@ static void culprit(struct json *json, const struct model *model, const struct f
 	if (frame)
 		place(json, frame);
 	else
-		json_null(json, "function");
+		no_place(json);
 	json_text(json, "side", words_side(culprit->side));
 	json_text(json, "inside", frame ? NULL : culprit->inside);
 	json_text(json, "more", culprit->more);

@@ -80,7 +80,7 @@ FLOW = {'verdict', 'reason', 'confidence', 'source', 'sink', 'bytes', 'calls', '
 def json_flow(model, flow):
     check(FLOW <= set(flow), model, 'lacks', FLOW - set(flow))
     check(flow['verdict'] in VERDICTS, flow['verdict'])
-    check({'function', 'side'} <= set(flow['culprit']), flow['culprit'])
+    check({'function', 'file', 'line', 'inlined', 'module', 'side'} <= set(flow['culprit']), flow['culprit'])
     for side in 'source', 'sink':
         check({'kind', 'path', 'address'} <= set(flow[side]), flow[side])
     check(all(isinstance(count, int) for count in flow['calls'].values()), flow['calls'])
