@@ -13,7 +13,7 @@ import sys
 SOURCE, BUILD = os.environ['LEAT_SOURCE'], os.environ['LEAT_BUILD']
 PRINTED = os.path.join(BUILD, 'tests', 'doctor', 'printed')
 MODELS = ['picture', 'hostile', 'verdicts', 'threads', 'between-files', 'incomplete', 'clean', 'unjudged', 'sourceless', 'by-the-way',
-          'nothing', 'many']
+          'nothing', 'many', 'placeless']
 CLEAN = 'clean', 'by-the-way'
 FORMATS = ['text', 'json', 'html', 'folded', 'sarif', 'metrics']
 # What moves a cursor, turns the writing or cannot be seen; in no output, whatever the model holds.
@@ -112,8 +112,31 @@ def jsons():
     check(evil.startswith('\033]0;x\a<script>') and '\u202e\ufffd\ufffd\ufffd{}' in evil, ascii(evil))
 
 
+def sarif_place(model, result):
+    """Consumers refuse all the results for one that has no file."""
+    check(len(result['locations']) == 1, model, 'has not one location', result['locations'])
+    physical = result['locations'][0].get('physicalLocation', {})
+    uri = physical.get('artifactLocation', {}).get('uri', '')
+    check(re.fullmatch(r'(file://(?=/))?([A-Za-z0-9/._~-]|%[0-9A-F]{2})+', uri), model, 'uri', uri[:300])
+    check(physical.get('region', {'startLine': 1})['startLine'] >= 1, physical)
+
+
+def sarif_placeless():
+    """Of each result the file and line that stand in, and whose name stands there."""
+    places = []
+    for result in json.loads(printed('sarif', 'placeless'))['runs'][0]['results']:
+        place = result['locations'][0]
+        physical = place['physicalLocation']
+        places.append((physical['artifactLocation']['uri'], physical.get('region', {}).get('startLine'),
+                       *(name['fullyQualifiedName'] for name in place.get('logicalLocations', []))))
+    want = [('wrap.c', 4, 'wrap'), ('file:///opt/c%23/dd', None, 'dd+0x0'), ('file:///srv/server', None),
+            ('copy%20it.py', None), ('copy%20it.py', None), ('server', None), ('unknown', None)]
+    check(places == want, places, 'are not', want)
+
+
 def sarifs():
-    for model in MODELS:
+    sarif_placeless()
+    for model in MODELS + ['broken']:
         text = printed('sarif', model, 'root', '/src/app')
         check(not UNFIT.search(text), model, 'has bytes that a terminal may not see')
         log = json.loads(text)
@@ -126,12 +149,9 @@ def sarifs():
             check(rules[result['ruleIndex']]['id'] == result['ruleId'], result['ruleId'])
             check(result['level'] in ('warning', 'note') and result['message']['text'], result['level'])
             check(not re.search(r'(?<!\{)\{(\{\{)*(?!\{)', result['message']['text']), 'a placeholder', result['message'])
-            for place in result['locations']:
-                uri = place.get('physicalLocation', {}).get('artifactLocation', {}).get('uri', 'x')
-                check(re.fullmatch(r'(file://)?([A-Za-z0-9/._~-]|%[0-9A-F]{2})+', uri), model, 'uri', uri[:300])
-                check(place.get('physicalLocation', {}).get('region', {}).get('startLine', 1) >= 1, place)
+            sarif_place(model, result)
         notes = run['invocations'][0]['toolExecutionNotifications']
-        check(bool(notes) == (model in ('incomplete', 'sourceless')), model, notes)
+        check(bool(notes) == (model in ('incomplete', 'sourceless', 'broken')), model, notes)
     place = json.loads(printed('sarif', 'picture', 'root', '/src/app/'))['runs'][0]['results'][0]['locations'][0]
     physical = place['physicalLocation']
     check(physical['artifactLocation'] == {'uri': 'server.go', 'uriBaseId': 'SRCROOT'}, physical)
