@@ -77,6 +77,11 @@ static bool is_in(const struct site *site, const char *words)
 	return false;
 }
 
+static bool is_nameless(const struct advice *row, const struct the_case *c)
+{
+	return row->nameless && c->read && c->write && row->nameless(c->flow, c->read, c->write);
+}
+
 static bool is_anywhere(const char *words, const struct the_case *c)
 {
 	return !words || is_in(c->read, words) || is_in(c->write, words);
@@ -91,7 +96,7 @@ static bool stacks_fit(const struct advice *row, const struct the_case *c)
 		return false;
 	if (row->writing && !count_frames(c->write, writing, row->writing))
 		return false;
-	return is_anywhere(row->anywhere, c) && is_anywhere(row->and_anywhere, c);
+	return (is_anywhere(row->anywhere, c) || is_nameless(row, c)) && is_anywhere(row->and_anywhere, c);
 }
 
 /* "Go 1.24.4" is 24; 0: not known. */

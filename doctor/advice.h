@@ -18,6 +18,8 @@ struct advice {
 						 * the read side, on the write side, or anywhere in either stack, where
 						 * a module of such a name will do; NULL: not asked */
 	const char *and_anywhere;	/* the same once more */
+	/* Holds in place of `anywhere`, where the stacks have no names; NULL: nothing does. */
+	bool (*nameless)(const struct flow *flow, const struct site *read, const struct site *write);
 	unsigned times;			/* that reading must be met; 0: once */
 	bool (*release)(unsigned go);	/* the minor release of Go 1, 0: not known; NULL: not asked */
 	bool (*also)(const struct file *from, const struct file *to);	/* NULL: nothing more is asked */

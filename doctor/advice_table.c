@@ -5,8 +5,11 @@
  * Rust 1.95 (kernel_copy/linux.rs), CPython 3.11 to 3.13, Node 20, OpenJDK 17, nginx 1.22, HAProxy 2.6, libuv 1.44 and 1.52.
  */
 #include "advice.h"
+#include "culprit.h"
 
 #include <leat.h>
+
+#include <string.h>
 
 #define BIT(value)	(1u << (value))
 #define LOSSES		(BIT(VERDICT_BOUNCE) | BIT(VERDICT_COPIED))
@@ -85,6 +88,28 @@ static bool reaches_unix(unsigned go)
 	return go >= 22;
 }
 
+#define UV_SENDFILE_BYTES 8192	/* of the buffer in libuv's uv__fs_sendfile_emul */
+
+/*
+ * uv_fs_sendfile in a thread of libuv's pool, of which Debian's has no names: the worker calls uv__fs_work, and that at one place
+ * what reads and writes, by a buffer of its own. uv_fs_read and uv_fs_write are called at two places, by a buffer of any size.
+ */
+static bool is_uv_sendfile(const struct flow *flow, const struct site *read, const struct site *write)
+{
+	uint32_t r = read->frame_count, w = write->frame_count, inside = 0;
+
+	while (r && w) {
+		const struct frame *a = &read->frames[r - 1], *b = &write->frames[w - 1];
+
+		if (!a->module || !b->module || strcmp(a->module, b->module) != 0 || a->module_offset != b->module_offset)
+			break;
+		inside += culprit_is_libuv(a);
+		--r, --w;
+	}
+	return r && w && inside >= 2 && flow->largest <= UV_SENDFILE_BYTES && culprit_is_libuv(&read->frames[r - 1]) &&
+	       culprit_is_libuv(&write->frames[w - 1]);
+}
+
 static const struct advice rows[] = {
 	/* ---- Ends that cannot, and flows that are none ------------------------------------------------------------------- */
 	{ .name = "append-native", .verdicts = BIT(VERDICT_CANNOT), .runtimes = NATIVE, .from = REGULAR, .to = REGULAR,
@@ -133,7 +158,7 @@ static const struct advice rows[] = {
 	  .mend = "set \"option splice-response\" for what servers send, \"option splice-request\" for what clients send",
 	  .patients = "haproxy-splice response request" },
 	{ .name = "uv-sendfile", .verdicts = LOSSES, .runtimes = NATIVE, .from = REGULAR, .to = TCP,
-	  .anywhere = "uv__fs_sendfile|uv_fs_sendfile",
+	  .anywhere = "uv__fs_sendfile|uv_fs_sendfile", .nameless = is_uv_sendfile,
 	  .why = "uv_fs_sendfile asks copy_file_range(2), which takes no socket, and then reads and writes instead of asking sendfile(2) "
 		 "(seen in libuv 1.44 and 1.52)",
 	  .mend = "call sendfile(2) in the work of uv_queue_work", .patients = "uv-sendfile file-tcp" },

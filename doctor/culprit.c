@@ -123,6 +123,21 @@ static bool other_thread(const struct model *model, const struct flow *flow)
 	return (!process || process->runtime != RUNTIME_GO) && flow->other_thread > flow->writes / 2;
 }
 
+bool culprit_is_libuv(const struct frame *frame)
+{
+	const char *slash = frame->module ? strrchr(frame->module, '/') : NULL;
+
+	return slash && !strncmp(slash, "/libuv.so", strlen("/libuv.so"));
+}
+
+static bool has_libuv(const struct site *site)
+{
+	for (uint32_t i = 0; site && i < site->frame_count; i++)
+		if (culprit_is_libuv(&site->frames[i]))
+			return true;
+	return false;
+}
+
 static bool has_program(const struct site *site, uint32_t from, uint32_t to)
 {
 	for (uint32_t i = from; i < to; i++)
@@ -177,6 +192,9 @@ static void set_inside(const struct model *model, const struct flow *flow, bool 
 	enum runtime runtime = process && process->runtime < RUNTIMES ? process->runtime : RUNTIME_UNKNOWN;
 
 	culprit->inside = process && process->missing & MISSING_PTRACE ? "a process that may not be looked into" : of[runtime].inside;
+	if ((runtime == RUNTIME_C || runtime == RUNTIME_CXX) && has_libuv(site_at(model, flow->site_read)) &&
+	    has_libuv(site_at(model, flow->site_write)))
+		culprit->inside = "libuv";
 	culprit->more = shows ? of[runtime].more : NULL;
 }
 

@@ -15,4 +15,7 @@ void culprit_find(const struct model *model, const struct flow *flow, struct cul
 uint32_t culprit_inside_read(const struct model *model, const struct flow *flow, const struct culprit *culprit);
 uint32_t culprit_inside_write(const struct model *model, const struct flow *flow, const struct culprit *culprit);
 
+/* Is it code of libuv, as a shared library? Its pool's threads have no frame of the program around them. */
+bool culprit_is_libuv(const struct frame *frame);
+
 #endif

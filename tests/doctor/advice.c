@@ -172,7 +172,11 @@ static void sentences_are_plain(void)
 #define LOST	"|R io.copyBuffer io.go:432|R net.genericReadFrom n.go:1|R net.(*TCPConn).ReadFrom t.go:1|R io.copyBuffer io.go:1|" \
 		"R os.genericWriteTo f.go:1|R os.(*File).WriteTo f.go:1|R io.Copy io.go:386|P main.get m.go:31|R runtime.goexit a.s:1"
 
-enum { APPEND = 1, DIRECT = 2, CHANGED = 4, SMALL = 8, MAPPED = 16, NO_SPLICE = 32, UNKNOWN = 64, OTHER = 128, SAME = 256 };
+/* Debian's libuv has no names but those that it exports. */
+#define UV(place)	"|S - /usr/lib/libuv.so.1.0.0@" #place
+#define UV_POOL		UV(43429) "|S start_thread -|S __clone3 -"
+
+enum { APPEND = 1, DIRECT = 2, CHANGED = 4, SMALL = 8, MAPPED = 16, NO_SPLICE = 32, UNKNOWN = 64, OTHER = 128, SAME = 256, BY_8K = 512 };
 
 static const struct example {
 	const char *row;
@@ -207,6 +211,18 @@ static const struct example {
 	{ "haproxy", RUNTIME_C, FILE_TCP, FILE_TCP, MADE_C_READ, MADE_C_WRITE, "/usr/sbin/haproxy", 0 },
 	{ "uv-sendfile", RUNTIME_C, FILE_REGULAR, FILE_TCP, "S pread -|S uv__fs_sendfile -@1|S uv__fs_work -|S worker -",
 	  "S write -|S uv__fs_sendfile -@2|S uv__fs_work -|S worker -", NULL, 0 },
+	{ "uv-sendfile", RUNTIME_C, FILE_REGULAR, FILE_TCP, "S pread -" UV(73746) UV(79917) UV_POOL,
+	  "S write -" UV(73892) UV(79917) UV_POOL, NULL, BY_8K },
+	/* uv_fs_read and uv_fs_write, called by uv__fs_work or a part of it: not from one place, or not by 8 KiB */
+	{ "c-file-to-socket", RUNTIME_C, FILE_REGULAR, FILE_TCP, "S pread -" UV(79539) UV_POOL, "S write -" UV(78708) UV_POOL, NULL,
+	  BY_8K },
+	{ "c-file-to-socket", RUNTIME_C, FILE_REGULAR, FILE_TCP, "S pread -" UV(73746) UV(79539) UV_POOL,
+	  "S write -" UV(73892) UV(78708) UV_POOL, NULL, BY_8K },
+	{ "c-file-to-socket", RUNTIME_C, FILE_REGULAR, FILE_TCP, "S pread -" UV(73746) UV(79917) UV_POOL,
+	  "S write -" UV(73892) UV(79917) UV_POOL, NULL, 0 },
+	/* another library's function as work of the pool */
+	{ "c-file-to-socket", RUNTIME_C, FILE_REGULAR, FILE_TCP, "S pread -|S - /usr/lib/libx.so@1" UV(40000) UV_POOL,
+	  "S write -|S - /usr/lib/libx.so@2" UV(40000) UV_POOL, NULL, BY_8K },
 	{ "go-mapped", RUNTIME_GO, FILE_REGULAR, FILE_TCP, NULL, WRITEC OUTW, NULL, MAPPED },
 	{ "go-nested-limit", RUNTIME_GO, FILE_REGULAR, FILE_TCP,
 	  READF "|R io.(*LimitedReader).Read l.go:1|R io.(*LimitedReader).Read l.go:1" OUT, WRITEC OUTW, NULL, 0 },
@@ -310,6 +326,8 @@ static void set(int flags)
 		flow->bytes = flow->writes;
 	if (flags & MAPPED)
 		flow->how = HOW_MAPPED;
+	if (flags & BY_8K)
+		flow->largest = 8192;
 }
 
 static const struct advice *row_named(const char *name)

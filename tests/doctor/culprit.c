@@ -180,6 +180,21 @@ static void different_threads(void)
 	is(&culprit, SIDE_THREADS, "main.rdr", 9);
 }
 
+/* A library that reads and writes by itself is named: in a thread of its own nothing of the program stands around it. */
+static void inside_libuv(void)
+{
+	struct culprit culprit = of(RUNTIME_C, "S pread -|S - /usr/lib/libuv.so.1.0.0@2|S - /usr/lib/libuv.so.1.0.0@7|S start_thread -",
+				    "S write -|S - /usr/lib/libuv.so.1.0.0@3|S - /usr/lib/libuv.so.1.0.0@7|S start_thread -");
+
+	CHECK_EQ(culprit.site, MODEL_NONE);
+	CHECK_STR(culprit.inside, "libuv");
+	culprit = of(RUNTIME_C, "S pread -|S - /usr/lib/libuv.so.1.0.0@2|S start_thread -", "S write -|S worker -|S start_thread -");
+	CHECK_STR(culprit.inside, "the system's libraries");
+	culprit = of(RUNTIME_C, "S pread -|P work w.c:3@1|S - /usr/lib/libuv.so.1.0.0@2|S start_thread -",
+		     "S write -|P work w.c:4@2|S - /usr/lib/libuv.so.1.0.0@2|S start_thread -");
+	is(&culprit, SIDE_LOOP, "work", 3);
+}
+
 /* A pool's worker is in both stacks; the threads tell. In Go a goroutine wanders, and they tell nothing. */
 static void pool_of_threads(void)
 {
@@ -280,6 +295,7 @@ static const struct test tests[] = {
 	TEST(cut_stack_meets_in_the_middle),
 	TEST(cut_stack_is_no_thread),
 	TEST(different_threads),
+	TEST(inside_libuv),
 	TEST(pool_of_threads),
 	TEST(interpreter),
 	TEST(rights_that_are_missing),

@@ -5,7 +5,19 @@
 #include "ends.h"
 
 static int from, to;
-static size_t bytes;
+static size_t bytes, at;
+static uv_fs_t piece;
+
+static void next_piece(uv_fs_t *done_one)
+{
+	if (done_one) {
+		MUST(done_one->result > 0);
+		at += (size_t)done_one->result;
+		uv_fs_req_cleanup(done_one);
+	}
+	if (at < bytes)
+		MUST(!uv_fs_sendfile(uv_default_loop(), &piece, to, from, (int64_t)at, bytes - at, next_piece));
+}
 
 static void work(uv_work_t *request)
 {
@@ -19,22 +31,13 @@ static void done(uv_work_t *request, int status)
 
 int main(int argc, char **argv)
 {
-	uv_loop_t *loop = uv_default_loop();
+	uv_work_t request;
 
 	ends(argv, &from, &to, &bytes);
-	if (!strcmp(argv[1], "before")) {
-		for (size_t at = 0; at < bytes;) {
-			uv_fs_t request;
-
-			MUST(uv_fs_sendfile(loop, &request, to, from, (int64_t)at, bytes - at, NULL) > 0);
-			at += (size_t)request.result;
-			uv_fs_req_cleanup(&request);
-		}
-	} else {
-		uv_work_t request;
-
-		MUST(!uv_queue_work(loop, &request, work, done));
-		MUST(!uv_run(loop, UV_RUN_DEFAULT));
-	}
+	if (!strcmp(argv[1], "before"))
+		next_piece(NULL);
+	else
+		MUST(!uv_queue_work(uv_default_loop(), &request, work, done));
+	MUST(!uv_run(uv_default_loop(), UV_RUN_DEFAULT));
 	return 0;
 }
