@@ -9,7 +9,20 @@ struct Just<R>(R);
 
 impl<R: Read> Read for Just<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        self.0.read(to) // CULPRIT: wrapped; CULPRIT: wrapped-file
+        self.0.read(to) // CULPRIT: wrapped; CULPRIT: wrapped-file; CULPRIT: both
+    }
+}
+
+struct Tallied<R> {
+    inner: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Tallied<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(to)?; // CULPRIT: two
+        self.bytes += n as u64;
+        Ok(n)
     }
 }
 
@@ -110,6 +123,16 @@ fn main() -> io::Result<()> {
                 let mut counted = Counted { inner: to, bytes: 0 };
                 by_copy(from, &mut counted)?;
                 counted.bytes
+            }
+            "both" => {
+                let mut counted = Counted { inner: to, bytes: 0 };
+                by_copy(Just(from), &mut counted)?;
+                counted.bytes
+            }
+            "two" => {
+                let mut tallied = Tallied { inner: Just(from), bytes: 0 };
+                by_copy(&mut tallied, &mut to)?;
+                tallied.bytes
             }
             "loop" => by_loop(from, &mut to)?,
             "flipped" => by_copy(Flipped(from), &mut to)?,
