@@ -423,6 +423,13 @@ static void other_places(void)
 	NEED(mkdir("other/deep/er", 0700) == 0);
 	from = source_file("other/deep/er/in-a-mount", 5);
 	note_did(from, to, carry(from, to, buffer));
+	NEED(mkdir("other/deep/bound", 0700) == 0 && mount("other/deep/er", "other/deep/bound", NULL, MS_BIND, NULL) == 0);
+	from = source_file("other/deep/bound/in-a-bind", 5);
+	note_did(from, to, carry(from, to, buffer));
+	NEED(close(source_file("other/deep/er/itself", 5)) == 0 && close(source_file("other/deep/name", 0)) == 0);
+	NEED(mount("other/deep/er/itself", "other/deep/name", NULL, MS_BIND, NULL) == 0);
+	from = open("other/deep/name", O_RDONLY);
+	note_did(from, to, carry(from, to, buffer));
 	NEED(chroot("other") == 0 && chdir("/") == 0);
 	from = source_file("/deep/in-a-root", 5);
 	note_did(from, to, carry(from, to, buffer));
@@ -436,7 +443,11 @@ static void other_places(void)
 
 static void paths(void)
 {
-	static const char *const ends[] = { "/other/deep/er/in-a-mount", "/deep/in-a-root", "/deep/gone", "memfd:of-memory" };
+	static const struct { const char *path; bool here, deleted; } ends[] = {
+		{ "/other/deep/er/in-a-mount", true, false }, { "/other/deep/bound/in-a-bind", true, false },
+		{ "/other/deep/name", true, false }, { "/deep/in-a-root", false, false }, { "/deep/gone", false, true },
+		{ "memfd:of-memory", false, true },
+	};
 	char here[1024], want[1200];
 	struct watching w;
 
@@ -444,16 +455,16 @@ static void paths(void)
 		test_skip("mounts are root's");
 	CHECK(getcwd(here, sizeof here));
 	watch(&w, other_places, false, 20);
-	CHECK_EQ(w.shared->count, 4);
-	for (unsigned i = 0; i < 4; i++) {
+	CHECK_EQ(w.shared->count, sizeof ends / sizeof *ends);
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
 		struct flow sum;
 		const char *path;
 
 		CHECK(sum_flows(&w, w.shared->did[i].from, w.shared->did[i].to, &sum) > 0);
 		path = w.model.files[sum.from].path;
-		snprintf(want, sizeof want, "%s%s", i ? "" : here, ends[i]);
+		snprintf(want, sizeof want, "%s%s", ends[i].here ? here : "", ends[i].path);
 		CHECK_STR(path, want);
-		CHECK_EQ(w.model.files[sum.from].deleted, i >= 2);
+		CHECK_EQ(w.model.files[sum.from].deleted, ends[i].deleted);
 	}
 	watching_end(&w);
 	rmdir("other/deep");

@@ -6,12 +6,18 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 /* What the engine says of a descriptor of this very process. */
 static void facts_as(int fd, bool sink, struct event_file *ret)
@@ -259,8 +265,77 @@ static void private_mappings(void)
 	unlink("mapped");
 }
 
+/* A child with mounts of its own, and two files open through binds, of a directory and of a file: it says their numbers, and waits. */
+static _Noreturn void open_through_binds(int say)
+{
+	int fds[2], there;
+
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("stored", "bound", NULL, MS_BIND, NULL))
+		_exit(1);
+	there = open("stored/itself", O_WRONLY | O_CREAT, 0600);
+	fds[0] = open("bound/in-a-bind", O_RDWR | O_CREAT, 0600);
+	if (there < 0 || mount("stored/itself", "name", NULL, MS_BIND, NULL))
+		_exit(1);
+	fds[1] = open("name", O_RDONLY);
+	if (write(say, fds, sizeof fds) != sizeof fds)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* As the process has it, not where the bind comes from. */
+static void path_is(uint32_t pid, int fd, const char *name)
+{
+	struct feed_ptrace feed = { .burst = 1 };
+	struct traced_process process = { .pid = pid, .pidfd = -1 };
+	struct traced_thread thread = { .tid = pid };
+	const struct traced_file *file;
+	struct event_file_key key = { .sink = false };
+	char here[PATH_MAX / 2], want[PATH_MAX];
+
+	feed.processes = &process;
+	feed.process_count = 1;
+	table_init(&feed.files, sizeof(struct traced_file), sizeof key, 16);
+	CHECK_EQ(traced_file(&feed, &thread, (uint32_t)fd, false, &key.inode, &key.device), 0);
+	file = table_find(&feed.files, &key);
+	CHECK(file && file->path && getcwd(here, sizeof here));
+	snprintf(want, sizeof want, "%s/%s", here, name);
+	CHECK_STR(file->path, want);
+	traced_files_free(&feed);
+}
+
+static void paths_through_binds(void)
+{
+	int pipes[2], fds[2];
+	pid_t child;
+
+	if (geteuid())
+		test_skip("mounts are root's");
+	CHECK_CALL(mkdir("stored", 0700));
+	CHECK_CALL(mkdir("bound", 0700));
+	close(CHECK_CALL(open("name", O_WRONLY | O_CREAT, 0600)));
+	CHECK_CALL(pipe2(pipes, O_CLOEXEC));
+	child = CHECK_CALL(fork());
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		open_through_binds(pipes[1]);
+	}
+	close(pipes[1]);
+	CHECK_EQ(read(pipes[0], fds, sizeof fds), sizeof fds);
+	path_is((uint32_t)child, fds[0], "bound/in-a-bind");
+	path_is((uint32_t)child, fds[1], "name");
+	CHECK_CALL(kill(child, SIGKILL));
+	CHECK_CALL(waitpid(child, NULL, 0));
+	close(pipes[0]);
+	unlink("stored/in-a-bind");
+	unlink("stored/itself");
+	unlink("name");
+	rmdir("stored");
+	rmdir("bound");
+}
+
 static const struct test tests[] = {
 	TEST(as_sendfile_says), TEST(as_splice_says), TEST(flags_of_a_descriptor), TEST(internet_sockets), TEST(unix_sockets),
-	TEST(private_mappings),
+	TEST(private_mappings), TEST(paths_through_binds),
 };
 TEST_MAIN(tests)
