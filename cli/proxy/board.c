@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 const char *board_text(const struct board_address *address, char text[BOARD_TEXT])
 {
@@ -270,8 +271,32 @@ void board_take_back(struct board_counts *counts, struct board *board, struct bo
 }
 
 /* Who holds it now is not waited for, at worst: two charges meet, and one of them is lost. */
-void board_unlock(struct board *board)
+void board_unlock(struct board_counts *counts)
 {
-	for (unsigned i = 0; i < sizeof board->rates / sizeof *board->rates; i++)
-		BOARD_SET(board->rates[i].lock, 0);
+	for (unsigned i = 0; i < sizeof counts->rates / sizeof *counts->rates; i++)
+		BOARD_SET(counts->rates[i].lock, 0);
+}
+
+/* A rate of nothing would be waited for for ever by who has a bucket already. */
+#define UNLIMITED (UINT64_C(1) << 60)
+#define LOCK_MS 50	/* who holds it needs less than one, unless he is stopped */
+
+/* The lock is not awaited for ever, as above. What was owed by the rate before would take long to be paid by a lower one. */
+void board_set_rate(struct board_counts *counts, uint64_t rate)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct leat_bucket fresh;
+
+	leat_bucket_init(&fresh, rate ? rate : UNLIMITED, rate / 10 + 1);
+	fresh.lock = 1;
+	for (unsigned i = 0; i < sizeof counts->rates / sizeof *counts->rates; i++) {
+		struct leat_bucket *bucket = &counts->rates[i];
+
+		if (bucket->bytes_per_s == fresh.bytes_per_s)
+			continue;
+		for (int ms = 0; __atomic_exchange_n(&bucket->lock, 1, __ATOMIC_ACQUIRE) && ms < LOCK_MS; ms++)
+			nanosleep(&pause, NULL);
+		*bucket = fresh;
+		__atomic_store_n(&bucket->lock, 0, __ATOMIC_RELEASE);
+	}
 }

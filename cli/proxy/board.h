@@ -66,20 +66,20 @@ struct board_share {
 
 #define BOARD_SHARES 1024
 
-struct board_counts {			/* ever, of all workers */
+struct board_counts {			/* ever, of all workers, and of all generations */
 	uint64_t accepted, refused, failed, reset, timed_out, unread;
 	uint64_t active;
 	uint64_t bytes[2];		/* from clients, from upstreams */
 	uint64_t route_bytes[LEAT_ROUTES], reasons[LEAT_REASONS];
 	uint64_t pipes, pipes_denied;
 	uint64_t log_lost;		/* lines */
+	struct leat_bucket rates[2];	/* of all connections together */
 	struct board_share shares[BOARD_SHARES];
 };
 
 struct board {
 	uint32_t count;			/* of upstreams; fixed */
-	struct leat_bucket rates[2];	/* of all connections together */
-	struct board_counts *counts;	/* of all generations */
+	struct board_counts *counts;
 	struct board_upstream upstreams[BOARD_UPSTREAMS];
 };
 
@@ -112,7 +112,9 @@ void board_pipes(struct board *board, struct board_share *share, uint64_t pipes)
 /* Of who has died: takes back what it had. board: NULL, it is not there any more. */
 void board_take_back(struct board_counts *counts, struct board *board, struct board_share *share);
 /* Somebody was ended in the midst of whatever he did: what he may have locked is free again. */
-void board_unlock(struct board *board);
+void board_unlock(struct board_counts *counts);
+/* What all connections together may move, also those that go by the rate of before; 0: as much as they can. By the master. */
+void board_set_rate(struct board_counts *counts, uint64_t rate);
 
 #define BOARD_ADD(member, n) __atomic_add_fetch(&(member), n, __ATOMIC_RELAXED)
 #define BOARD_GET(member) __atomic_load_n(&(member), __ATOMIC_RELAXED)

@@ -88,8 +88,6 @@ static int make_board(struct generation *generation, const struct generation *be
 			return r;
 		}
 	}
-	for (int i = 0; i < 2 && settings->total_rate; i++)
-		leat_bucket_init(&board->rates[i], settings->total_rate, settings->total_rate / 10 + 1);
 	return 0;
 }
 
@@ -177,11 +175,13 @@ int generation_open(struct generation **ret_generation, struct generation *befor
 		else
 			before->exporter = NULL;
 	}
-	if (r < 0)
+	if (r < 0) {
 		generation_close(generation);
-	else
-		*ret_generation = generation;
-	return r;
+		return r;
+	}
+	board_set_rate(counts, generation->settings.total_rate);
+	*ret_generation = generation;
+	return 0;
 }
 
 void generation_close(struct generation *generation)

@@ -132,7 +132,7 @@ static void ended(struct master *master, struct process *process, int status)
 	board_take_back(master->counts, process->draining ? NULL : master->generation->board, &master->counts->shares[process->share]);
 	if (WIFSIGNALED(status)) {
 		out_error("a %s was ended by signal %d (%s)", who, WTERMSIG(status), strsignal(WTERMSIG(status)));
-		board_unlock(master->generation->board);
+		board_unlock(master->counts);
 	}
 	if (process->draining || master->stopping || !WIFEXITED(status))
 		return;

@@ -195,7 +195,7 @@ static void set_rules(struct worker *worker, const struct generation *generation
 	conns->relay = (struct relay_rules){
 		.options = { .helper = &worker->helper, .level_triggered = 1, .buffer_bytes = 64 << 10 },
 		.idle_ns = settings->idle_s * LEAT_SECOND, .total_ns = settings->total_s * LEAT_SECOND, .rate = settings->rate,
-		.total = settings->total_rate ? board->rates : NULL,
+		.total = settings->total_rate ? board->counts->rates : NULL,
 	};
 	if (settings->route == ROUTE_COPY)
 		conns->relay.options.policy = LEAT_COPY;
