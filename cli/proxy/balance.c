@@ -18,7 +18,7 @@ static int pick(const struct board *board, int how, const struct group *group, u
 
 	for (unsigned number = group->first; number < group->first + group->count; number++) {
 		const struct board_upstream *up = &board->upstreams[number];
-		uint32_t active = how == BALANCE_LEAST ? BOARD_GET(up->active) : 0;
+		uint32_t active = how == BALANCE_LEAST ? BOARD_GET(*up->active) : 0;
 
 		if (active > least || group->tried >> number & 1 || !may_be_tried(up, now_ns, only_up))
 			continue;

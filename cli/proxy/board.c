@@ -246,7 +246,7 @@ void board_at(struct board *board, struct board_share *share, int upstream, int 
 {
 	if (by < 0)
 		BOARD_ADD(share->at[upstream], by);
-	BOARD_ADD(board->upstreams[upstream].active, by);
+	BOARD_ADD(*board->upstreams[upstream].active, by);
 	if (by > 0)
 		BOARD_ADD(share->at[upstream], by);
 }
@@ -261,12 +261,12 @@ void board_pipes(struct board *board, struct board_share *share, uint64_t pipes)
 	BOARD_SET(share->pipes, pipes);
 }
 
-void board_take_back(struct board_counts *counts, struct board *board, struct board_share *share)
+void board_take_back(struct board_counts *counts, const struct board_places *places, struct board_share *share)
 {
 	BOARD_ADD(counts->active, -share->active);
 	BOARD_ADD(counts->pipes, -share->pipes);
-	for (unsigned i = 0; board && i < board->count; i++)
-		BOARD_ADD(board->upstreams[i].active, -share->at[i]);
+	for (unsigned i = 0; i < places->count; i++)
+		BOARD_ADD(counts->upstreams[places->at[i]].active, -share->at[i]);
 	*share = (struct board_share){ 0 };
 }
 

@@ -53,7 +53,7 @@ struct board_upstream {
 	struct board_fate fates[BOARD_FATES];	/* by number % BOARD_FATES */
 	uint32_t turns;			/* of the group that begins with it */
 	uint32_t next;			/* address */
-	uint32_t active;		/* connections */
+	uint32_t *active;		/* connections, of all generations: in the counts; fixed */
 	uint64_t unresolved;		/* times its name had no answer */
 	uint64_t connections, refused;	/* ever; refused by an address of it */
 };
@@ -65,6 +65,10 @@ struct board_share {
 };
 
 #define BOARD_SHARES 1024
+#define BOARD_PLACES 1024	/* of upstreams, and of those that have left and may have a connection still */
+
+/* Which of them the upstreams of a generation have. */
+struct board_places { unsigned count; uint16_t at[BOARD_UPSTREAMS]; };
 
 struct board_counts {			/* ever, of all workers, and of all generations */
 	uint64_t accepted, refused, failed, reset, timed_out, unread;
@@ -75,6 +79,7 @@ struct board_counts {			/* ever, of all workers, and of all generations */
 	uint64_t log_lost;		/* lines */
 	struct leat_bucket rates[2];	/* of all connections together */
 	struct board_share shares[BOARD_SHARES];
+	struct { uint32_t active; } __attribute__((aligned(64))) upstreams[BOARD_PLACES];	/* a line of the cache each */
 };
 
 struct board {
@@ -109,8 +114,8 @@ void board_inherit(struct board_upstream *up, const struct board_upstream *from,
 void board_active(struct board *board, struct board_share *share, int by);
 void board_at(struct board *board, struct board_share *share, int upstream, int by);
 void board_pipes(struct board *board, struct board_share *share, uint64_t pipes);
-/* Of who has died: takes back what it had. board: NULL, it is not there any more. */
-void board_take_back(struct board_counts *counts, struct board *board, struct board_share *share);
+/* Of who has died: takes back what it had. places: of its generation's upstreams. */
+void board_take_back(struct board_counts *counts, const struct board_places *places, struct board_share *share);
 /* Somebody was ended in the midst of whatever he did: what he may have locked is free again. */
 void board_unlock(struct board_counts *counts);
 /* What all connections together may move, also those that go by the rate of before; 0: as much as they can. By the master. */

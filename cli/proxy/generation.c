@@ -57,7 +57,19 @@ static int fill_upstream(const struct generation *generation, struct board_upstr
 	return 0;
 }
 
-static int make_board(struct generation *generation, const struct generation *before, struct board_counts *counts)
+static int take_place(struct generation *generation, struct board_upstream *up)
+{
+	struct board_places *set = &generation->upstreams;
+	int r = places_add(generation->places, set, up->name, up->sni);
+
+	if (r < 0)
+		out_error("there are %d upstreams with those that left and have connections still, and may be no more", BOARD_PLACES);
+	else
+		up->active = &generation->places->counts->upstreams[set->at[set->count - 1]].active;
+	return r;
+}
+
+static int make_board(struct generation *generation, const struct generation *before)
 {
 	const struct settings *settings = &generation->settings;
 	unsigned count = settings->upstream.count + settings->sni.count;
@@ -73,7 +85,7 @@ static int make_board(struct generation *generation, const struct generation *be
 		return -ENOMEM;
 	}
 	generation->board = board;
-	board->counts = counts;
+	board->counts = generation->places->counts;
 	board->count = count;
 	for (unsigned i = 0; i < count; i++) {
 		int is_default = i < settings->upstream.count;
@@ -83,6 +95,8 @@ static int make_board(struct generation *generation, const struct generation *be
 
 		snprintf(up->sni, sizeof up->sni, "%.*s", (int)strcspn(name, "="), name);
 		r = fill_upstream(generation, up, address_upstream(settings, i), before);
+		if (!r)
+			r = take_place(generation, up);
 		if (r < 0) {
 			settings_blame(settings, is_default ? settings->upstream.items[i] : name);
 			return r;
@@ -140,13 +154,13 @@ static int blamed(const struct settings *settings, const char *value, int r)
 	return r;
 }
 
-static int open_all(struct generation *generation, struct generation *before, struct board_counts *counts)
+static int open_all(struct generation *generation, struct generation *before)
 {
 	const struct settings *settings = &generation->settings;
 	int r = blamed(settings, settings->user, find_user(generation));
 
 	if (!r)
-		r = make_board(generation, before, counts);
+		r = make_board(generation, before);
 	if (!r && settings->log)
 		r = blamed(settings, settings->log, log_open(&generation->log, settings->log));
 	if (!r)
@@ -157,7 +171,7 @@ static int open_all(struct generation *generation, struct generation *before, st
 	return r;
 }
 
-int generation_open(struct generation **ret_generation, struct generation *before, struct settings *settings, struct board_counts *counts)
+int generation_open(struct generation **ret_generation, struct generation *before, struct settings *settings, struct places *places)
 {
 	struct generation *generation = calloc(1, sizeof *generation);
 	int r;
@@ -167,8 +181,9 @@ int generation_open(struct generation **ret_generation, struct generation *befor
 		return -ENOMEM;
 	}
 	generation->settings = *settings;
+	generation->places = places;
 	generation->log.fd = -1;
-	r = open_all(generation, before, counts);
+	r = open_all(generation, before);
 	if (before && generation->exporter == before->exporter) {
 		if (r < 0)
 			generation->exporter = NULL;
@@ -179,13 +194,14 @@ int generation_open(struct generation **ret_generation, struct generation *befor
 		generation_close(generation);
 		return r;
 	}
-	board_set_rate(counts, generation->settings.total_rate);
+	board_set_rate(places->counts, generation->settings.total_rate);
 	*ret_generation = generation;
 	return 0;
 }
 
 void generation_close(struct generation *generation)
 {
+	places_leave(generation->places, &generation->upstreams);
 	listen_close(&generation->listeners);
 	exporter_close(generation->exporter);
 	if (generation->log.fd >= 0)

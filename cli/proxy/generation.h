@@ -7,6 +7,7 @@
 #include "board.h"
 #include "listen.h"
 #include "log.h"
+#include "places.h"
 #include "settings.h"
 
 #include <sys/types.h>
@@ -14,6 +15,8 @@
 struct generation {
 	struct settings settings;
 	struct board *board;		/* shared by its processes */
+	struct places *places;
+	struct board_places upstreams;	/* which of them they have */
 	struct listeners listeners;
 	struct exporter *exporter;	/* for --metrics; or NULL */
 	struct log log;
@@ -25,7 +28,7 @@ struct generation {
  * Opens what settings ask for, which are taken over; from before (or NULL) come the sockets that stay. 0, or -errno after a sentence:
  * then before is as it was.
  */
-int generation_open(struct generation **ret_generation, struct generation *before, struct settings *settings, struct board_counts *counts);
+int generation_open(struct generation **ret_generation, struct generation *before, struct settings *settings, struct places *places);
 /* Closes what the one after it has not kept, and frees it. Its processes may live on. */
 void generation_close(struct generation *generation);
 /* In a child, at the beginning: becomes --user. Exits after a sentence when it cannot. */

@@ -33,6 +33,7 @@ struct process {
 	enum role role;
 	int draining;			/* of a generation before: nobody follows it */
 	unsigned share;			/* of the board's, as long as it is in the table */
+	struct board_places places;	/* of the upstreams that it counts in there; none when pid is 0 */
 	uint64_t begun_ns;
 };
 
@@ -41,6 +42,7 @@ struct master {
 	char **argv;
 	struct generation *generation;
 	struct board_counts *counts;
+	struct places places;
 	struct process processes[PROCESSES_MOST];
 	unsigned count;
 	unsigned char shares[PROCESSES_MOST];	/* 1: somebody's */
@@ -71,12 +73,14 @@ static void start(struct master *master, struct process *process)
 	pid_t parent = getpid();
 
 	process->begun_ns = leat_now_ns();
+	places_share(&master->places, &process->places, &master->generation->upstreams);
 	fflush(NULL);
 	process->pid = fork();
 	if (process->pid == 0)
 		child(master, process, parent);
 	if (process->pid < 0) {
 		out_error("a process cannot be started: %s", strerror(errno));
+		places_leave(&master->places, &process->places);
 		process->pid = 0;
 	}
 }
@@ -129,7 +133,8 @@ static void ended(struct master *master, struct process *process, int status)
 	const char *who = process->role == WORKER ? "worker" : "keeper";
 
 	process->pid = 0;
-	board_take_back(master->counts, process->draining ? NULL : master->generation->board, &master->counts->shares[process->share]);
+	board_take_back(master->counts, &process->places, &master->counts->shares[process->share]);
+	places_leave(&master->places, &process->places);
 	if (WIFSIGNALED(status)) {
 		out_error("a %s was ended by signal %d (%s)", who, WTERMSIG(status), strsignal(WTERMSIG(status)));
 		board_unlock(master->counts);
@@ -214,7 +219,7 @@ static int read_anew(struct master *master)
 		settings_free(&settings);
 		return -1;
 	}
-	if (generation_open(&master->generation, master->generation, &settings, master->counts) < 0)
+	if (generation_open(&master->generation, master->generation, &settings, &master->places) < 0)
 		return -1;
 	names_begin(master->generation);
 	return 0;
@@ -316,9 +321,10 @@ int master_run(struct settings *settings, int argc, char **argv)
 		free(master);
 		return EXIT_FAILED;
 	}
+	master->places.counts = master->counts;
 	master->argc = argc;
 	master->argv = argv;
-	if (generation_open(&master->generation, NULL, settings, master->counts) < 0) {
+	if (generation_open(&master->generation, NULL, settings, &master->places) < 0) {
 		free(master);
 		return EXIT_USAGE;
 	}

@@ -87,7 +87,7 @@ static uint64_t addresses_up(const struct board_upstream *up)
 
 static uint64_t active(const struct board_upstream *up)
 {
-	return BOARD_GET(up->active);
+	return BOARD_GET(*up->active);
 }
 
 static uint64_t connections(const struct board_upstream *up)

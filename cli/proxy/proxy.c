@@ -10,8 +10,9 @@
 static int check(struct settings *settings)
 {
 	static struct board_counts counts;
+	static struct places places = { .counts = &counts };
 	struct generation *generation;
-	int r = generation_open(&generation, NULL, settings, &counts);
+	int r = generation_open(&generation, NULL, settings, &places);
 
 	if (r < 0)
 		return EXIT_USAGE;

@@ -20,13 +20,16 @@ static struct board_address address_of(unsigned host, uint16_t port)
 /* Upstreams with an address each. */
 static struct board *new_board(unsigned count)
 {
+	static uint32_t active[BOARD_UPSTREAMS];
 	static struct board board;
 
 	board = (struct board){ .count = count };
+	memset(active, 0, sizeof active);
 	for (unsigned i = 0; i < count; i++) {
 		const struct board_address address = address_of(1, (uint16_t)(i + 1));
 
 		board_write(&board.upstreams[i], &address, 1);
+		board.upstreams[i].active = &active[i];
 	}
 	return &board;
 }
@@ -92,7 +95,7 @@ static void the_least(void)
 	struct board *board = new_board(3);
 	unsigned picked[3] = { 0 };
 
-	board->upstreams[0].active = 1;
+	*board->upstreams[0].active = 1;
 	for (int i = 0; i < 10; i++)
 		picked[balance_pick(board, &least, 0, 3, 0, now_ns)]++;
 	CHECK_EQ(picked[0], 0);

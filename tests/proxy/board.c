@@ -93,9 +93,12 @@ static void a_share(void)
 {
 	static struct board board = { .count = 2 };
 	static struct board_counts counts;
+	const struct board_places places = { 2, { 7, 3 } };
 	struct board_share *ours = &counts.shares[0], *others = &counts.shares[1];
 
 	board.counts = &counts;
+	for (unsigned i = 0; i < 2; i++)
+		board.upstreams[i].active = &counts.upstreams[places.at[i]].active;
 	for (int i = 0; i < 3; i++) {
 		board_active(&board, ours, 1);
 		board_active(&board, others, 1);
@@ -109,12 +112,12 @@ static void a_share(void)
 	board_pipes(&board, ours, 4);
 	CHECK_EQ(counts.active, 5);
 	CHECK_EQ(counts.pipes, 11);
-	board_take_back(&counts, &board, ours);
+	board_take_back(&counts, &places, ours);
 	CHECK_EQ(counts.active, 3);
 	CHECK_EQ(counts.pipes, 7);
-	CHECK_EQ(board.upstreams[0].active, 0);
-	CHECK_EQ(board.upstreams[1].active, 1);
-	board_take_back(&counts, NULL, ours);
+	CHECK_EQ(*board.upstreams[0].active, 0);
+	CHECK_EQ(*board.upstreams[1].active, 1);
+	board_take_back(&counts, &places, ours);
 	CHECK_EQ(counts.active, 3);
 }
 

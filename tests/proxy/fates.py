@@ -57,10 +57,7 @@ def bytes_for_who_has_gone():
 
 
 def worker_of(proxy):
-    for pid in proxy.pids():
-        if any('eventpoll' in os.readlink(f'/proc/{pid}/fd/{fd}') for fd in os.listdir(f'/proc/{pid}/fd')):
-            return pid
-    raise AssertionError('no worker')
+    return next(pid for pid in proxy.pids() if lab.is_worker(pid))
 
 
 def a_reset_towards_a_unix_side():

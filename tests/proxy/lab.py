@@ -127,6 +127,11 @@ def children(pid):
     return found
 
 
+def is_worker(pid):
+    """It has a loop; the keeper has none."""
+    return any('eventpoll' in os.readlink(f'/proc/{pid}/fd/{fd}') for fd in os.listdir(f'/proc/{pid}/fd'))
+
+
 class Proxy:
     """leat proxy with one worker, from one address of its own to the servers, with a log in JSON. Ends with its block."""
 
