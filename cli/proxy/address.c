@@ -45,11 +45,14 @@ int address_resolve(const struct addr *addr, int passive, struct board_address *
 	r = getaddrinfo(*addr->host ? addr->host : NULL, addr->port, &hints, &all);
 	if (r)
 		return r;
-	for (const struct addrinfo *one = all; one && count < most; one = one->ai_next) {
+	for (const struct addrinfo *one = all; one; one = one->ai_next) {
 		if (one->ai_addrlen > sizeof to->in6)
 			continue;
-		to[count].length = one->ai_addrlen;
-		memcpy(&to[count++].any, one->ai_addr, one->ai_addrlen);
+		if (count < most) {
+			to[count].length = one->ai_addrlen;
+			memcpy(&to[count].any, one->ai_addr, one->ai_addrlen);
+		}
+		count++;
 	}
 	freeaddrinfo(all);
 	return (int)count;

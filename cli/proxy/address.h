@@ -9,7 +9,10 @@
 
 /* [ADDRESS]:PORT or HOST:PORT, unix:PATH, and of a listener fd:NUMBER. 0, or -EINVAL after a sentence. text is borrowed. */
 int address_parse(const char *text, int listens, struct addr *ret_addr);
-/* All that it stands for, at most so many; this may wait for a name. Their count, or an error of getaddrinfo (negative). */
+/*
+ * All that it stands for, of which no more are given than most; this may wait for a name. The count of all, or an error of getaddrinfo
+ * (negative).
+ */
 int address_resolve(const struct addr *addr, int passive, struct board_address *to, unsigned most);
 /* Whether it is a name, whose addresses may change. */
 int address_is_name(const struct addr *addr);

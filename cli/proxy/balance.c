@@ -41,7 +41,7 @@ int balance_pick(struct board *board, const struct balance_rules *rules, unsigne
 }
 
 /* The numbers of those addresses that are not tried, and, with only_up, up. Their count. */
-static unsigned untried(const struct board_upstream *up, uint32_t tried, uint64_t now_ns, int only_up, uint32_t numbers[BOARD_ADDRESSES])
+static unsigned untried(const struct board_upstream *up, uint64_t tried, uint64_t now_ns, int only_up, uint32_t numbers[BOARD_ADDRESSES])
 {
 	unsigned count = board_numbers(up, numbers), left = 0;
 
@@ -52,7 +52,7 @@ static unsigned untried(const struct board_upstream *up, uint32_t tried, uint64_
 }
 
 /* It is looked for again only when the addresses have changed in between. */
-uint32_t balance_address(struct board *board, int upstream, uint32_t *tried, uint64_t now_ns, struct board_address *ret_address)
+uint32_t balance_address(struct board *board, int upstream, uint64_t *tried, uint64_t now_ns, struct board_address *ret_address)
 {
 	struct board_upstream *up = &board->upstreams[upstream];
 	uint32_t turn = *tried ? BOARD_GET(up->next) : BOARD_ADD(up->next, 1), numbers[BOARD_ADDRESSES], number;
@@ -66,7 +66,7 @@ uint32_t balance_address(struct board *board, int upstream, uint32_t *tried, uin
 			return 0;
 		number = numbers[turn % count];
 	} while (!board_find(up, number, ret_address));
-	*tried |= UINT32_C(1) << number % BOARD_FATES;
+	*tried |= UINT64_C(1) << number % BOARD_FATES;
 	return number;
 }
 

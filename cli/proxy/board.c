@@ -90,7 +90,7 @@ static uint64_t fate_of(uint32_t number, uint32_t value)
 }
 
 /* taken: places of fates, as bits. One is always free: so many have the set that holds, and the one that is written. */
-static uint32_t new_number(struct board_upstream *up, uint32_t taken)
+static uint32_t new_number(struct board_upstream *up, uint64_t taken)
 {
 	struct board_fate *fate;
 
@@ -108,10 +108,10 @@ void board_write(struct board_upstream *up, const struct board_address *addresse
 {
 	const struct board_set *holds = &up->sets[up->version & 1];
 	struct board_set *set = &up->sets[(up->version + 1) & 1];
-	uint32_t taken = 0;
+	uint64_t taken = 0;
 
 	for (unsigned i = 0; i < holds->count; i++)
-		taken |= UINT32_C(1) << holds->numbers[i] % BOARD_FATES;
+		taken |= UINT64_C(1) << holds->numbers[i] % BOARD_FATES;
 	__atomic_thread_fence(__ATOMIC_RELEASE);	/* the version that holds is told before the other set changes */
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t number;
@@ -122,7 +122,7 @@ void board_write(struct board_upstream *up, const struct board_address *addresse
 			number = number_in(set, i, &set->at[i]);
 		if (!number)
 			number = new_number(up, taken);
-		taken |= UINT32_C(1) << number % BOARD_FATES;
+		taken |= UINT64_C(1) << number % BOARD_FATES;
 		BOARD_SET(set->numbers[i], number);
 	}
 	BOARD_SET(set->count, count);

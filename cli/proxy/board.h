@@ -14,8 +14,8 @@
 #include <sys/un.h>
 
 #define BOARD_UPSTREAMS 64
-#define BOARD_ADDRESSES 16	/* of one name that are used */
-#define BOARD_FATES (2 * BOARD_ADDRESSES)	/* of those that are used, and of as many that come after them */
+#define BOARD_ADDRESSES 32	/* of one name that are used */
+#define BOARD_FATES (2 * BOARD_ADDRESSES)	/* of those that are used, and of as many that come after them; bits of a uint64_t */
 
 struct board_address {
 	socklen_t length;
@@ -55,6 +55,7 @@ struct board_upstream {
 	uint32_t next;			/* address */
 	uint32_t *active;		/* connections, of all generations: in the counts; fixed */
 	uint64_t unresolved;		/* times its name had no answer */
+	uint32_t found;			/* addresses in the last one, those among them that are not used; who asks writes it */
 	uint64_t connections, refused;	/* ever; refused by an address of it */
 };
 

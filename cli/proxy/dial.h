@@ -15,7 +15,7 @@ struct dial {
 	int error;			/* of the last that failed, or 0 */
 	int lacks;			/* for want of what it said DIAL_LATER, when that is short here; or 0 */
 	uint64_t tried;			/* upstreams, as bits */
-	uint32_t tried_addresses;	/* of the upstream, as balance_address wants them */
+	uint64_t tried_addresses;	/* of the upstream, as balance_address wants them */
 	uint32_t address;		/* its number, of the one that is tried, or was reached */
 	int last;			/* upstream that a socket was wanted to, also when it is left; -1: none yet */
 	uint32_t last_address;		/* of it */

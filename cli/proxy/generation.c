@@ -53,6 +53,8 @@ static int fill_upstream(const struct generation *generation, struct board_upstr
 	else
 		out_error("%s: it has no address: %s", word, address_why(count));
 	if (from)
+		up->found = from->found;
+	if (from)
 		board_inherit(up, from, settings->failures > 0, settings->health_s > 0);
 	return 0;
 }

@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME_ADDRESSES 16	/* of one name */
-
 /* ---- One socket ------------------------------------------------------------------------------------------------------------ */
 
 /* A check leaves all as it is. */
@@ -216,12 +214,16 @@ static int open_or_keep(struct listeners *listeners, struct listeners *before, c
 static int open_addresses(struct listeners *listeners, struct listeners *before, const struct addr *addr, const char *word,
 			  const struct settings *settings)
 {
-	struct board_address at[NAME_ADDRESSES];
-	int count = address_resolve(addr, 1, at, NAME_ADDRESSES), any = addr->kind == ADDR_TCP_LISTEN && !*addr->host, r = 0;
+	struct board_address at[LISTEN_MOST];
+	int count = address_resolve(addr, 1, at, LISTEN_MOST), any = addr->kind == ADDR_TCP_LISTEN && !*addr->host, r = 0;
 
 	if (count <= 0) {
 		out_error("%s: it has no address: %s", word, address_why(count));
 		return -EADDRNOTAVAIL;
+	}
+	if (count > LISTEN_MOST) {
+		out_error("%s: it has %d addresses, and there may be %d listeners", word, count, LISTEN_MOST);
+		return -E2BIG;
 	}
 	for (int i = 0; i < count; i++) {
 		r = open_or_keep(listeners, before, &at[any ? count - 1 - i : i], word, settings);

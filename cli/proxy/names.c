@@ -41,6 +41,16 @@ int names_is_one(const struct board_upstream *up)
 	return is_name(up, &addr);
 }
 
+/* More than are used is said once, until there are other ones in number. */
+static void take(struct board_upstream *up, const struct board_address *found, unsigned count)
+{
+	if (count > BOARD_ADDRESSES && count != up->found)
+		out_error("%s: it has %u addresses, of which %u are left out: %d are used at most", up->name, count,
+			  count - BOARD_ADDRESSES, BOARD_ADDRESSES);
+	up->found = count;
+	board_write(up, found, count < BOARD_ADDRESSES ? count : BOARD_ADDRESSES);
+}
+
 int names_refresh(struct board_upstream *up)
 {
 	struct board_address found[BOARD_ADDRESSES];
@@ -51,7 +61,7 @@ int names_refresh(struct board_upstream *up)
 		return 0;
 	count = address_resolve(&addr, 0, found, BOARD_ADDRESSES);
 	if (count > 0)
-		board_write(up, found, (unsigned)count);
+		take(up, found, (unsigned)count);
 	else
 		BOARD_ADD(up->unresolved, 1);
 	return count > 0 ? 0 : count ? count : EAI_NODATA;

@@ -131,7 +131,8 @@ static void addresses_by_turns(void)
 	CHECK_EQ(board_numbers(up, numbers), 4);
 	balance_met(board, &rules, 0, numbers[2], -ETIMEDOUT, now_ns);
 	for (int i = 0; i < 30; i++) {
-		uint32_t tried = 0, number = balance_address(board, 0, &tried, now_ns, &got);
+		uint64_t tried = 0;
+		uint32_t number = balance_address(board, 0, &tried, now_ns, &got);
 
 		CHECK_EQ(number, numbers[ntohl(got.in.sin_addr.s_addr)]);
 		times[ntohl(got.in.sin_addr.s_addr)]++;

@@ -155,24 +155,24 @@ static void an_address_is_out(void)
 	board_failed(up, numbers[0], 2, 100 * LEAT_SECOND);
 	board_reached(up, numbers[0]);
 	board_failed(up, numbers[0], 2, 100 * LEAT_SECOND);
-	CHECK_EQ(board_up(up, 16, LEAT_SECOND), 2);		/* not in a row */
+	CHECK_EQ(board_up(up, BOARD_ADDRESSES, LEAT_SECOND), 2);		/* not in a row */
 	board_failed(up, numbers[0], 2, 100 * LEAT_SECOND);
 	CHECK(!board_address_is_up(up, numbers[0], 99 * LEAT_SECOND));
 	CHECK(board_address_is_up(up, numbers[0], 100 * LEAT_SECOND));
-	CHECK_EQ(board_up(up, 16, LEAT_SECOND), 1);
+	CHECK_EQ(board_up(up, BOARD_ADDRESSES, LEAT_SECOND), 1);
 	board_checked(up, numbers[1], 0, 2);
-	CHECK_EQ(board_up(up, 16, LEAT_SECOND), 1);
+	CHECK_EQ(board_up(up, BOARD_ADDRESSES, LEAT_SECOND), 1);
 	board_checked(up, numbers[1], 0, 2);
-	CHECK_EQ(board_up(up, 16, LEAT_SECOND), 0);
-	CHECK_EQ(board_up(up, 16, UINT64_MAX), 1);		/* a check is undone by a check alone */
+	CHECK_EQ(board_up(up, BOARD_ADDRESSES, LEAT_SECOND), 0);
+	CHECK_EQ(board_up(up, BOARD_ADDRESSES, UINT64_MAX), 1);		/* a check is undone by a check alone */
 	board_reached(up, numbers[1]);
-	CHECK_EQ(board_up(up, 16, LEAT_SECOND), 0);
+	CHECK_EQ(board_up(up, BOARD_ADDRESSES, LEAT_SECOND), 0);
 	board_checked(up, numbers[0], 1, 2);
 	board_checked(up, numbers[1], 1, 2);
-	CHECK_EQ(board_up(up, 16, LEAT_SECOND), 2);
+	CHECK_EQ(board_up(up, BOARD_ADDRESSES, LEAT_SECOND), 2);
 	for (int i = 0; i < 9; i++)
 		board_failed(up, numbers[0], 0, 100 * LEAT_SECOND);
-	CHECK_EQ(board_up(up, 16, LEAT_SECOND), 2);		/* 0 is never */
+	CHECK_EQ(board_up(up, BOARD_ADDRESSES, LEAT_SECOND), 2);		/* 0 is never */
 	munmap(up, sizeof *up);
 }
 
@@ -189,7 +189,7 @@ static void its_fate_goes_with_it(void)
 	CHECK_EQ(number_at(up, 0), out);
 	CHECK_EQ(number_at(up, 3), out);	/* the name server says it twice */
 	CHECK_EQ(number_at(up, 4), number_at(up, 1));
-	CHECK_EQ(board_up(up, 16, LEAT_SECOND), 3);
+	CHECK_EQ(board_up(up, BOARD_ADDRESSES, LEAT_SECOND), 3);
 	CHECK(board_find(up, out, &address) && address.in.sin_addr.s_addr == htonl(2));
 	for (unsigned i = 5; i < 200; i++) {	/* it has left: its place comes round, and who was late says something of it still */
 		unsigned others[BOARD_ADDRESSES];
@@ -200,10 +200,10 @@ static void its_fate_goes_with_it(void)
 		CHECK(!board_find(up, out, &address));
 		board_failed(up, out, 1, 100 * LEAT_SECOND);
 		board_checked(up, out, 0, 1);
-		CHECK_EQ(board_up(up, 16, LEAT_SECOND), BOARD_ADDRESSES);
+		CHECK_EQ(board_up(up, BOARD_ADDRESSES, LEAT_SECOND), BOARD_ADDRESSES);
 	}
 	write_hosts(up, (unsigned[]){ 2 }, 1);
-	CHECK_EQ(board_up(up, 16, LEAT_SECOND), 1);	/* it begins anew */
+	CHECK_EQ(board_up(up, BOARD_ADDRESSES, LEAT_SECOND), 1);	/* it begins anew */
 	munmap(up, sizeof *up);
 }
 
@@ -217,14 +217,14 @@ static void it_outlives_a_reload(void)
 	board_checked(up, number_at(up, 2), 0, 1);
 	write_hosts(next, (unsigned[]){ 9, 3, 1, 2 }, 4);
 	board_inherit(next, up, 0, 0);
-	CHECK_EQ(board_up(next, 16, LEAT_SECOND), 4);
+	CHECK_EQ(board_up(next, BOARD_ADDRESSES, LEAT_SECOND), 4);
 	board_inherit(next, up, 0, 1);
 	CHECK(!board_address_is_up(next, number_at(next, 1), LEAT_SECOND));
-	CHECK_EQ(board_up(next, 16, LEAT_SECOND), 3);
+	CHECK_EQ(board_up(next, BOARD_ADDRESSES, LEAT_SECOND), 3);
 	board_inherit(next, up, 1, 1);
 	CHECK(!board_address_is_up(next, number_at(next, 3), LEAT_SECOND));
-	CHECK_EQ(board_up(next, 16, LEAT_SECOND), 2);
-	CHECK_EQ(board_up(next, 16, 100 * LEAT_SECOND), 3);
+	CHECK_EQ(board_up(next, BOARD_ADDRESSES, LEAT_SECOND), 2);
+	CHECK_EQ(board_up(next, BOARD_ADDRESSES, 100 * LEAT_SECOND), 3);
 	board_failed(next, number_at(next, 2), 2, 100 * LEAT_SECOND);	/* the second one */
 	CHECK(!board_address_is_up(next, number_at(next, 2), LEAT_SECOND));
 	munmap(up, sizeof *up);

@@ -35,7 +35,7 @@ def own_resolver():
 
 
 class Names(threading.Thread):
-    """A name server that knows some names, and has no answer for others."""
+    """A name server that knows some names, by an address or several, and has no answer for others."""
 
     def __init__(self, known=()):
         super().__init__(daemon=True)
@@ -57,8 +57,9 @@ class Names(threading.Thread):
             if name not in self.known:
                 continue
             is_a = query[end - 4:end - 2] == b'\0\1'
-            answer = b'\xc0\x0c\0\1\0\1\0\0\0\1\0\4' + socket.inet_aton(self.known[name]) if is_a else b''
-            self.socket.sendto(query[:2] + b'\x81\x80\0\1' + (b'\0\1' if is_a else b'\0\0') + b'\0\0\0\0' + query[12:end] + answer, client)
+            known = self.known[name].split() if is_a else []
+            answer = b''.join(b'\xc0\x0c\0\1\0\1\0\0\0\1\0\4' + socket.inet_aton(address) for address in known)
+            self.socket.sendto(query[:2] + b'\x81\x80\0\1\0' + bytes([len(known)]) + b'\0\0\0\0' + query[12:end] + answer, client)
 
 
 DEAD = ['dead%d.test:1' % n for n in range(4)]
@@ -139,5 +140,36 @@ def a_check_says_them():
     lab.equal((done.returncode, done.stdout, done.stderr.count('it has no address yet'), 'known.test' in done.stderr), (0, 'ok\n', 4, False), done.stderr)
 
 
+def more_addresses_than_are_used():
+    """It is said, once; and again when they are others in number."""
+    names, port, metrics = resolver(), lab.free_port(), lab.free_port()
+    lines = ['workers 1', 'resolve 1', f'listen 127.0.0.1:{port}', 'upstream many.test:1', f'metrics 127.0.0.1:{metrics}']
+
+    def know(count):
+        names.known['many.test'] = ' '.join(f'127.0.1.{i}' for i in range(1, count + 1))
+
+    def asked_anew():
+        for _ in range(2):
+            names.asked.discard('many.test')
+            lab.eventually(lambda: 'many.test' in names.asked, 'it is asked for again')
+
+    def used():
+        return lab.value(metrics, 'leat_proxy_upstream_addresses{upstream="many.test:1",sni=""}')
+
+    know(40)
+    with lab.Service(lines) as proxy:
+        lab.eventually(lambda: used() == 32, 'addresses that are used')
+        asked_anew()
+        proxy.reload()
+        asked_anew()
+        lab.equal(proxy.text().count('many.test:1: it has 40 addresses, of which 8 are left out'), 1, 'times it is said')
+        know(32)
+        asked_anew()
+        know(33)
+        lab.eventually(lambda: 'many.test:1: it has 33 addresses, of which 1 are left out' in proxy.text(), 'the other number is said')
+        lab.equal(proxy.text().count('left out'), 2, 'times anything is said')
+
+
 if __name__ == '__main__':
-    sys.exit(lab.parts(it_begins_without_them, a_reload_without_them, who_is_told_while_it_begins, one_is_told_later, a_check_says_them))
+    sys.exit(lab.parts(it_begins_without_them, a_reload_without_them, who_is_told_while_it_begins, one_is_told_later, a_check_says_them,
+                       more_addresses_than_are_used))
