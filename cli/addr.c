@@ -111,3 +111,8 @@ int addr_parse(const char *text, struct addr *addr, char *why, size_t size)
 	}
 	return 0;
 }
+
+int addr_lacks_family(int error)
+{
+	return error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL;
+}

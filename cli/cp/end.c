@@ -114,11 +114,6 @@ static int open_unix(const struct addr *addr, int timeout_ms)
 	return socket_at((const struct sockaddr *)&at, sizeof at, addr->kind == ADDR_UNIX_LISTEN, timeout_ms);
 }
 
-static int lacks_family(int error)
-{
-	return error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL;
-}
-
 /*
  * Asks for the addresses of a name, which a silent server can draw out for long, in a thread of the C library: so a signal and a
  * timeout are heeded. A question that goes on without us keeps what it is made of until the program ends. 0, -ETIMEDOUT, -EINTR, or
@@ -170,7 +165,7 @@ static int at_addresses(const struct addr *addr, int family, int timeout_ms)
 	for (const struct addrinfo *one = all; one && fd < 0 && fd != -EINTR && !(listens && fd == -ETIMEDOUT); one = one->ai_next)
 		fd = socket_at(one->ai_addr, one->ai_addrlen, listens, timeout_ms);
 	freeaddrinfo(all);
-	if (fd < 0 && fd != -EINTR && !(family == AF_INET6 && lacks_family(fd)))
+	if (fd < 0 && fd != -EINTR && !(family == AF_INET6 && addr_lacks_family(fd)))
 		out_error("%s: cannot %s: %s", addr->text, listens ? "listen and accept" : "connect", strerror(-fd));
 	return fd;
 }
@@ -181,7 +176,7 @@ static int open_tcp(const struct addr *addr, int timeout_ms)
 	int any = addr->kind == ADDR_TCP_LISTEN && !*addr->host;
 	int fd = at_addresses(addr, any ? AF_INET6 : AF_UNSPEC, timeout_ms);
 
-	return any && lacks_family(fd) ? at_addresses(addr, AF_INET, timeout_ms) : fd;
+	return any && addr_lacks_family(fd) ? at_addresses(addr, AF_INET, timeout_ms) : fd;
 }
 
 static int open_descriptor(const struct addr *addr, int fd, int writes)

@@ -231,7 +231,7 @@ static int open_addresses(struct listeners *listeners, struct listeners *before,
 			return r;	/* which has been said */
 		if (r == -EADDRINUSE && settings->check)	/* by who runs by these words, most often */
 			r = 0;
-		if (any ? r == 0 : r < 0)
+		if (any ? !addr_lacks_family(r) : r < 0)
 			break;
 	}
 	if (r < 0)
