@@ -99,6 +99,14 @@ class Source:
             os.close(self.fd)
 
 
+def checksum(path):
+    crc = 0
+    with open(path, 'rb') as file:
+        while piece := file.read(PIECE):
+            crc = zlib.crc32(piece, crc)
+    return crc
+
+
 def listening(kind, where, name):
     if kind == 'unix':
         at = os.path.join(where, name)
@@ -142,6 +150,16 @@ class Origin:
                 connection.sendfile(file)
         except OSError:
             pass
+
+
+def received(port):
+    """What comes from there until its end: the bytes, and their sum."""
+    total = crc = 0
+    with socket.create_connection(('127.0.0.1', port), DEADLINE_S) as connection:
+        while piece := connection.recv(PIECE):
+            total += len(piece)
+            crc = zlib.crc32(piece, crc)
+    return total, crc
 
 
 def got(port, path, tls, gzip):
