@@ -139,6 +139,8 @@ int cold_check(struct transfer *t, struct extent *x, bool first)
 	end = t->cold_end > at ? t->cold_end : at + BLOCKING_BYTES;
 	t->bits &= (uint16_t)~(t->cold_end > at ? TRANSFER_COLD : TRANSFER_COLD | TRANSFER_COLD_AHEAD);
 	t->cold_tries = 0;
+	if (t->waiting == LEAT_SIDE_SOURCE)	/* a turn that ends now, for its time, is not to name the file to a loop */
+		t->waiting = LEAT_SIDE_NONE;
 	if (x->bytes > end - at)
 		x->bytes = end - at;
 	return 0;

@@ -480,8 +480,7 @@ void transfer_wants(const struct transfer *t, struct leat_wait *wait)
 		wait->fds[1] = poll_for(t->out->fd, 0);
 	if (t->waiting == LEAT_SIDE_SOURCE) {
 		callback = t->base->facts.kind == LEAT_KIND_CALLBACK;
-		if (callback || kind_waits(t->base->facts.kind))	/* a file was cold, and that is over */
-			wait->fds[0] = callback ? t->end_wait : poll_for(t->base->fd, POLLIN);
+		wait->fds[0] = callback ? t->end_wait : poll_for(t->base->fd, POLLIN);
 	} else if (t->waiting == LEAT_SIDE_WRAPPER) {
 		wait->fds[2] = t->wrapper_wait;
 	}

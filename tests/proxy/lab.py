@@ -174,7 +174,8 @@ class Proxy:
     def all_lines(self):
         try:
             with open(self.log_path, encoding='utf-8') as log:
-                return [json.loads(line) for line in log if line.endswith('\n')]
+                *whole, _ = log.read().split('\n')	# what is behind the last one is being written
+                return [json.loads(line) for line in whole]
         except FileNotFoundError:
             return []
 
