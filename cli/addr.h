@@ -21,7 +21,7 @@ struct addr {
 
 /* 0, or -EINVAL with a sentence that says what is wrong. text is borrowed. */
 int addr_parse(const char *text, struct addr *ret_addr, char *why, size_t size);
-/* Whether an error (negative) of making a socket says that there is no such family here. */
+/* Whether an error (negative) of a socket for every address of IPv6 says that there is none here. */
 int addr_lacks_family(int error);
 
 #endif

@@ -280,23 +280,43 @@ void board_unlock(struct board_counts *counts)
 /* A rate of nothing would be waited for for ever by who has a bucket already. */
 #define UNLIMITED (UINT64_C(1) << 60)
 #define LOCK_MS 50	/* who holds it needs less than one, unless he is stopped */
+#define SETTLE_MS 20	/* what was allowed by the rate before has been moved, and charged, unless the machine is very busy */
 
-/* The lock is not awaited for ever, as above. What was owed by the rate before would take long to be paid by a lower one. */
+static void pause_ms(int ms)
+{
+	const struct timespec pause = { .tv_nsec = ms * 1000000L };
+
+	nanosleep(&pause, NULL);
+}
+
+/* The lock is not awaited for ever, as above. */
+static void renew(struct leat_bucket *bucket, const struct leat_bucket *fresh)
+{
+	for (int ms = 0; __atomic_exchange_n(&bucket->lock, 1, __ATOMIC_ACQUIRE) && ms < LOCK_MS; ms++)
+		pause_ms(1);
+	*bucket = *fresh;
+	__atomic_store_n(&bucket->lock, 0, __ATOMIC_RELEASE);
+}
+
+/*
+ * What is owed by the rate before would take long to be paid by a lower one. So twice: what is charged behind the first time was
+ * allowed before it, and who was not waited for has then written what he had read.
+ */
 void board_set_rate(struct board_counts *counts, uint64_t rate)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
+	const unsigned count = sizeof counts->rates / sizeof *counts->rates;
+	uint64_t before = counts->rates[0].bytes_per_s;
 	struct leat_bucket fresh;
 
 	leat_bucket_init(&fresh, rate ? rate : UNLIMITED, rate / 10 + 1);
 	fresh.lock = 1;
-	for (unsigned i = 0; i < sizeof counts->rates / sizeof *counts->rates; i++) {
-		struct leat_bucket *bucket = &counts->rates[i];
-
-		if (bucket->bytes_per_s == fresh.bytes_per_s)
-			continue;
-		for (int ms = 0; __atomic_exchange_n(&bucket->lock, 1, __ATOMIC_ACQUIRE) && ms < LOCK_MS; ms++)
-			nanosleep(&pause, NULL);
-		*bucket = fresh;
-		__atomic_store_n(&bucket->lock, 0, __ATOMIC_RELEASE);
-	}
+	if (before == fresh.bytes_per_s)
+		return;
+	for (unsigned i = 0; i < count; i++)
+		renew(&counts->rates[i], &fresh);
+	if (!before)
+		return;
+	pause_ms(SETTLE_MS);
+	for (unsigned i = 0; i < count; i++)
+		renew(&counts->rates[i], &fresh);
 }

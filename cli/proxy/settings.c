@@ -16,6 +16,7 @@
 
 #define FILE_MOST (1 << 20)
 #define FILE_NS (2 * LEAT_SECOND)
+#define KEEP_ALIVE_MOST 32767	/* the kernel refuses more */
 
 #define NOT_TAKEN "%s:%u: this line was not taken, and so nothing was"
 
@@ -67,7 +68,8 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		{ "header-out", OPT_CHOICE, &s->header_out, "VERSION",
 		  "begin each upstream connection with such a header", 0, 0, "none|v1|v2" },
 		{ "user-timeout", OPT_NUMBER, &s->user_timeout_s, "SECONDS", "TCP_USER_TIMEOUT of both sides", 1, 86400 },
-		{ "keep-alive", OPT_NUMBER, &s->keep_alive_s, "SECONDS", "TCP keep-alive probes after so long", 1, 32767 },
+		{ "keep-alive", OPT_NUMBER, &s->keep_alive_s, "SECONDS",
+		  "TCP keep-alive probes after so long; 32767 at most", 1, KEEP_ALIVE_MOST },
 		{ "workers", OPT_NUMBER, &s->workers, "N", "processes, each with a loop; by default one for each CPU", 1, WORKERS_MOST },
 		{ "drain", OPT_NUMBER, &s->drain_s, "SECONDS",
 		  "after SIGTERM wait so long for connections to end; 30 by default", 0, 1 << 30 },

@@ -121,6 +121,27 @@ static void a_share(void)
 	CHECK_EQ(counts.active, 3);
 }
 
+/* Also when who holds the lock is stopped. */
+static void a_rate_that_changes(void)
+{
+	static struct board_counts counts;
+	struct leat_bucket *bucket = &counts.rates[1];
+
+	board_set_rate(&counts, 0);
+	CHECK(bucket->bytes_per_s > 0);		/* it is waited for, else for ever */
+	board_set_rate(&counts, 1000);
+	CHECK_EQ(bucket->bytes_per_s, 1000);
+	bucket->tokens = -1000000000;
+	bucket->lock = 1;
+	board_set_rate(&counts, 1000);
+	CHECK_EQ(bucket->tokens, -1000000000);	/* a reload that says the same forgives nothing */
+	CHECK_EQ(bucket->lock, 1);
+	board_set_rate(&counts, 2000);
+	CHECK_EQ(bucket->bytes_per_s, 2000);
+	CHECK_EQ(bucket->tokens, 201);
+	CHECK_EQ(bucket->lock, 0);
+}
+
 static struct board_address host(unsigned number)
 {
 	return (struct board_address){ .length = sizeof(struct sockaddr_in),
@@ -280,7 +301,7 @@ static void told_while_they_change(void)
 }
 
 static const struct test tests[] = {
-	TEST(read_while_written), TEST(a_writer_that_dies), TEST(a_share), TEST(an_address_is_out), TEST(its_fate_goes_with_it),
-	TEST(it_outlives_a_reload), TEST(told_while_they_change),
+	TEST(read_while_written), TEST(a_writer_that_dies), TEST(a_share), TEST(a_rate_that_changes), TEST(an_address_is_out),
+	TEST(its_fate_goes_with_it), TEST(it_outlives_a_reload), TEST(told_while_they_change),
 };
 TEST_MAIN(tests)

@@ -11,6 +11,9 @@ import sys
 
 import lab
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+PIDFD_GETFD = 438
+
 
 def begin(*args, before=()):
     done = subprocess.run([*before, lab.LEAT, 'proxy', *args], capture_output=True, text=True, timeout=20 * lab.SLOW, check=False)
@@ -26,59 +29,73 @@ def no_half_of_every_address():
     lab.equal((status, 'Address already in use' in said), (2, True), said)
 
 
+def traced(*options):
+    """A check of such a listener: its exit status and calls of bind."""
+    strace = ['strace', '-o', 'calls', '-e', 'trace=bind', *options]
+    status, said = begin('--check', f':{lab.free_port()}', '127.0.0.1:1', before=strace)
+    with open('calls', encoding='ascii') as calls:
+        lines = [line for line in calls if line.startswith('bind')]
+    if not lines:
+        raise lab.Skip(f'strace cannot: {said}')
+    return status, lines
+
+
 def only_where_there_is_no_ipv6():
-    """As the kernel says it: of the binds, those of the C library's own come first."""
+    """As the kernel says it."""
     if not shutil.which('strace'):
         raise lab.Skip('no strace')
-    args = '--check', f':{lab.free_port()}', '127.0.0.1:1'
-    begin(*args, before=['strace', '-o', 'calls', '-e', 'trace=bind'])
-    with open('calls', encoding='ascii') as calls:
-        binds = [line for line in calls if line.startswith('bind(')]
-    first = next((i for i, line in enumerate(binds, 1) if 'AF_INET6' in line), 0)
-    lab.holds(first, f'no bind is of IPv6: {binds}')
+    before = [number for number, line in enumerate(traced()[1]) if 'AF_INET6' in line]
+    lab.equal(len(before), 1, 'sockets of IPv6')
     for error, wanted in ('EADDRNOTAVAIL', 0), ('EACCES', 2), ('ENOMEM', 2):
-        status, said = begin(*args, before=['strace', '-o', 'calls', '-e', 'trace=bind', '-e', f'inject=bind:error={error}:when={first}'])
-        with open('calls', encoding='ascii') as calls:
-            text = calls.read()
-        if '(INJECTED)' not in text:
-            raise lab.Skip(f'strace cannot: {said or text}')
-        lab.equal(status, wanted, f'exit status with {error}: {said}')
-        lab.equal('AF_INET,' in text, not wanted, f'whether IPv4 was tried with {error}')
+        status, lines = traced('-e', f'inject=bind:error={error}:when={before[0] + 1}')
+        lab.holds('INJECTED' in lines[before[0]] and 'AF_INET6' in lines[before[0]], f'what failed: {lines}')
+        lab.equal(status, wanted, f'exit status with {error}')
+        lab.equal('AF_INET,' in lines[-1], not wanted, f'whether IPv4 was tried with {error}')
 
 
-PIDFD_GETFD = 438
-WANTED = {'TCP_NODELAY': (socket.IPPROTO_TCP, 1), 'TCP_USER_TIMEOUT': (socket.IPPROTO_TCP, 7000), 'SO_KEEPALIVE': (socket.SOL_SOCKET, 1),
-          'TCP_KEEPIDLE': (socket.IPPROTO_TCP, 33)}
+def options_of(pid):
+    """Of its connected TCP sockets, by the port of the peer: what is set there, as the kernel has it."""
+    try:
+        process = os.pidfd_open(pid)
+    except (AttributeError, OSError) as error:
+        raise lab.Skip(f'no pidfd: {error}') from error
+    found = {}
+    for fd in map(int, os.listdir(f'/proc/{pid}/fd')):
+        if not os.readlink(f'/proc/{pid}/fd/{fd}').startswith('socket:'):
+            continue
+        copy = LIBC.syscall(PIDFD_GETFD, process, fd, 0)
+        if copy < 0:
+            raise lab.Skip(f'pidfd_getfd: {os.strerror(ctypes.get_errno())}')
+        with socket.socket(fileno=copy) as end:
+            try:
+                peer = end.getpeername()[1]
+            except OSError:		# it listens
+                continue
+            found[peer] = tuple(end.getsockopt(*what) for what in (
+                (socket.IPPROTO_TCP, socket.TCP_NODELAY), (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+                (socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)))
+    os.close(process)
+    return found
 
 
-def what_is_set(pid, number):
-    """The port of a connection of the process's, and what is set on it; or None, it is none. Nothing of it stays open."""
-    pidfd = os.pidfd_open(pid)
-    fd = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, pidfd, number, 0)
-    os.close(pidfd)
-    if fd < 0:
-        raise lab.Skip(f'pidfd_getfd: {os.strerror(ctypes.get_errno())}')
-    is_socket = os.readlink(f'/proc/self/fd/{fd}').startswith('socket:')
-    with socket.socket(fileno=fd) if is_socket else open(fd, 'rb', buffering=0) as one:
-        try:
-            one.getpeername()
-            return one.getsockname()[1], {name: one.getsockopt(level, getattr(socket, name)) for name, (level, _) in WANTED.items()}
-        except (AttributeError, OSError):       # no socket, one of another kind, a listener
-            return None
+def what_is_set_on_both_sides():
+    """No delay, always; a user timeout and keep-alive, with its time, when they are asked for."""
+    with open('/proc/sys/net/ipv4/tcp_keepalive_time', encoding='ascii') as of:
+        usual = int(of.read())
+    for options, wanted in ([], (1, 0, 0, usual)), (['--user-timeout', '7', '--keep-alive', '32767'], (1, 7000, 1, 32767)):
+        with lab.listener() as server, lab.Proxy(server, options=options) as proxy, proxy.connect() as client, lab.accept(server) as peer:
+            peer.sendall(b'x')
+            lab.read_n(client, 1)
+            worker = next(pid for pid in proxy.pids() if lab.is_worker(pid))
+            found = options_of(worker)
+            lab.equal(found, {client.getsockname()[1]: wanted, server.getsockname()[1]: wanted}, f'what is set with {options}')
 
 
-def of_both_sides():
-    """What the options say is set on the client's socket and on the upstream's."""
-    with lab.listener() as server, lab.Proxy(server, options=('--user-timeout', '7', '--keep-alive', '33')) as proxy:
-        with proxy.connect() as client, lab.accept(server) as behind:
-            client.sendall(b'x')
-            lab.read_n(behind, 1)
-            found = dict(filter(None, (what_is_set(pid, int(fd)) for pid in proxy.pids() for fd in os.listdir(f'/proc/{pid}/fd'))))
-            lab.equal(len(found), 2, 'connections of the proxy')
-            for port, is_set in found.items():
-                side = 'client' if port == proxy.port else 'upstream'
-                lab.equal(is_set, {name: value for name, (_, value) in WANTED.items()}, f'what is set on the socket of the {side}')
+def keep_alive_has_the_kernel_s_bound():
+    """It refuses more: who asks for more shall not be left without."""
+    status, said = begin('--check', '--keep-alive', '32768', '127.0.0.1:0', '127.0.0.1:1')
+    lab.equal((status, 'keep-alive' in said, '32767' in said), (2, True, True), said)
 
 
 if __name__ == '__main__':
-    sys.exit(lab.parts(no_half_of_every_address, only_where_there_is_no_ipv6, of_both_sides))
+    sys.exit(lab.parts(no_half_of_every_address, only_where_there_is_no_ipv6, what_is_set_on_both_sides, keep_alive_has_the_kernel_s_bound))
