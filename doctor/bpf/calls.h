@@ -296,8 +296,7 @@ static __always_inline bool is_counted_only(struct pairing *p, uint32_t kind, in
 	return true;
 }
 
-/* Not inlined: what stands before it is run for every call of every process, and is not to carry this one's stack. */
-static __attribute__((noinline)) int call_of_interest(unsigned long long *ctx, uint64_t name)
+static __always_inline int call_of_interest(unsigned long long *ctx, uint64_t name)
 {
 	struct pt_regs *regs = (struct pt_regs *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
