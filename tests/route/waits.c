@@ -340,7 +340,7 @@ struct parts {
 
 static void parts_begin(struct parts *p)
 {
-	struct leat_options options = { .helper = &p->helper };
+	struct leat_options options = { .helper = &p->helper, .clock_ns = now };
 
 	begin_case();
 	CHECK_EQ(leat_helper_init(&p->helper, 0), 0);
@@ -411,6 +411,8 @@ static void a_cold_part_that_ends_and_the_others(void)
 		if (r == LEAT_WAIT)
 			CHECK_SAY(poll(&fds, 1, wait.wake_at_ns == LEAT_NEVER ? 5000 : 1) > 0 || wait.wake_at_ns != LEAT_NEVER,
 				  "nobody tells when the part is there");
+		if (wait.wake_at_ns != LEAT_NEVER && wait.wake_at_ns > clock_ns)
+			clock_ns = wait.wake_at_ns;
 		while ((ready = leat_helper_next(&p.helper)))
 			CHECK(ready == p.t);
 		leat_so_far(p.t, &report);
