@@ -5,16 +5,14 @@
  * the watch goes on, and what has no names for that is counted.
  */
 #include "symbol.h"
-#include "privilege.h"
-#include "script.h"
 #include "table.h"
 #include "symbol_child.h"
+#include "symbol_learned.h"
 #include "symbol_source.h"
 #include "symbol_wire.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +33,7 @@ struct known {
 	struct source source;
 	uint32_t slot, generation;	/* generation: of the child that knows it */
 	bool broken;			/* its files were the end of a child */
-	bool no_maps, no_program;	/* there was no right to see what it has mapped, or to read its program's file */
-	bool open;			/* what follows is known */
-	int error;
-	struct wire_process facts;
-	char *name, *version;
+	struct learned learned;
 };
 
 struct symbols {
@@ -115,11 +109,6 @@ static int wait_for_child(const struct symbols *symbols, uint64_t until_ns)
 	}
 }
 
-static bool is_refusal(int error)
-{
-	return error == -EACCES || error == -EPERM;
-}
-
 /* It asks for a file, and gets it or an error. */
 static int give_file(const struct symbols *symbols, struct known *known, const struct wire *ask, const char *tail)
 {
@@ -131,10 +120,7 @@ static int give_file(const struct symbols *symbols, struct known *known, const s
 				     ? source_file(&known->source, (enum source_what)ask->what, name ? name : "")
 				     : -EINVAL;
 	free(name);
-	if (ask->what == SOURCE_MAPS)
-		known->no_maps = is_refusal(fd);
-	else if (ask->what == SOURCE_EXE)
-		known->no_program = is_refusal(fd);
+	learned_opened(&known->learned, ask->what, fd);
 	file.result = fd < 0 ? fd : 0;
 	error = wire_send(symbols->line, &file, NULL, fd);
 	if (fd >= 0)
@@ -164,22 +150,6 @@ static int take_frame(const struct wire *wire, const char *tail, struct site *si
 	return error;
 }
 
-static int take_process(const struct wire *wire, const char *tail, struct known *known)
-{
-	int error = 0;
-
-	if (wire->process.runtime >= RUNTIMES || wire->result > 0)
-		return -EBADMSG;
-	free(known->name);
-	free(known->version);
-	known->error = wire->result;
-	known->facts = wire->process;
-	known->name = wire_text(wire, tail, 0, &error);
-	known->version = wire_text(wire, tail, 1, &error);
-	known->open = true;
-	return error;
-}
-
 /* What it says until its answer ends; the last of it in *wire. -EBADMSG: what no child of ours says. */
 static int hear(const struct symbols *symbols, struct known *known, uint32_t awaited, struct site *site, struct wire *wire)
 {
@@ -205,7 +175,7 @@ static int hear(const struct symbols *symbols, struct known *known, uint32_t awa
 		else if (wire->kind != awaited)
 			error = -EBADMSG;
 		else if (wire->kind == WIRE_PROCESS)
-			error = take_process(wire, tail, known);
+			error = learned_take(&known->learned, wire, tail);
 	} while (!error && wire->kind != awaited);
 	return error;
 }
@@ -289,15 +259,14 @@ void symbols_meanwhile(struct symbols *symbols, symbols_other_work *what, void *
 static void forget(struct known *known)
 {
 	source_close(&known->source);
-	free(known->name);
-	free(known->version);
+	learned_free(&known->learned);
 	free(known);
 }
 
 /* It ends a slot's use. What was learned stays until the model's processes are described next. */
 static void set_aside(struct symbols *symbols, struct known *known)
 {
-	struct past *past = known->open && !known->error ? table_make(&symbols->past, &known->source.pid) : NULL;
+	struct past *past = known->learned.any && !known->learned.error ? table_make(&symbols->past, &known->source.pid) : NULL;
 
 	if (!past) {
 		forget(known);
@@ -390,10 +359,10 @@ static struct site *site_of(struct model *model, uint32_t pid, uint64_t id)
 	return &model->sites[place];
 }
 
-/* Has its number been taken over, by the process that was looked into? */
-static bool is_another(const struct known *known, uint64_t start_ticks)
+/* The process that the stack is of cannot be looked into any more. */
+static bool is_over(const struct learned *learned, uint64_t start_ticks)
 {
-	return start_ticks && known->facts.start_ticks && start_ticks != known->facts.start_ticks;
+	return learned->error == -ESRCH || learned->error == -ENOEXEC || learned_of_another(learned, start_ticks);
 }
 
 /* Nothing is said of the place but that there is one. */
@@ -415,7 +384,7 @@ int symbols_take_stack(void *context, struct model *model, const struct feed_sta
 
 	if (error)
 		return error == -EAGAIN ? without_names(&symbols->unnamed, site) : error;
-	if (known->error == -ESRCH || known->error == -ENOEXEC || is_another(known, stack->start_ticks))
+	if (is_over(&known->learned, stack->start_ticks))
 		return without_names(&symbols->ended, site);
 	if (done.result == 1 && ret_want)
 		*ret_want = done.done.want;
@@ -441,56 +410,9 @@ static uint32_t *pids_of_sites(const struct model *model)
 	return pids;
 }
 
-/* NULL leaves what is there. */
-static int replace(char **to, const char *from)
-{
-	char *copy = from ? strdup(from) : NULL;
-
-	if (!copy)
-		return from ? -ENOMEM : 0;
-	free(*to);
-	*to = copy;
-	return 0;
-}
-
-static enum process_missing missing(const struct known *known)
-{
-	unsigned missing = MISSING_NONE;
-
-	if (known->no_maps && !privilege_has(CAP_SYS_PTRACE))
-		missing |= MISSING_PTRACE;
-	if ((known->no_maps || known->no_program) && !privilege_has(CAP_DAC_READ_SEARCH))
-		missing |= MISSING_READ;
-	return (enum process_missing)missing;
-}
-
-/* What it runs now, and nothing of what it ran before. */
-static int describe_script(const struct known *known, struct process *process)
-{
-	char name[SCRIPT_BYTES];
-
-	free(process->script);
-	process->script = NULL;
-	if (!known->source.arguments ||
-	    !script_name(process->runtime, known->source.arguments, known->source.argument_bytes, name))
-		return 0;
-	return replace(&process->script, name);
-}
-
-/* Of another process of that number nothing is said. */
 static int describe(const struct known *known, struct process *process)
 {
-	const struct wire_process *facts = &known->facts;
-
-	if (!known->open || known->error == -ESRCH || is_another(known, process->start_ticks))
-		return 0;
-	process->parent = facts->parent;
-	process->start_ticks = facts->start_ticks;
-	process->runtime = (enum runtime)facts->runtime;
-	process->missing = missing(known);
-	process->is_32_bit = facts->is_32_bit;
-	return replace(&process->name, known->name) || replace(&process->version, known->version) ||
-	       replace(&process->executable, known->source.executable) || describe_script(known, process) ? -ENOMEM : 0;
+	return learned_describe(&known->learned, &known->source, process);
 }
 
 static bool has_slot(const struct symbols *symbols, uint32_t pid)
@@ -511,7 +433,7 @@ static int describe_one(struct symbols *symbols, struct process *process)
 	if (process->exited && !has_slot(symbols, process->pid))
 		return past ? describe(past->known, process) : 0;
 	known = known_of(symbols, process->pid);
-	error = !known ? -ENOMEM : known->open ? 0 : ask(symbols, known, NULL, NULL, NULL);
+	error = !known ? -ENOMEM : known->learned.any ? 0 : ask(symbols, known, NULL, NULL, NULL);
 	return error && error != -EAGAIN ? error : describe(known, process);
 }
 
