@@ -8,17 +8,16 @@
 #include "greet.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Edges: each is told once. Room is asked for when it lacks, and then for good. */
 #define EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
 #define LATER_NS (LEAT_SECOND / 20)	/* until a queue that was full is tried again, or a socket that was not to be had */
-#define GATHER_NS 30000
 #define PAUSE_NS (LEAT_SECOND / 10)	/* longer: who has been let in comes before who has not */
 
 static const char has_left[] = "it left before an upstream had answered";
@@ -27,7 +26,7 @@ enum state { GREETING, CONNECTING, RELAYING, OVER };
 
 struct conn {
 	struct timer timer;		/* first */
-	struct conn *next, *next_again;	/* of the dead; of those to be stepped */
+	struct conn *next;		/* of the dead */
 	struct conn *older, **newer;	/* all of the worker: the next one, and what points here */
 	uint64_t begin_ns, connected_ns;
 	uint64_t until_ns;		/* of connecting, or of the half that is left */
@@ -35,8 +34,8 @@ struct conn {
 	struct dial dial;
 	int fds[2];
 	enum state state;
-	int again;
-	unsigned ways;			/* to be stepped then, besides those that said so */
+	struct turn_place turn;
+	unsigned ways;			/* to be stepped in its turn, besides those that said so */
 	uint32_t watched[2];		/* events of the sides; 0: none */
 	uint32_t seen[2];		/* events of the sides that came before they were relayed: they do not come again */
 	int header_taken;
@@ -280,15 +279,6 @@ static void half_open(struct conn_rules *rules, struct conn *conn)
 	conn->until_ns = rules->now_ns + rules->settings->half_open_s * LEAT_SECOND;
 }
 
-static void step_again(struct conn_rules *rules, struct conn *conn)
-{
-	if (conn->again)
-		return;
-	conn->again = 1;
-	conn->next_again = rules->again;
-	rules->again = conn;
-}
-
 /* Asks for edges of room where it lacks, once in a connection's life. */
 static int watch_room(const struct conn_rules *rules, struct conn *conn)
 {
@@ -312,7 +302,7 @@ static void go(struct conn_rules *rules, struct conn *conn, unsigned ways)
 	enum relay_state state = relay_step(&conn->relay, ways);
 	int r;
 
-	rules->served = 1;
+	rules->turn.served = 1;
 	if (state == RELAY_OVER) {
 		over(rules, conn, NULL);
 		return;
@@ -323,7 +313,7 @@ static void go(struct conn_rules *rules, struct conn *conn, unsigned ways)
 		return;
 	}
 	if (state == RELAY_AGAIN)
-		step_again(rules, conn);
+		turn_again(&rules->turn, &conn->turn);
 	if (state == RELAY_HALF && conn->until_ns == LEAT_NEVER && rules->settings->half_open_s)
 		half_open(rules, conn);
 	set_timer(rules, conn, earliest(conn));
@@ -431,7 +421,7 @@ void conn_ready(struct conn_rules *rules, struct conn *conn, int side, unsigned 
 		connect_ready(rules, conn, events);
 	else if (conn->state == CONNECTING && client_has_left(conn))
 		refuse(rules, conn, has_left);
-	else if (conn->state == RELAYING && conn->again)	/* its turn comes, once */
+	else if (conn->state == RELAYING && conn->turn.taken)	/* its turn comes, once */
 		conn->ways |= relay_ways(&conn->relay, side, events);
 	else if (conn->state == RELAYING)
 		go(rules, conn, relay_ways(&conn->relay, side, events));
@@ -473,32 +463,18 @@ void conn_timer(struct conn_rules *rules, struct timer *timer)
 		set_timer(rules, conn, earliest(conn));	/* it was that of connecting */
 }
 
-/*
- * Who waits for nothing, and was the only one this time, has a sender as fast as we are: a moment's rest lets more bytes gather
- * for each call (measured: a fifth of the CPU of large transfers). Where somebody else was or will be served, that is the rest.
- */
-static void gather(const struct conn_rules *rules)
+static void serve(void *context, struct turn_place *place)
 {
-	if (rules->again && !rules->again->next_again && !rules->served)
-		nanosleep(&(struct timespec){ .tv_nsec = GATHER_NS }, NULL);
+	struct conn *conn = (struct conn *)((char *)place - offsetof(struct conn, turn));
+
+	if (conn->state == RELAYING)
+		go(context, conn, conn->ways);
+	conn->ways = 0;
 }
 
 void conn_turn_over(struct conn_rules *rules)
 {
-	struct conn *again = rules->again;
-
-	gather(rules);
-	rules->again = NULL;
-	while (again) {
-		struct conn *conn = again;
-
-		again = conn->next_again;
-		conn->again = 0;
-		if (conn->state == RELAYING)
-			go(rules, conn, conn->ways);
-		conn->ways = 0;
-	}
-	rules->served = 0;
+	turn_over(&rules->turn, serve, rules);
 	while (rules->dead) {
 		struct conn *conn = rules->dead;
 

@@ -8,6 +8,7 @@
 #include "relay.h"
 #include "settings.h"
 #include "timers.h"
+#include "turn.h"
 
 struct conn;
 
@@ -28,9 +29,8 @@ struct conn_rules {
 	uint64_t accept_again_ns;	/* what was short then may be there again */
 	int spare;			/* a descriptor for the upstream of who was let in with the last one; -1: it is in use */
 	struct conn *all;
-	struct conn *again;		/* to be stepped in the next turn */
-	int served;			/* somebody was, in this one */
-	struct conn *dead;		/* to be freed at the end of this one: epoll may still name them */
+	struct turn turn;
+	struct conn *dead;		/* to be freed at the end of this turn: epoll may still name them */
 };
 
 /* Takes over the socket of a client. kind: of what its listener gives. What cannot go on is refused, counted and closed. */

@@ -245,7 +245,7 @@ static int loop(struct worker *worker)
 		accept_or_not(worker, listeners->count && may_accept(worker));
 		if (worker->draining && ((!conns->count && !listeners->count) || conns->now_ns >= worker->drain_until_ns))
 			return EXIT_OK;
-		ms = conns->again || more ? 0 : timers_ms(&conns->timers, leat_now_ns());
+		ms = conns->turn.next || more ? 0 : timers_ms(&conns->timers, leat_now_ns());
 		if ((!worker->accepting || worker->draining) && (ms < 0 || ms > LOOK_AGAIN_MS))
 			ms = LOOK_AGAIN_MS;
 		count = epoll_wait(conns->epoll, events, EVENTS_AT_ONCE, ms);
