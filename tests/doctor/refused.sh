@@ -86,50 +86,6 @@ reused() {
 	done
 }
 
-# A program in which a child's copy has the name that it is built with; of two such, all places have the same addresses.
-write_copier() {
-	cat >copier.c <<'END'
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-__attribute__((noinline)) static long NAME(int from, int to)
-{
-	static char buffer[65536];
-	long n, sum = 0;
-
-	while ((n = read(from, buffer, sizeof buffer)) > 0)
-		sum += write(to, buffer, (size_t)n);
-	return sum;
-}
-
-int main(void)
-{
-	sigset_t set;
-	int number;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	while (sigwait(&set, &number) == 0) {
-		pid_t child = fork();
-		FILE *file;
-
-		if (!child)
-			_exit(NAME(open("block", O_RDONLY), open("child-sink", O_WRONLY | O_CREAT, 0600)) != 4 << 20);
-		waitpid(child, NULL, 0);
-		file = fopen("child", "w");
-		fprintf(file, "%d\n", (int)child);
-		fclose(file);
-	}
-	return 1;
-}
-END
-	head -c 4194304 /dev/urandom >block
-}
-
 # within TRIES COMMAND...: it succeeds at last
 within() {
 	local most=$1
@@ -181,12 +137,13 @@ in_namespace() {
 	[ $status -eq 0 ] || fail "$1: $(cat said)"
 }
 
+# In two programs a child's copy has another name; all places of both have the same addresses.
 build_copiers() {
 	local name
 	"$LEAT" doctor --engine bpf -d 0.1 -- true >out 2>&1 || [ $? -ne 3 ] || { misses "$(cat out)"; return; }
-	write_copier
+	head -c 4194304 /dev/urandom >block
 	for name in copier stranger; do
-		"${CC:-cc}" -O2 -g -static -DNAME="${name}_copies" copier.c -o $name 2>err ||
+		"${CC:-cc}" -O2 -g -static -DNAME="${name}_copies" "$LEAT_SOURCE/tests/doctor/copier.c" -o $name 2>err ||
 			{ misses "a static program: $(head -1 err)"; return; }
 	done
 }

@@ -23,30 +23,7 @@ as 'bpf perfmon' "$LEAT" --version >out 2>&1 || skip "capabilities cannot be han
 "$LEAT" doctor --engine bpf -d 0.1 -- true >out 2>&1
 [ $? -ne 3 ] || skip "$(cat out)"
 
-cat >patient.c <<'END'
-#include <fcntl.h>
-#include <unistd.h>
-
-__attribute__((noinline)) static long pump(int from, int to)
-{
-	static char buffer[65536];
-	long n, sum = 0;
-
-	while ((n = read(from, buffer, sizeof buffer)) > 0)
-		sum += write(to, buffer, (size_t)n);
-	return sum;
-}
-
-int main(int argc, char **argv)
-{
-	int from = open(argv[1], O_RDONLY), to = open(argv[argc - 1], O_WRONLY | O_CREAT, 0600);
-
-	while (pump(from, to) > 0 && lseek(from, 0, SEEK_SET) == 0 && lseek(to, 0, SEEK_SET) == 0)
-		usleep(10000);
-	return 1;
-}
-END
-"${CC:-cc}" -O2 -g patient.c -o patient || fail 'the patient cannot be built'
+"${CC:-cc}" -O2 -g "$LEAT_SOURCE/tests/doctor/copier.c" -o patient || fail 'the patient cannot be built'
 head -c 1048576 /dev/urandom >block
 chmod 755 . patient; chmod 644 block
 mkdir -m 700 hidden && cp patient hidden/ && chmod 700 hidden/patient && mkdir -m 777 open
