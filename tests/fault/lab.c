@@ -327,6 +327,25 @@ uint64_t lab_emulated_ms(uint64_t ms, uint64_t emulated)
 	return getenv("LEAT_EMULATED") ? emulated : ms;
 }
 
+static void *stop_after_100_ms(void *arg)
+{
+	usleep(100000);
+	__atomic_store_n((volatile int *)arg, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+void lab_copy_stopped(struct leat_sink *sink, struct leat_source *source, struct leat_report *report)
+{
+	volatile int stop = 0;
+	struct leat_options options = { .stop = &stop };
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, stop_after_100_ms, (void *)&stop), 0);
+	CHECK_EQ(leat_copy(sink, source, &options, report), -ECANCELED);
+	pthread_join(thread, NULL);
+	CHECK_LE(report->end_ns - report->begin_ns, 5 * LEAT_SECOND);
+}
+
 int lab_step_all(struct leat_transfer *transfer)
 {
 	struct leat_wait wait;

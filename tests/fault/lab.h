@@ -66,6 +66,9 @@ void lab_arrived(const struct lab_sink *to, size_t bytes);
 /* How long something may take; an emulated processor (tests/vm) needs longer. */
 uint64_t lab_emulated_ms(uint64_t ms, uint64_t emulated);
 
+/* leat_copy with a stop flag, which is set after 100 ms: it must end by that. */
+void lab_copy_stopped(struct leat_sink *sink, struct leat_source *source, struct leat_report *report);
+
 /* Steps until done or failed, with poll for LEAT_WAIT; every step is bounded by alarm. */
 int lab_step_all(struct leat_transfer *transfer);
 

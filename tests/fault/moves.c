@@ -437,6 +437,37 @@ static void nothing_from_a_file_without_more_is_short(void)
 	}
 }
 
+/* Hazard 13: a transfer of nothing makes no transfer call. */
+static void nothing_makes_no_call(void)
+{
+	for (unsigned i = 0; i < 6 * LAB_KINDS; i++) {
+		struct leat_source source;
+		struct leat_report report;
+		struct leat_limit limit;
+		struct lab_sink to;
+		int file = i / LAB_KINDS % 3 ? lab_file(1000) : lab_empty_file();
+
+		seam_reset();
+		lab_sink_open(&to, (enum lab_kind)(i % LAB_KINDS), 10);
+		leat_from_file(&source, file, i / LAB_KINDS % 3 == 1 ? 1000 : 0);
+		if (i / LAB_KINDS % 3 == 2)
+			leat_wrap(&source, leat_limit_init(&limit, 0));
+		if (i / LAB_KINDS >= 3)
+			leat_from_range(&source, file, 0, 0);
+		CHECK_EQ(leat_copy(&to.sink, &source, NULL, &report), 0);
+		CHECK_EQ(report.bytes, 0);
+		for (int call = SEAM_CLONE; call <= SEAM_SEND; call++)
+			CHECK_SAY(seam.calls[call] == 0, "%s was called", seam_name((enum seam_call)call));
+		for (int route = 0; route < LEAT_ROUTES; route++)
+			CHECK_EQ(report.route_calls[route], 0);
+		lab_sink_finish(&to);
+		lab_arrived(&to, 0);
+		lab_sink_close(&to);
+		leat_close(&source);
+		close(file);
+	}
+}
+
 static const struct test tests[] = {
 	TEST(short_counts_go_on),
 	TEST(one_byte_at_a_time),
@@ -449,5 +480,6 @@ static const struct test tests[] = {
 	TEST(nothing_from_a_file_with_more_is_another_route),
 	TEST(taking_nothing_is_an_error_not_a_loop),
 	TEST(nothing_from_a_file_without_more_is_short),
+	TEST(nothing_makes_no_call),
 };
 TEST_MAIN(tests)
