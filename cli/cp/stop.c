@@ -22,4 +22,5 @@ void stop_by_signals(void)
 		if (sigaction(numbers[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
 			sigaction(numbers[i], &now, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a file that grows too large is an error like others: EFBIG */
 }

@@ -97,6 +97,19 @@ full_disk() {
 	umount full
 }
 
+# The kernel tells who would exceed it by a signal, of which one dies who does not ignore it.
+a_limit_on_the_size_of_files() {
+	local option
+	mkdir -p limited
+	for option in --sync --resume --verify; do
+		cp old limited/file
+		run 4 bash -c 'ulimit -f 20000; exec "$@"' limited "$LEAT" cp $option a limited/file
+		says err '^leat: limited/file: writing failed after [0-9]+ bytes, by .*: File too large$'
+		cmp -s limited/file old || fail "$option: the old file is not what it was"
+		[ $option = --resume ] || [ -z "$(beside limited)" ] || fail "$option: left beside it: $(beside limited)"
+	done
+}
+
 a_source_that_shrinks() {
 	mkdir -p c
 	cp a shrinks
@@ -229,4 +242,5 @@ what_may_not_be_changed() {
 	done
 }
 
-parts what_may_not_be_changed killed_at_any_moment a_part_of_others two_at_once left_over_names_are_swept signals full_disk a_source_that_shrinks resumed
+parts what_may_not_be_changed killed_at_any_moment a_part_of_others two_at_once left_over_names_are_swept signals full_disk \
+	a_limit_on_the_size_of_files a_source_that_shrinks resumed
