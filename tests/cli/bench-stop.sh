@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # bench-stop.sh: a signal in any pass ends it soon, with every process and file of its own. Killed outright, its processes
-# end too.
+# end too. One that it was begun to ignore does not.
 set -u
 . "$(dirname "$0")/lib.sh"
 failed=0
@@ -38,11 +38,26 @@ stop() {	# SIGNAL AFTER-SECONDS STATUS OPTIONS...
 	[ "$(cat kept.html)" = mine ] || fail "$1 after $2 s: a file that was there before is emptied or gone"
 }
 
+# As under nohup, or in the background of a script: a signal that its user has it ignore does not end it.
+ignored() {
+	local pid status=0
+	timeout 60 bash -c 'trap "" HUP INT; exec "$@"' ignored "$LEAT" bench --quick --budget 5 --size 1m --shape file-tcp/raw --no-go \
+		>out 2>err </dev/null &
+	pid=$!
+	for _ in $(seq 200); do grep -q '^measuring: ' err && break; sleep 0.05; done
+	pkill -HUP -P "$pid"
+	pkill -INT -P "$pid"
+	wait "$pid" || status=$?
+	[ "$status" -eq 0 ] || fail "ended with $status by signals that it was to ignore: $(tail -1 err)"
+	says out '^  leat raw '
+}
+
 command -v pgrep >/dev/null || skip 'pgrep is not installed'
 stop TERM 1 143 --no-go
 stop INT 3 130 --no-go
 stop TERM 8 143 --no-go
 stop KILL 2 137 --no-go
+ignored
 # Within the build of the Go programs, which takes long when nothing is built yet.
 command -v go >/dev/null && GOCACHE=$PWD/cache stop INT 2 130
 exit "$failed"
