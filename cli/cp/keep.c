@@ -14,6 +14,8 @@
 
 static const char acl[] = "system.posix_acl_access";
 
+#define ACL_BYTES (64 << 10)	/* the kernel's most; as much as some threads have of stack */
+
 static int failed(const char *shown, const char *what, int error)
 {
 	out_error("%s: cannot keep its %s: %s", shown, what, strerror(error));
@@ -155,19 +157,23 @@ static int keep_mode(int from, const struct stat *source, int to, const char *sh
 
 int keep_acl(int dir, const char *name, int to, const char *shown)
 {
-	char path[NAME_MAX + 40], value[64 << 10];
+	char path[NAME_MAX + 40], *value = malloc(ACL_BYTES);
 	ssize_t size;
+	int r = 0;
 
+	if (!value)
+		return failed(shown, "access list", ENOMEM);
 	if (dir == AT_FDCWD)
 		snprintf(path, sizeof path, "%s", name);
 	else
 		snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dir, name);
-	size = lgetxattr(path, acl, value, sizeof value);
+	size = lgetxattr(path, acl, value, ACL_BYTES);
 	if (size >= 0)
-		return fsetxattr(to, acl, value, (size_t)size, 0) < 0 ? failed(shown, "access list", errno) : 0;
-	if (errno == ENODATA)	/* nor one by the directory's default */
+		r = fsetxattr(to, acl, value, (size_t)size, 0) < 0 ? failed(shown, "access list", errno) : 0;
+	else if (errno == ENODATA)	/* nor one by the directory's default */
 		fremovexattr(to, acl);
-	return 0;
+	free(value);
+	return r;
 }
 
 /* The owner first: changing it takes the set-user-ID bit away. The times last: all else sets them. */

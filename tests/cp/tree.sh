@@ -369,6 +369,22 @@ deep() {
 	rm -rf deep deep2
 }
 
+# A thread's stack is as large as RLIMIT_STACK says, if nobody says otherwise.
+small_stacks() {
+	local option
+	under asan && { misses 'the sanitizer needs larger ones'; return; }
+	mkdir small
+	for i in 1 2 3; do head -c 300000 /dev/urandom >small/$i; done
+	ln small/1 small/linked
+	for option in --sync --verify --hash=xxh3 --resume --preserve=all; do
+		rm -rf small2
+		for _ in first second; do
+			run 0 bash -c 'ulimit -s 64; exec "$@"' small "$LEAT" cp -r -j 2 $option small/. small2
+			diff -r small small2 >differ 2>&1 || fail "$option: $(head -3 differ)"
+		done
+	done
+}
+
 wide() {
 	mkdir wide
 	(cd wide && seq 20000 | xargs touch)
@@ -378,4 +394,4 @@ wide() {
 
 parts all_that_can_be_in_it onto_one_that_is_there not_into_itself no_symbolic_link_is_followed what_is_there_is_replaced \
 	names_like_our_own left_in_the_way_of_what_is_no_file exchanged_meanwhile exchanged_in_the_source a_directory_goes_to_a_directory inherited counted many_failures \
-	failures_below_progress time_left a_file_under_a_lease no_second_names closed_meanwhile without_r deep wide
+	failures_below_progress time_left a_file_under_a_lease no_second_names closed_meanwhile without_r deep small_stacks wide
