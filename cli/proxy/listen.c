@@ -155,35 +155,62 @@ static struct listener *same_of(struct listeners *before, const struct board_add
 	return NULL;
 }
 
-/* A descriptor that was handed to us. */
-static int take_descriptor(struct listeners *listeners, const char *word, int fd)
+/* Whether there is this descriptor in the set; NULL: no. */
+static struct listener *with_number(struct listeners *listeners, int fd)
 {
-	struct listener *listener = add(listeners, word);
-	int listens = 0;
+	for (unsigned i = 0; listeners && i < listeners->count; i++)
+		if (listeners->at[i].fd == fd)
+			return &listeners->at[i];
+	return NULL;
+}
+
+static int say_twice(const char *word)
+{
+	out_error("the listener %s is there twice", word);
+	return -EINVAL;
+}
+
+/* None of our own could have outlived an exec; one that was passed is marked so only when the set is whole, and stays in it. */
+static int was_passed(int fd)
+{
+	int flags = fcntl(fd, F_GETFD), listens = 0, type = 0;
 	socklen_t size = sizeof listens;
 
+	return flags >= 0 && !(flags & FD_CLOEXEC) && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+/* A descriptor that was handed to us; the set before may have it by another word. */
+static int take_descriptor(struct listeners *listeners, struct listeners *before, const char *word, int fd)
+{
+	struct listener *same = with_number(before, fd), *listener;
+
+	if (with_number(listeners, fd))
+		return say_twice(word);
+	if (same && !same->made)
+		return keep(listeners, same, word);
+	listener = add(listeners, word);
 	if (!listener)
 		return -ENOMEM;
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens) {
-		out_error("%s: descriptor %d is no listening socket", word, fd);
+	if (!was_passed(fd)) {
+		out_error("%s: descriptor %d is no listening socket for streams that was passed", word, fd);
 		free(listener->word);
 		return -EINVAL;
 	}
 	fcntl(fd, F_SETFL, O_NONBLOCK);
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	listener->fd = fd;
 	listeners->count++;
 	return 0;
 }
 
-static int take_passed(struct listeners *listeners, const char *word)
+static int take_passed(struct listeners *listeners, struct listeners *before, const char *word)
 {
 	unsigned count = notify_passed();
 
 	if (!count)
 		out_error("%s: no sockets were passed; this is for a service that a .socket unit starts", word);
 	for (unsigned i = 0; i < count; i++) {
-		int r = take_descriptor(listeners, word, NOTIFY_FIRST + (int)i);
+		int r = take_descriptor(listeners, before, word, NOTIFY_FIRST + (int)i);
 
 		if (r < 0)
 			return r;
@@ -247,22 +274,21 @@ static int open_word(struct listeners *listeners, struct listeners *before, cons
 	if (r)
 		return r < 0 ? r : 0;
 	if (strcmp(word, "systemd") == 0)
-		return take_passed(listeners, word);
+		return take_passed(listeners, before, word);
 	r = address_parse(word, 1, &addr);
 	if (r < 0)
 		return r;
-	return addr.kind == ADDR_FD ? take_descriptor(listeners, word, addr.fd) : open_addresses(listeners, before, &addr, word, settings);
+	if (addr.kind == ADDR_FD)
+		return take_descriptor(listeners, before, word, addr.fd);
+	return open_addresses(listeners, before, &addr, word, settings);
 }
 
 /* A socket in the set twice would be closed twice. */
 static int is_twice(const struct opt_list *words, unsigned number)
 {
-	for (unsigned i = 0; i < number; i++) {
-		if (strcmp(words->items[i], words->items[number]) == 0) {
-			out_error("the listener %s is there twice", words->items[number]);
-			return 1;
-		}
-	}
+	for (unsigned i = 0; i < number; i++)
+		if (strcmp(words->items[i], words->items[number]) == 0)
+			return say_twice(words->items[number]);
 	return 0;
 }
 
@@ -274,7 +300,9 @@ int listen_open(struct listeners *listeners, struct listeners *before, const str
 	for (unsigned i = 0; before && i < before->count; i++)
 		before->at[i].kept = 0;
 	for (unsigned i = 0; i < settings->listen.count && r >= 0; i++) {
-		r = is_twice(&settings->listen, i) ? -EINVAL : open_word(listeners, before, settings->listen.items[i], settings);
+		r = is_twice(&settings->listen, i);
+		if (!r)
+			r = open_word(listeners, before, settings->listen.items[i], settings);
 		if (r < 0)
 			settings_blame(settings, settings->listen.items[i]);
 	}
@@ -290,7 +318,9 @@ int listen_open(struct listeners *listeners, struct listeners *before, const str
 		struct listener *listener = &listeners->at[i];
 
 		tcp_prepare(settings, listener->fd, listener->made);
-		if (listener->kept && listener->made)
+		if (!listener->made)
+			fcntl(listener->fd, F_SETFD, FD_CLOEXEC);
+		else if (listener->kept)
 			listen(listener->fd, (int)settings->backlog);	/* a queue of another length */
 		listener->kept = 0;
 	}

@@ -3,6 +3,7 @@
 """sockets [PART...]: which sockets leat proxy has of its own, and what is set on them."""
 
 import ctypes
+import fcntl
 import os
 import shutil
 import socket
@@ -15,8 +16,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 PIDFD_GETFD = 438
 
 
-def begin(*args, before=()):
-    done = subprocess.run([*before, lab.LEAT, 'proxy', *args], capture_output=True, text=True, timeout=20 * lab.SLOW, check=False)
+def begin(*args, before=(), **how):
+    done = subprocess.run([*before, lab.LEAT, 'proxy', *args], capture_output=True, text=True, timeout=20 * lab.SLOW, check=False, **how)
     return done.returncode, done.stderr
 
 
@@ -96,6 +97,57 @@ def keep_alive_has_the_kernel_s_bound():
     status, said = begin('--check', '--keep-alive', '32768', '127.0.0.1:0', '127.0.0.1:1')
     lab.equal((status, 'keep-alive' in said, '32767' in said), (2, True, True), said)
 
+def passed(*sockets):
+    """What to start a service with that is passed them, as systemd does, from descriptor 3 on."""
+    spare = [fcntl.fcntl(one.fileno(), fcntl.F_DUPFD, 100) for one in sockets]
+
+    def as_passed():
+        for number, descriptor in enumerate(spare):
+            os.dup2(descriptor, 3 + number, inheritable=True)
+    return {'before': ['sh', '-c', f'LISTEN_PID=$$ LISTEN_FDS={len(sockets)} exec "$@"', 'sh'], 'preexec_fn': as_passed, 'close_fds': False}
+
+
+def one_that_was_passed_has_two_names():
+    """`systemd` and `fd:3`: it outlives a reload that calls it by the other, and is not taken twice, however the number is written."""
+    up, handed = lab.Echo(), lab.listener()
+    rest = [f'upstream 127.0.0.1:{up.port}', 'workers 1']
+    with lab.Service(['listen systemd', *rest], **passed(handed)) as proxy:
+        for name in 'fd:3', 'fd:03', 'systemd':
+            proxy.reload([f'listen {name}', *rest])
+            lab.equal(lab.ask(handed.getsockname(), b'one'), b'one', f'what comes by {name}')
+        for one, other in ('systemd', 'fd:3'), ('fd:3', 'fd:03'):
+            proxy.reload([f'listen {one}', f'listen {other}', *rest], word='the one before stays')
+            lab.holds('is there twice' in proxy.text(), proxy.text())
+        lab.equal(lab.ask(handed.getsockname(), b'two'), b'two', 'what comes afterwards')
+
+
+def a_number_of_our_own():
+    """A socket that the proxy made itself was not passed: a configuration that takes it for one is refused, and nothing is closed."""
+    up, port, metrics = lab.Echo(), lab.free_port(), lab.free_port()
+    lines = [f'listen 127.0.0.1:{port}', f'upstream 127.0.0.1:{up.port}', 'workers 1', f'metrics 127.0.0.1:{metrics}']
+    with lab.Service(lines) as proxy:
+        own = f'/proc/{proxy.process.pid}/fd'
+        numbers = [number for number in os.listdir(own) if int(number) > 2 and os.readlink(f'{own}/{number}').startswith('socket:')]
+        lab.equal(len(numbers), 2, 'sockets of its own')
+        for number in numbers:
+            for first in [], lines[:1]:
+                proxy.reload([*first, f'listen fd:{number}', *lines[1:]], word='the one before stays')
+        lab.equal(lab.ask(('127.0.0.1', port), b'one'), b'one', 'what comes afterwards')
+        lab.equal(lab.page(metrics, 'health')[0], 200, '/health')
+    status, said = begin('--check', '--listen', f'127.0.0.1:{lab.free_port()}', '--listen', 'fd:3', '--upstream', '127.0.0.1:1')
+    lab.equal((status, 'fd:3' in said), (2, True), f'begun by a number that is its own: {said}')
+
+
+def messages_are_no_stream():
+    """A socket whose connections are none is refused when the configuration is read, not each connection for itself."""
+    handed = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    handed.bind('packets')
+    handed.listen()
+    for name in 'fd:3', 'systemd':
+        status, said = begin('--check', name, '127.0.0.1:1', **passed(handed))
+        lab.equal((status, 'stream' in said), (2, True), f'a check of {name}: {said}')
+
 
 if __name__ == '__main__':
-    sys.exit(lab.parts(no_half_of_every_address, only_where_there_is_no_ipv6, what_is_set_on_both_sides, keep_alive_has_the_kernel_s_bound))
+    sys.exit(lab.parts(no_half_of_every_address, only_where_there_is_no_ipv6, what_is_set_on_both_sides, keep_alive_has_the_kernel_s_bound,
+                       one_that_was_passed_has_two_names, a_number_of_our_own, messages_are_no_stream))
