@@ -32,9 +32,10 @@ static int open_handle(int at, const char *path, uint64_t resolve)
 	return fd < 0 ? -errno : fd;
 }
 
-/* First a handle, to see what it is: opening a pipe would wait, and a device may act. */
+/* First a handle, to see what it is: opening a pipe would wait, and a device may act. A lease on a file is not waited for. */
 static int open_regular(int at, const char *path, uint64_t resolve)
 {
+	const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	int handle = open_handle(at, path, resolve), fd;
 	char self[64];
 	struct stat st;
@@ -42,7 +43,7 @@ static int open_regular(int at, const char *path, uint64_t resolve)
 	if (handle < 0)
 		return handle;
 	snprintf(self, sizeof self, "/proc/self/fd/%d", handle);
-	fd = fstat(handle, &st) ? -errno : !S_ISREG(st.st_mode) ? -ENOEXEC : open(self, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	fd = fstat(handle, &st) ? -errno : !S_ISREG(st.st_mode) ? -ENOEXEC : open(self, flags);
 	if (fd == -1)
 		fd = -errno;
 	close(handle);

@@ -352,6 +352,43 @@ static void files(void)
 	source_close(&source);
 }
 
+/* Who holds a lease on a file, as Samba does, is asked for it, and has 45 s: so long nobody is watched. */
+static void a_lease(void)
+{
+	static const char path[] = "leased";
+	Elf64_Ehdr header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB }, .e_type = ET_DYN };
+	struct source source;
+	char whole[PATH_MAX], byte;
+	int held[2];
+	pid_t holder;
+
+	write_file(path, &header, sizeof header, 0644);
+	CHECK(realpath(path, whole));
+	CHECK_CALL(pipe(held));
+	holder = CHECK_CALL(fork());
+	if (!holder) {
+		int fd = open(path, O_RDWR);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGIO, SIG_IGN);
+		byte = fcntl(fd, F_SETLEASE, F_WRLCK) ? 'n' : 'y';
+		if (write(held[1], &byte, 1) == 1)
+			pause();
+		_exit(1);
+	}
+	CHECK_EQ(read(held[0], &byte, 1), 1);
+	CHECK_EQ(source_open(&source, (uint32_t)getpid()), 0);
+	if (byte == 'y')
+		check_given(&source, SOURCE_ELF, whole, -EAGAIN);
+	source_close(&source);
+	close(held[0]);
+	close(held[1]);
+	CHECK_CALL(kill(holder, SIGKILL));
+	CHECK_CALL(waitpid(holder, NULL, 0));
+	if (byte != 'y')
+		test_skip("no lease is to be had here");
+}
+
 /* ---- More processes than are looked into at once ------------------------------------------------------------------------------ */
 
 #define PROCESSES (WIRE_SLOTS + 12)
@@ -394,7 +431,7 @@ static void many(void)
 
 static const struct test tests[] = {
 	TEST(has_no_rights), TEST(a_crash), TEST(a_hang), TEST(meanwhile), TEST(too_late), TEST(taken_over), TEST(killed),
-	TEST(files), TEST(many),
+	TEST(files), TEST(a_lease), TEST(many),
 };
 
 /* A keeper that is begun anew is this program. */
