@@ -56,12 +56,10 @@ enum { CODE, CODE_END, STACK, ADDRESSES };	/* fields 26 to 28 of a process's lin
 /* What may not be seen is less than a page. */
 static void read_addresses(uint32_t pid, uint64_t addresses[ADDRESSES])
 {
-	char path[64], line[1024];
-	char *at = NULL;
-	FILE *stat;
+	int memory = process_memory_of((pid_t)pid), fd = openat(memory, "stat", O_RDONLY | O_CLOEXEC);
+	FILE *stat = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[1024], *at = NULL;
 
-	snprintf(path, sizeof path, "/proc/%" PRIu32 "/stat", pid);
-	stat = fopen(path, "re");
 	if (stat && fgets(line, sizeof line, stat))
 		at = strrchr(line, ')');
 	for (int field = 2; at && field < 26; field++)
@@ -70,6 +68,10 @@ static void read_addresses(uint32_t pid, uint64_t addresses[ADDRESSES])
 		addresses[i] = at ? strtoull(at, &at, 10) : 0;
 	if (stat)
 		fclose(stat);
+	else if (fd >= 0)
+		close(fd);
+	if (memory >= 0)
+		close(memory);
 }
 
 /* Does it serve a file system (FUSE)? Then others may wait for it while they are looked into. */

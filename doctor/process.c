@@ -35,7 +35,7 @@ static ssize_t read_text(pid_t pid, const char *name, char *text, size_t size)
 
 struct stat_line {
 	char state;
-	int parent;
+	int parent, threads;
 	unsigned long flags;
 	unsigned long long start;
 	char name[32];
@@ -55,8 +55,8 @@ static int parse_stat(const char *text, struct stat_line *line)
 	memcpy(line->name, open + 1, length);
 	line->name[length] = 0;
 	return sscanf(close + 1,
-		      " %c %d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",	/* NOLINT(cert-err34-c) */
-		      &line->state, &line->parent, &line->flags, &line->start) == 4
+		      " %c %d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu",	/* NOLINT(cert-err34-c) */
+		      &line->state, &line->parent, &line->flags, &line->threads, &line->start) == 5
 		       ? 0
 		       : -EINVAL;
 }
@@ -67,6 +67,12 @@ static int read_stat(pid_t pid, struct stat_line *line)
 	ssize_t bytes = read_text(pid, "stat", text, sizeof text);
 
 	return bytes < 0 ? -ESRCH : parse_stat(text, line);
+}
+
+/* Whose first thread has ended may go on in others. */
+static bool has_ended(const struct stat_line *line)
+{
+	return line->state == 'X' || (line->state == 'Z' && line->threads < 2);
 }
 
 /* Of a thread, the process. */
@@ -81,30 +87,89 @@ static pid_t group_of(pid_t pid)
 	return at ? (pid_t)strtol(at + 6, NULL, 10) : pid;
 }
 
-static bool is_narrow(pid_t pid)
+static bool has_memory(int thread)
+{
+	char byte;
+
+	return readlinkat(thread, "exe", &byte, 1) >= 0;
+}
+
+static int other_with_memory(int proc)
+{
+	int fd = openat(proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC), thread = -1;
+	DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	while (tasks && thread < 0 && (entry = readdir(tasks))) {
+		thread = *entry->d_name == '.' ? -1 : openat(fd, entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (thread >= 0 && !has_memory(thread)) {
+			close(thread);
+			thread = -1;
+		}
+	}
+	if (tasks)
+		closedir(tasks);
+	return thread;
+}
+
+int process_memory(int proc)
+{
+	int thread = has_memory(proc) || errno != ENOENT ? -1 : other_with_memory(proc);
+
+	return thread < 0 ? fcntl(proc, F_DUPFD_CLOEXEC, 0) : thread;
+}
+
+int process_memory_of(pid_t pid)
+{
+	char path[64];
+	int proc, memory;
+
+	snprintf(path, sizeof path, "/proc/%d", (int)pid);
+	proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0)
+		return -1;
+	memory = process_memory(proc);
+	close(proc);
+	return memory;
+}
+
+static bool is_narrow(int memory)
 {
 	char head[EI_CLASS + 1];
-	char text[EI_NIDENT + 1];
-	ssize_t bytes = read_text(pid, "exe", text, sizeof text);
+	int fd = openat(memory, "exe", O_RDONLY | O_CLOEXEC);
+	bool narrow = fd >= 0 && read(fd, head, sizeof head) == sizeof head && memcmp(head, ELFMAG, SELFMAG) == 0 &&
+		      head[EI_CLASS] == ELFCLASS32;
 
-	if (bytes <= EI_CLASS)
-		return false;
-	memcpy(head, text, sizeof head);
-	return memcmp(head, ELFMAG, SELFMAG) == 0 && head[EI_CLASS] == ELFCLASS32;
+	if (fd >= 0)
+		close(fd);
+	return narrow;
+}
+
+static void look_at_program(pid_t pid, struct process *process)
+{
+	char path[PATH_MAX];
+	int memory = process_memory_of(pid);
+	ssize_t length = memory < 0 ? -1 : readlinkat(memory, "exe", path, sizeof path - 1);
+
+	if (length > 0) {
+		path[length] = 0;
+		process->executable = strdup(path);
+		process->is_32_bit = is_narrow(memory);
+	}
+	if (memory >= 0)
+		close(memory);
 }
 
 #define KERNEL_THREAD 0x00200000	/* PF_KTHREAD */
 
 int process_look(pid_t pid, struct process *process)
 {
-	char path[64], executable[PATH_MAX];
 	struct stat_line line;
-	ssize_t length;
 	int error;
 
 	pid = group_of(pid);
 	error = read_stat(pid, &line);
-	if (error || line.state == 'Z' || line.state == 'X')
+	if (error || has_ended(&line))
 		return -ESRCH;
 	if (line.flags & KERNEL_THREAD)
 		return -ENOEXEC;
@@ -114,13 +179,7 @@ int process_look(pid_t pid, struct process *process)
 	process->start_ticks = line.start;
 	process->exit_status = -1;
 	process->name = strdup(line.name);
-	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
-	length = readlink(path, executable, sizeof executable - 1);
-	if (length > 0) {
-		executable[length] = 0;
-		process->executable = strdup(executable);
-		process->is_32_bit = is_narrow(pid);
-	}
+	look_at_program(pid, process);
 	return 0;
 }
 
@@ -148,8 +207,7 @@ bool process_is_same(const struct process *process)
 {
 	struct stat_line line;
 
-	return read_stat((pid_t)process->pid, &line) == 0 && line.start == process->start_ticks && line.state != 'Z' &&
-	       line.state != 'X';
+	return read_stat((pid_t)process->pid, &line) == 0 && line.start == process->start_ticks && !has_ended(&line);
 }
 
 /* The next process of /proc, that is none of the kernel's threads, not the caller and none of his children. 0: there is none. */

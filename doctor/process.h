@@ -14,6 +14,10 @@
 /* Fills *process (texts are owned by the caller from then on), whose number becomes that of the whole process if pid is one of
  * its threads. 0; -ESRCH: there is none, or it has ended and waits for its parent; -ENOEXEC: a thread of the kernel's. */
 int process_look(pid_t pid, struct process *process);
+/* /proc/PID or, when its first thread has ended, which takes the sight of its memory along, that of another: a descriptor of its own, for
+ * maps, exe, root and cmdline. -1: none. */
+int process_memory(int proc);
+int process_memory_of(pid_t pid);
 /* Into the model, if it is not there. Its place, or MODEL_NONE. */
 uint32_t process_add(struct model *model, const struct process *process);
 /* The doctor itself, or a child of it: what works for it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "symbol_source.h"
 
+#include "process.h"
 #include "script.h"
 #include "symbol_wire.h"
 
@@ -151,11 +152,22 @@ static bool ends_with(const char *name, const char *end)
 
 /* ---- To who asks ----------------------------------------------------------------------------------------------------------- */
 
-static int of_proc(const struct source *source, const char *name)
+static int of_proc(int at, const char *name)
 {
-	int fd = openat(source->proc, name, O_RDONLY | O_CLOEXEC);
+	int fd = openat(at, name, O_RDONLY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+/* Which thread it is shown by changes when that ends. */
+static int of_memory(const struct source *source, enum source_what what)
+{
+	int memory = process_memory(source->proc);
+	int fd = what == SOURCE_EXE ? open_regular(memory, "exe", 0) : of_proc(memory, "maps");
+
+	if (memory >= 0)
+		close(memory);
+	return fd;
 }
 
 static int mapped(const struct source *source, const char *name)
@@ -174,9 +186,9 @@ int source_file(const struct source *source, enum source_what what, const char *
 	if (source->proc < 0)
 		return -ESRCH;
 	switch (what) {
-	case SOURCE_MAPS: return of_proc(source, "maps");
-	case SOURCE_STAT: return of_proc(source, "stat");
-	case SOURCE_EXE: return open_regular(source->proc, "exe", 0);
+	case SOURCE_MAPS:
+	case SOURCE_EXE: return of_memory(source, what);
+	case SOURCE_STAT: return of_proc(source->proc, "stat");
 	case SOURCE_MAPPED: return mapped(source, name);
 	case SOURCE_ELF: return only_if(open_inside(source, name), is_elf, source);
 	case SOURCE_DEBUG:
@@ -191,10 +203,10 @@ int source_file(const struct source *source, enum source_what what, const char *
 
 /* ---- Life ------------------------------------------------------------------------------------------------------------------ */
 
-static char *executable_of(int proc)
+static char *executable_of(int memory)
 {
 	char path[PATH_MAX];
-	ssize_t n = readlinkat(proc, "exe", path, sizeof path - 1);
+	ssize_t n = readlinkat(memory, "exe", path, sizeof path - 1);
 
 	if (n <= 0)
 		return NULL;
@@ -204,9 +216,9 @@ static char *executable_of(int proc)
 	return strdup(path);
 }
 
-static void read_arguments(struct source *source)
+static void read_arguments(struct source *source, int memory)
 {
-	int fd = openat(source->proc, "cmdline", O_RDONLY | O_CLOEXEC);
+	int fd = openat(memory, "cmdline", O_RDONLY | O_CLOEXEC);
 	char text[SCRIPT_ARGUMENTS_BYTES];
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
 
@@ -223,19 +235,23 @@ int source_open(struct source *source, uint32_t pid)
 {
 	char path[64];
 	struct stat exe;
+	int memory;
 
 	*source = (struct source){ .pid = pid, .proc = -1, .root = -1, .line = -1 };
 	snprintf(path, sizeof path, "/proc/%" PRIu32, pid);
 	source->proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (source->proc < 0)
 		return -ESRCH;
-	source->root = openat(source->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	source->executable = executable_of(source->proc);
-	read_arguments(source);
-	if (fstatat(source->proc, "exe", &exe, 0) == 0) {
+	memory = process_memory(source->proc);
+	source->root = openat(memory, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	source->executable = executable_of(memory);
+	read_arguments(source, memory);
+	if (fstatat(memory, "exe", &exe, 0) == 0) {
 		source->device = exe.st_dev;
 		source->inode = exe.st_ino;
 	}
+	if (memory >= 0)
+		close(memory);
 	return 0;
 }
 
