@@ -159,7 +159,7 @@ struct leat_wrapper_ops {	/* static; every member but name may be NULL; return 0
 	const char *name;
 	enum leat_need need;
 	int (*allow)(struct leat_wrapper *, struct leat_budget *);	/* 0, LEAT_WAIT, LEAT_END; no side effect */
-	/* The only charge, exact on failure too; not for need change. */
+	/* The only charge, exact on failure too; not for need change. Of a hole that stays one, the route is LEAT_ROUTE_NONE. */
 	void (*moved)(struct leat_wrapper *, uint64_t bytes, enum leat_route);
 	void (*skipped)(struct leat_wrapper *, uint64_t bytes);	/* passed here, dropped by a section further on */
 	int (*see)(struct leat_wrapper *, const void *, size_t);	/* delivered bytes, before moved; need content */

@@ -116,7 +116,7 @@ static struct move move_to_sink(struct transfer *t, struct extent *x, uint64_t b
 		return route_verdict(VERDICT_WAIT_SOURCE);
 	if (x->hole) {
 		move = holes_make(t, x, bytes);
-		*ret_route = LEAT_ROUTE_MEMORY;	/* of the zeros, if it could not be made */
+		*ret_route = x->hole ? LEAT_ROUTE_NONE : LEAT_ROUTE_MEMORY;	/* of the zeros, as it could not be made */
 	} else if (x->data) {
 		move = sink_send(t, x->data, bytes, more);
 	} else {

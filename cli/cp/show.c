@@ -30,6 +30,8 @@ void show_route(void *arg, const struct leat_event *event)
 {
 	struct watch *watch = arg;
 
+	if (event->route == LEAT_ROUTE_NONE)	/* a hole: what goes on is the route of the data */
+		return;
 	if (event->kind == LEAT_EVENT_ROUTE || event->kind == LEAT_EVENT_BEGIN || event->kind == LEAT_EVENT_MOVED)
 		watch->route = (uint8_t)event->route;
 }

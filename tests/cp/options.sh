@@ -172,6 +172,12 @@ progress() {
 	says out 'by (copy_file_range|clone) in'
 	(head -c 1000000 /dev/zero; sleep 3; echo) | "$LEAT" cp --progress=always - p3 2>err || fail "ended with $?"
 	says err '^p3: 977 KiB  stalled for 0:0[1-9]  (splice|copy)$'
+	# A hole goes by no route: what the data takes is shown.
+	truncate -s 8m hole
+	cat a >>hole
+	run 0 "$LEAT" cp --progress=always --rate 20m hole p4
+	says err '^p4: .* of 10\.9 MiB '
+	if grep '^p4: ' err | grep -vE '  (copy_file_range|clone|copy)$'; then fail 'a hole has a route of its own'; fi
 }
 
 # The rate is of all files together. Time is the bucket's own: what passes less than it must is the test's only clock.

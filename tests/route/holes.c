@@ -117,7 +117,18 @@ struct copy {
 	struct leat_report report;
 	struct leat_count inner, outer;
 	uint64_t seen;
+	struct leat_wrapper by_route;
+	uint64_t told[LEAT_ROUTES];	/* to by_route */
 };
+
+static void tell_route(struct leat_wrapper *wrapper, uint64_t bytes, enum leat_route route)
+{
+	struct copy *copy = (struct copy *)((char *)wrapper - offsetof(struct copy, by_route));
+
+	copy->told[route] += bytes;
+}
+
+static const struct leat_wrapper_ops by_route_ops = { .name = "by-route", .need = LEAT_NEED_COUNTS, .moved = tell_route };
 
 static int see_zeros_too(void *state, const void *bytes, size_t length)
 {
@@ -152,6 +163,7 @@ static int64_t do_copy(struct copy *copy)
 	if (manner->counted) {
 		leat_wrap(&source, leat_count_init(&copy->inner));
 		leat_wrap_sink(&sink, leat_count_init(&copy->outer));
+		leat_wrap_sink(&sink, leat_wrapper_init(&copy->by_route, &by_route_ops));
 	}
 	if (manner->hash)
 		leat_wrap(&source, leat_hash_init(&hash, &see_ops, copy));
@@ -173,8 +185,11 @@ static void check_copy(struct copy *copy, uint64_t size)
 	const struct leat_report *r = &copy->report;
 	uint64_t sum = r->hole_bytes, cloned = r->route_bytes[LEAT_ROUTE_CLONE];	/* it goes first, and shares holes too */
 
-	for (int route = 0; route < LEAT_ROUTES; route++)
+	for (int route = 0; route < LEAT_ROUTES; route++) {
 		sum += r->route_bytes[route];
+		if (copy->manner->counted)	/* a hole went by none */
+			CHECK_EQ(copy->told[route], route == LEAT_ROUTE_NONE ? r->hole_bytes : r->route_bytes[route]);
+	}
 	CHECK_EQ(r->bytes, size);
 	CHECK_EQ(sum, size);
 	CHECK_EQ(r->hole_bytes, size - cloned - data_bytes(copy->from, copy->from_at + cloned, copy->from_at + size));
