@@ -236,7 +236,7 @@ static void say_wrappers(struct text *text, const struct leat_report *r)
 {
 	if (!r->wrappers || r->content_wrappers || r->route == LEAT_ROUTE_NONE || r->route == LEAT_ROUTE_COPY)
 		return;
-	say(text, "; %u wrapper%s kept it (they need no content)", r->wrappers, plural(r->wrappers));
+	say(text, "; %u wrapper%s kept it (%s no content)", r->wrappers, plural(r->wrappers), r->wrappers == 1 ? "it needs" : "they need");
 }
 
 static const char *side_name(uint8_t side)

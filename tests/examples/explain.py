@@ -14,7 +14,7 @@ EXPECTED = '''\
 a file to a socket           file → unix socket: would go by sendfile
 the same, to a pipe          file → pipe: would go by splice
 with policy copy             file → unix socket: would go by copy; no sendfile: disabled-by-user
-with a counter               file → unix socket: would go by sendfile; 1 wrapper kept it (they need no content)
+with a counter               file → unix socket: would go by sendfile; 1 wrapper kept it (it needs no content)
 with a counter and a hash    file → unix socket: would go by copy; no sendfile: needs-content:xxh3
 '''
 lab.check(out.startswith(EXPECTED), 'it says', out)

@@ -71,7 +71,7 @@ static const struct {
 } lines[] = {
 	{ "file \u2192 tcp: 1048576 bytes by sendfile in 1 call; 3 wrappers kept it (they need no content)",
 	  { ENDS(FILE, TCP), BY(SENDFILE, 1048576, 1), .wrappers = 3, .ended_by = LEAT_ENDED_BY_SOURCE } },
-	{ "file \u2192 tcp: 1 byte by sendfile in 2 calls; 1 wrapper kept it (they need no content); ended by limit",
+	{ "file \u2192 tcp: 1 byte by sendfile in 2 calls; 1 wrapper kept it (it needs no content); ended by limit",
 	  { ENDS(FILE, TCP), BY(SENDFILE, 1, 2), .wrappers = 1, .ended_by = LEAT_ENDED_BY_WRAPPER, .culprit = "limit" } },
 	{ "file \u2192 tcp: 10 bytes by copy in 1 call; no sendfile: needs-content:sha256",
 	  { ENDS(FILE, TCP), BY(COPY, 10, 1), REFUSED(SENDFILE, LEAT_NEEDS_CONTENT), .wrappers = 2, .content_wrappers = 1,
