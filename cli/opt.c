@@ -137,11 +137,13 @@ static void help(const struct opt *table, const char *usage)
 {
 	char left[80];
 
-	/* Lines of their own stay such: what a paragraph is, is broken anew. */
+	/* Lines of their own stay such, and as far in: what a paragraph is, is broken anew. */
 	while (*usage) {
 		size_t length = strcspn(usage, "\n");
+		int indent = (int)strspn(usage, " ");
 
-		out_wrap(stdout, 0, 0, out_width(), "%.*s", (int)length, usage);
+		printf("%*s", indent, "");
+		out_wrap(stdout, indent, indent, out_width(), "%.*s", (int)length, usage);
 		usage += length + (usage[length] == '\n');
 	}
 	for (const struct opt *opt = table; opt->name; opt++) {

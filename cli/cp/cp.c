@@ -18,7 +18,7 @@
 
 static const char usage[] =
 	"usage: leat cp [OPTION]... SOURCE DEST\n"
-	"leat cp [OPTION]... SOURCE... DIRECTORY\n"
+	"       leat cp [OPTION]... SOURCE... DIRECTORY\n"
 	"\n"
 	"Copies from and to files, devices, pipes (-: the standard ones), tcp://HOST:PORT, tcp-listen://[ADDRESS]:PORT, unix:PATH, "
 	"unix-listen:PATH and fd:NUMBER, by reflink, copy_file_range, sendfile or splice where the kernel can. A file appears whole "

@@ -22,7 +22,7 @@
 
 static const char usage[] =
 	"usage: leat proxy [OPTION]... LISTEN UPSTREAM...\n"
-	"leat proxy --config FILE\n"
+	"       leat proxy --config FILE\n"
 	"\n"
 	"Passes TCP and Unix connections on, by splice where it pays. LISTEN is [ADDRESS]:PORT, unix:PATH, fd:NUMBER or systemd (what it "
 	"passes); UPSTREAM is HOST:PORT or unix:PATH.\n"

@@ -41,6 +41,7 @@ while read -r command; do
 	says out '^  copy +yes '
 	run 0 "$LEAT" "$command" --help
 	says out '^  --version '
+	! grep -q "^leat $command" out || fail "leat $command --help: a line of its usage begins without the blanks below \`usage:\`"
 	cp out own
 	for words in "help $command" "--help $command" "-h $command"; do
 		read -ra words <<<"$words"
