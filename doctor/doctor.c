@@ -431,11 +431,28 @@ static int self_test(const struct settings *s)
 	return selftest(engines + (s->engine == ENGINE_WANT_PTRACE), s->engine == ENGINE_AUTO ? 2 : 1, &stop_signal);
 }
 
+static int run_with_symbols(struct settings *s, struct command *command)
+{
+	struct symbols *symbols = NULL;
+	int result = s->replay ? 0 : symbols_open(&symbols), status;
+
+	if (result) {
+		out_error("%s", strerror(-result));
+		return EXIT_BROKEN;
+	}
+	if (command->pid)
+		s->pids[s->target.pid_count++] = command->pid;
+	if (symbols && s->output.exporter)
+		symbols_meanwhile(symbols, serve_meanwhile, s);
+	status = run(s, command, symbols);
+	symbols_close(symbols);
+	return status;
+}
+
 int doctor_main(int argc, char **argv)
 {
 	struct settings s = { 0 };
 	struct command command = { 0 };
-	struct symbols *symbols = NULL;
 	int result, status;
 
 	if (symbol_keeper_is_asked_for(argc, argv))
@@ -456,23 +473,13 @@ int doctor_main(int argc, char **argv)
 		return status;
 	}
 	catch_signals(!s.replay);
-	if (s.command) {
-		result = command_prepare(&command, s.command);
-		if (result) {
-			out_error("%s cannot be run: %s", s.command[0], strerror(-result));
-			return EXIT_BROKEN;
-		}
-		s.pids[s.target.pid_count++] = command.pid;
-	}
-	result = s.replay ? 0 : symbols_open(&symbols);
+	result = s.command ? command_prepare(&command, s.command) : 0;
 	if (result) {
-		out_error("%s", strerror(-result));
-		return EXIT_BROKEN;
+		out_error("%s cannot be run: %s", s.command[0], strerror(-result));
+		status = EXIT_BROKEN;
+	} else {
+		status = run_with_symbols(&s, &command);
 	}
-	if (symbols && s.output.exporter)
-		symbols_meanwhile(symbols, serve_meanwhile, &s);
-	status = run(&s, &command, symbols);
-	symbols_close(symbols);
 	outcome_close(&s.outcome);
 	output_close(&s.output);
 	return status;

@@ -51,8 +51,8 @@ int outcome_open(struct outcome *outcome)
 
 	status = status ? status : load_baseline(outcome);
 	/* A recording says what others' programs do: it is for who made it. */
-	status = status ? status : output_file(outcome->record, "--record", S_IRUSR | S_IWUSR, &outcome->record_file);
-	status = status ? status : output_file(outcome->save_baseline, "--save-baseline", 0666, &outcome->baseline_file);
+	status = status ? status : output_file_open(&outcome->record_file, outcome->record, "--record", S_IRUSR | S_IWUSR);
+	status = status ? status : output_file_open(&outcome->baseline_file, outcome->save_baseline, "--save-baseline", 0666);
 	if (status)
 		outcome_close(outcome);
 	return status;
@@ -125,23 +125,14 @@ static void say_gates(const struct outcome *outcome, const struct model *model, 
 	}
 }
 
-/* Takes the file: it is closed, for some file systems tell only then that they are full. */
-static int write_file(FILE **file, const char *path, int (*write)(const struct model *model, FILE *to), const struct model *model)
+static int write_file(struct output_file *file, int (*write)(const struct model *model, FILE *to), const struct model *model)
 {
-	struct stat facts;
-	int error = 0;
+	int error;
 
-	if (!*file)
+	if (!file->to)
 		return 0;
-	if (!fstat(fileno(*file), &facts) && S_ISREG(facts.st_mode) && ftruncate(fileno(*file), 0))
-		error = -errno;
-	error = error ? error : write(model, *file);
-	if (fclose(*file) && !error)
-		error = -errno;
-	*file = NULL;
-	if (error)
-		out_error("%s could not be written: %s", path, strerror(-error));
-	return error ? EXIT_BROKEN : 0;
+	error = output_file_begin(file);
+	return output_file_end(file, error ? error : write(model, file->to));
 }
 
 int outcome_write(struct outcome *outcome, const struct model *model, int exit_status)
@@ -149,16 +140,13 @@ int outcome_write(struct outcome *outcome, const struct model *model, int exit_s
 	int status;
 
 	say_gates(outcome, model, exit_status);
-	status = write_file(&outcome->record_file, outcome->record, record_write, model);
-	return write_file(&outcome->baseline_file, outcome->save_baseline, baseline_write, model) || status ? EXIT_BROKEN : 0;
+	status = write_file(&outcome->record_file, record_write, model);
+	return write_file(&outcome->baseline_file, baseline_write, model) || status ? EXIT_BROKEN : 0;
 }
 
 void outcome_close(struct outcome *outcome)
 {
-	if (outcome->record_file)
-		fclose(outcome->record_file);
-	if (outcome->baseline_file)
-		fclose(outcome->baseline_file);
-	outcome->record_file = outcome->baseline_file = NULL;
+	output_file_close(&outcome->record_file);
+	output_file_close(&outcome->baseline_file);
 	baseline_free(&outcome->known);
 }

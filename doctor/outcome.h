@@ -10,6 +10,7 @@
 #include "opt.h"
 
 #include "gate.h"
+#include "output.h"
 
 struct outcome {
 	/* What is asked for, by the options. */
@@ -18,7 +19,7 @@ struct outcome {
 	/* Filled by outcome_open. */
 	struct gate gates[OPT_LIST_MOST];
 	struct baseline known;
-	FILE *record_file, *baseline_file;
+	struct output_file record_file, baseline_file;
 };
 
 /* 0, or EXIT_USAGE after a sentence. What files held stays till there is something to write. */

@@ -37,21 +37,61 @@ static bool takes_mode(int fd, mode_t mode)
 	return !S_ISREG(facts.st_mode) || !(facts.st_mode & without) || fchmod(fd, facts.st_mode & 07777 & ~without) == 0;
 }
 
-int output_file(const char *path, const char *option, mode_t mode, FILE **ret_file)
+int output_file_open(struct output_file *file, const char *path, const char *option, mode_t mode)
 {
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, mode) : -1;
-	FILE *file = fd >= 0 && takes_mode(fd, mode) ? fdopen(fd, "w") : NULL;
+	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
+	int fd;
 
 	if (!path)
 		return 0;
-	if (!file) {
-		out_error("%s: %s cannot be written: %s", option, path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return EXIT_USAGE;
-	}
-	*ret_file = file;
-	return 0;
+	fd = open(path, flags | O_EXCL, mode);
+	*file = (struct output_file){ .path = path, .made = fd >= 0 };
+	if (fd < 0 && errno == EEXIST)
+		fd = open(path, flags, mode);
+	file->to = fd >= 0 && takes_mode(fd, mode) ? fdopen(fd, "w") : NULL;
+	if (file->to)
+		return 0;
+	out_error("%s: %s cannot be written: %s", option, path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return EXIT_USAGE;
+}
+
+int output_file_begin(const struct output_file *file)
+{
+	struct stat facts;
+
+	return fstat(fileno(file->to), &facts) == 0 && S_ISREG(facts.st_mode) && ftruncate(fileno(file->to), 0) ? -errno : 0;
+}
+
+static int written(const char *what, int error)
+{
+	if (!error)
+		return 0;
+	out_error("%s could not be written: %s", what, strerror(-error));
+	return EXIT_BROKEN;
+}
+
+int output_file_end(struct output_file *file, int error)
+{
+	if (fclose(file->to) && !error)
+		error = -errno;
+	file->to = NULL;
+	return written(file->path, error);
+}
+
+void output_file_close(struct output_file *file)
+{
+	struct stat ours, there;
+
+	if (!file->to)
+		return;
+	/* The path may be another's by now. */
+	if (file->made && fstat(fileno(file->to), &ours) == 0 && lstat(file->path, &there) == 0 && ours.st_dev == there.st_dev &&
+	    ours.st_ino == there.st_ino)
+		unlink(file->path);
+	fclose(file->to);
+	file->to = NULL;
 }
 
 static int open_exporter(struct output *output)
@@ -76,9 +116,9 @@ int output_open(struct output *output)
 		return EXIT_USAGE;
 	}
 	set_options(output);
-	status = output_file(output->html, "--html", 0666, &output->html_file);
+	status = output_file_open(&output->html_file, output->html, "--html", 0666);
 	if (!status)
-		status = output_file(output->sarif, "--sarif", 0666, &output->sarif_file);
+		status = output_file_open(&output->sarif_file, output->sarif, "--sarif", 0666);
 	if (!status)
 		status = open_exporter(output);
 	if (status)
@@ -86,30 +126,14 @@ int output_open(struct output *output)
 	return status;
 }
 
-static int written(const char *what, int error)
+static int write_file(struct output_file *file, printer *print, const struct output *output, const struct model *model)
 {
-	if (!error)
-		return 0;
-	out_error("%s could not be written: %s", what, strerror(-error));
-	return EXIT_BROKEN;
-}
+	int error;
 
-/* Takes the file: it is closed, for some file systems tell only then that they are full. */
-static int write_file(FILE **file, const char *path, printer *print, const struct output *output, const struct model *model)
-{
-	struct stat facts;
-	int error = 0;
-
-	if (!*file)
+	if (!file->to)
 		return 0;
-	if (fstat(fileno(*file), &facts) == 0 && S_ISREG(facts.st_mode) && ftruncate(fileno(*file), 0))
-		error = -errno;
-	if (!error)
-		error = print(*file, model, &output->options);
-	if (fclose(*file) && !error)
-		error = -errno;
-	*file = NULL;
-	return written(path, error);
+	error = output_file_begin(file);
+	return output_file_end(file, error ? error : print(file->to, model, &output->options));
 }
 
 int output_write(struct output *output, const struct model *model, int exit_status)
@@ -124,8 +148,8 @@ int output_write(struct output *output, const struct model *model, int exit_stat
 		__fpurge(stdout);
 		clearerr(stdout);
 	}
-	status |= write_file(&output->html_file, output->html, print_html, output, model);
-	status |= write_file(&output->sarif_file, output->sarif, print_sarif, output, model);
+	status |= write_file(&output->html_file, print_html, output, model);
+	status |= write_file(&output->sarif_file, print_sarif, output, model);
 	return status ? EXIT_BROKEN : 0;
 }
 
@@ -144,11 +168,8 @@ int output_serve(struct output *output, int timeout_ms, const volatile sig_atomi
 
 void output_close(struct output *output)
 {
-	if (output->html_file)
-		fclose(output->html_file);
-	if (output->sarif_file)
-		fclose(output->sarif_file);
+	output_file_close(&output->html_file);
+	output_file_close(&output->sarif_file);
 	exporter_close(output->exporter);
-	output->html_file = output->sarif_file = NULL;
 	output->exporter = NULL;
 }

@@ -50,4 +50,17 @@ echo 'ok   port in use'
 echo before >kept.html
 refused 'No such file' --html kept.html --sarif nowhere/log.sarif
 [ "$(cat kept.html)" = before ] || fail "kept.html was cut short"
+for file in made.html made.sarif made.rec made.baseline; do
+	[ ! -e $file ] || fail "$file is there before anything was watched"
+done
+sh -c : &
+gone=$!
+wait $gone
+status=0
+"$LEAT" doctor -p $gone -d 0.1 --html made.html --sarif made.sarif --record made.rec --save-baseline made.baseline 2>err || status=$?
+[ $status -eq 4 ] || [ $status -eq 3 ] || fail "a process that has gone: ends with $status: $(cat err)"
+for file in made.html made.sarif made.rec made.baseline; do
+	[ ! -e $file ] || fail "$file is there, and empty, although there was no report"
+done
+[ "$(cat kept.html)" = before ] || fail "kept.html was cut short"
 echo 'ok   kept'
