@@ -24,9 +24,10 @@ done
 watched=()
 read -r -a servers <"/proc/$bench/task/$bench/children"
 for pid in "${servers[@]}"; do watched+=(-p "$pid"); done
-echo "leat doctor on leat bench's servers: -d 3 ${watched[*]}"
 # A recording first, for on a busy machine bench repeats what was disturbed, and may not come to all its servers in that time.
 for seconds in 3 8; do
+	echo "leat doctor on leat bench's servers: -d $seconds ${watched[*]}${again-}"
+	again=' (again, and longer: others keep the CPUs busy)'
 	stacks=$("$leat" doctor -d $seconds --folded --record "$dir/seen" "${watched[@]}")
 	status=$?
 	case $stacks in *$hidden*) break ;; esac
