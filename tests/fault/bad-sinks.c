@@ -205,6 +205,7 @@ static int one_sink(unsigned i)
 	int status;
 
 	fflush(stdout);
+	lab_dir();	/* this process removes it at the end; a child would leave it */
 	child = CHECK_CALL(fork());
 	if (!child) {
 		signal(SIGXFSZ, SIG_IGN);
