@@ -286,6 +286,10 @@ enum opt_result settings_parse(struct settings *s, int argc, char **argv)
 		out_error("it takes an address to LISTEN at and an UPSTREAM; `leat proxy --help` says more");
 		result = OPT_WRONG;
 	}
+	if (result == OPT_GO_ON && s->log_json && !s->log) {
+		out_error("--log-json says how the lines of --log look, and there is no --log");
+		result = OPT_WRONG;
+	}
 	if (result == OPT_GO_ON)
 		sort_names(&s->sni);
 	else

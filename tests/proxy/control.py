@@ -413,7 +413,7 @@ def only_checked():
 
     port = free_port()
     with open('good', 'w') as to:
-        to.write('listen 127.0.0.1:%d\n  upstream   127.0.0.1:1 # there\n#\n\nsni a.test=127.0.0.1:2\nroute splice\nlog-json\n' % port)
+        to.write('listen 127.0.0.1:%d\n  upstream   127.0.0.1:1 # there\n#\n\nsni a.test=127.0.0.1:2\nroute splice\nlog-json\nlog -\n' % port)
     check(run('--config', 'good', '--check') == (0, 'ok\n', ''), run('--config', 'good', '--check'))
     check(run('--config', 'good', '--route', 'copy', '--check')[0] == 0)
     for line, word in (('rout auto', 'rout'), ('route fast', 'auto|splice|copy'), ('idle -1', '--idle'), ('workers 0', '--workers'),
@@ -434,7 +434,8 @@ def only_checked():
         check(status == 2 and re.search(r'^leat: bad:%d: ' % (5 if twice else 4), err, re.M) and word in err, line, status, out, err)
     for args, word in ((['--check'], 'LISTEN'), (['--check', ':x', '127.0.0.1:1'], 'port'), (['--check', '127.0.0.1:0', ':80'], 'host'),
                        (['--config', 'none', '--check'], 'none'), (['--check', 'fd:0', '127.0.0.1:1'], 'no listening socket'),
-                       (['--check', '127.0.0.1:0', '127.0.0.1'], 'port')):
+                       (['--check', '127.0.0.1:0', '127.0.0.1'], 'port'),
+                       (['--check', '--log-json', '127.0.0.1:0', '127.0.0.1:1'], 'no --log')):
         status, out, err = run(*args)
         check(status == 2 and word in err, args, status, err)
 
