@@ -4,19 +4,19 @@
 #include "bars.h"
 #include "keep.h"
 #include "part.h"
+#include "patient.h"
 #include "place.h"
 #include "same.h"
 #include "stop.h"
+
+#include <leat.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
-
-#define NAP_MS 10
 
 int dest_failed(const struct dest *dest, const char *what, int error)
 {
@@ -189,42 +189,36 @@ static int open_part(struct dest *dest)
 	return unlinkat(dest->dir, dest->temporary, 0) < 0 ? dest_failed(dest, dest->temporary, errno) : open_temporary(dest, O_EXCL);
 }
 
-/* Opens as soon as somebody reads it; so a signal and a timeout are heeded. */
-static int open_fifo(const struct dest *dest, int flags, int timeout_ms)
+/* Nothing is written but to what was looked at: a file, though another thing may have its name since. */
+static int is_file_still(const struct dest *dest)
 {
-	int fd;
+	struct stat now;
 
-	for (int waited = 0;; waited += NAP_MS) {
-		fd = openat(dest->dir, dest->name, flags | O_NONBLOCK);
-		if (fd >= 0 || errno != ENXIO || stop_flag)
-			break;
-		if (timeout_ms >= 0 && waited >= timeout_ms) {
-			errno = ETIMEDOUT;
-			break;
-		}
-		nanosleep(&(struct timespec){ .tv_nsec = NAP_MS * 1000000L }, NULL);
-	}
-	if (fd >= 0)
-		fcntl(fd, F_SETFL, 0);
-	return fd;
+	if (fstat(dest->fd, &now) == 0 && S_ISREG(now.st_mode))
+		return 0;
+	out_error("%s: something else has its name since it was looked at", dest->shown);
+	return LEAT_ECHANGED;
 }
 
 static int open_itself(struct dest *dest, enum dest_way way, const struct dest_options *options)
 {
-	int reads = way == DEST_IN_PLACE ? options->read_back || options->resume : options->read_back && S_ISBLK(dest->was.st_mode);
-	int flags = O_CLOEXEC | O_NOCTTY | (reads ? O_RDWR : O_WRONLY) | (way == DEST_IN_PLACE ? O_CREAT : 0) |
+	int file = way == DEST_IN_PLACE, fifo = dest->exists && S_ISFIFO(dest->was.st_mode);
+	int reads = file ? options->read_back || options->resume : options->read_back && S_ISBLK(dest->was.st_mode);
+	int flags = O_CLOEXEC | O_NOCTTY | (reads ? O_RDWR : O_WRONLY) | (file && !dest->exists ? O_CREAT | O_EXCL : 0) |
 		    (dest->magic ? 0 : O_NOFOLLOW);
 
 	dest->way = way;
-	if (S_ISFIFO(dest->was.st_mode) && dest->exists)
-		dest->fd = open_fifo(dest, flags, options->timeout_ms);
+	if (file || fifo)
+		dest->fd = patient_open(dest->dir, dest->name, flags, options->mode, fifo ? ENXIO : EWOULDBLOCK, options->timeout_ms);
 	else
-		dest->fd = openat(dest->dir, dest->name, flags, options->mode);
+		dest->fd = openat(dest->dir, dest->name, flags);
 	if (dest->fd < 0)
 		return stop_flag ? -EINTR : dest_failed(dest, "cannot open it for writing", errno);
-	if (way == DEST_IN_PLACE && options->resume && dest->exists)
+	if ((file || fifo) && fcntl(dest->fd, F_SETFL, 0) < 0)
+		return dest_failed(dest, "cannot open it for writing", errno);
+	if (file && options->resume && dest->exists)
 		dest->start = (uint64_t)dest->was.st_size;
-	return 0;
+	return file ? is_file_still(dest) : 0;
 }
 
 /* Written to where it stands, and as it was opened: another open file would begin at the first byte. */

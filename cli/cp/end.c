@@ -2,6 +2,7 @@
 #include "end.h"
 #include "../out.h"
 #include "../socket_file.h"
+#include "patient.h"
 #include "stop.h"
 
 #include <errno.h>
@@ -196,7 +197,7 @@ static int open_descriptor(const struct addr *addr, int fd, int writes)
 
 /*
  * A FIFO to be read opens at once, and is waited for until somebody writes: so a signal and a timeout are heeded. In a tree what
- * has become a FIFO is not waited for; a file that a file server has a lease on is, until that gives it up.
+ * has become a FIFO is not waited for; a file that somebody has a lease on is, until he gives it up or the kernel takes it.
  */
 static int open_path(const struct addr *addr, int timeout_ms)
 {
@@ -204,8 +205,9 @@ static int open_path(const struct addr *addr, int timeout_ms)
 	struct stat st;
 	int fifo = !addr->in_tree && fstatat(addr->at, addr->path, &st, 0) == 0 && S_ISFIFO(st.st_mode);
 
-	fd = openat(addr->at, addr->path, flags | (fifo || addr->in_tree ? O_NONBLOCK : 0));
-	if (fd < 0 && errno == EWOULDBLOCK)
+	if (fifo || addr->in_tree)
+		fd = patient_open(addr->at, addr->path, flags, 0, EWOULDBLOCK, timeout_ms);
+	else
 		fd = openat(addr->at, addr->path, flags);
 	if (fd < 0 || !fifo)
 		return fd < 0 ? -errno : fd;

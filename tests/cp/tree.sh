@@ -202,6 +202,38 @@ exchanged_in_the_source() {
 	done
 }
 
+# So where it is written into, of what was not there, and of a file: nothing is written to a FIFO, nor waited for.
+exchanged_in_the_destination() {
+	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || { misses 'strace cannot trace here'; return; }
+	under asan && { misses 'strace and the leak checker are both tracers'; return; }
+	local was read why pid
+	mkdir -p e6
+	echo x >e6/name
+	for was in none file; do
+		for read in no yes; do
+			rm -rf e7 looked got
+			mkdir e7
+			: >looked
+			[ $was = none ] || echo old >e7/name
+			why='e7/\./name: (cannot open it for writing: (File exists|No such device or address)|something else has its name since it was looked at)'
+			timeout -s KILL 10 strace -f -o looked -P name -e inject=openat:delay_enter=2000000:when=2 "$LEAT" cp -r --in-place e6/. e7 2>err &
+			pid=$!
+			for _ in $(seq 200); do [ "$(wc -l <looked)" -lt 2 ] || break; sleep 0.02; done
+			sleep 0.5
+			rm -f e7/name
+			mkfifo e7/name
+			[ $read = no ] || timeout 8 cat e7/name >got &
+			wait $pid
+			[ $? -eq 4 ] || { fail "$was, $read: another exit status: $(cat err)"; timeout 1 cat e7/name; }	# it may wait for a reader
+			grep -q DELAYED looked || fail "$was, $read: nothing was held up: $(cat looked)"
+			says err "^leat: $why$"
+			[ ! -s got ] || fail "$was: somebody else has got $(cat got)"
+			[ $read = no ] || [ $was = file ] || : >e7/name	# he waits still
+			wait
+		done
+	done
+}
+
 a_directory_goes_to_a_directory() {
 	mkdir -p g/d
 	echo x >g/d/f
@@ -319,6 +351,39 @@ END_OF_SERVER
 	wait $server
 }
 
+# Who has the lease is told that it is wanted, and may put a FIFO in the file's place before it is asked for again.
+exchanged_by_who_has_the_lease() {
+	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || { misses 'strace cannot trace here'; return; }
+	under asan && { misses 'strace and the leak checker are both tracers'; return; }
+	command -v python3 >/dev/null || { misses 'python3 is not installed'; return; }
+	local server
+	mkdir -p s3
+	echo x >s3/name
+	mkfifo s3/fifo
+	python3 - <<'END_OF_SERVER' &
+import fcntl, os, signal
+fd = os.open('s3/name', os.O_RDWR)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGIO])
+try:
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    os.close(os.open('leased3', os.O_CREAT))
+    signal.sigtimedwait([signal.SIGIO], 20)
+    os.rename('s3/fifo', 's3/name')
+    os.close(os.open('exchanged', os.O_CREAT))
+except OSError:
+    os.close(os.open('not-leased3', os.O_CREAT))
+END_OF_SERVER
+	server=$!
+	for _ in $(seq 200); do [ -e leased3 ] || [ -e not-leased3 ] || sleep 0.05; done
+	[ -e leased3 ] || { wait $server; misses 'there are no leases here'; return; }
+	timeout -s KILL 10 strace -f -o looked -P name -e inject=openat:delay_enter=2000000:when=2 "$LEAT" cp -r s3/. s4 2>err
+	[ $? -eq 3 ] || { fail "another exit status: $(cat err)"; timeout 1 sh -c ': >s3/name'; }	# it may wait for a writer
+	grep -q DELAYED looked || fail "nothing was held up: $(cat looked)"
+	[ -e exchanged ] || fail 'nothing was exchanged'
+	says err '^leat: s3/./name: it was a file, and is none any more$'
+	wait $server
+}
+
 # Where a file cannot have a second name there are two files.
 no_second_names() {
 	{ command -v strace && strace -o probe true; } >/dev/null 2>&1 || { misses 'strace cannot trace here'; return; }
@@ -393,5 +458,5 @@ wide() {
 }
 
 parts all_that_can_be_in_it onto_one_that_is_there not_into_itself no_symbolic_link_is_followed what_is_there_is_replaced \
-	names_like_our_own left_in_the_way_of_what_is_no_file exchanged_meanwhile exchanged_in_the_source a_directory_goes_to_a_directory inherited counted many_failures \
-	failures_below_progress time_left a_file_under_a_lease no_second_names closed_meanwhile without_r deep small_stacks wide
+	names_like_our_own left_in_the_way_of_what_is_no_file exchanged_meanwhile exchanged_in_the_source exchanged_in_the_destination a_directory_goes_to_a_directory inherited counted many_failures \
+	failures_below_progress time_left a_file_under_a_lease exchanged_by_who_has_the_lease no_second_names closed_meanwhile without_r deep small_stacks wide
