@@ -8,6 +8,7 @@
 #include "place.h"
 #include "same.h"
 #include "stop.h"
+#include "written.h"
 
 #include <leat.h>
 
@@ -189,6 +190,14 @@ static int open_part(struct dest *dest)
 	return unlinkat(dest->dir, dest->temporary, 0) < 0 ? dest_failed(dest, dest->temporary, errno) : open_temporary(dest, O_EXCL);
 }
 
+/* What was not there: by another name that the file system takes for the same, if not by somebody else. In a directory that we have
+ * made all is so. */
+static int met(const struct dest *dest)
+{
+	out_error("%s: " WRITTEN_MET, dest->shown);
+	return -EEXIST;
+}
+
 /* Nothing is written but to what was looked at: a file, though another thing may have its name since. */
 static int is_file_still(const struct dest *dest)
 {
@@ -213,7 +222,7 @@ static int open_itself(struct dest *dest, enum dest_way way, const struct dest_o
 	else
 		dest->fd = openat(dest->dir, dest->name, flags);
 	if (dest->fd < 0)
-		return stop_flag ? -EINTR : dest_failed(dest, "cannot open it for writing", errno);
+		return stop_flag ? -EINTR : errno == EEXIST ? met(dest) : dest_failed(dest, "cannot open it for writing", errno);
 	if ((file || fifo) && fcntl(dest->fd, F_SETFL, 0) < 0)
 		return dest_failed(dest, "cannot open it for writing", errno);
 	if (file && options->resume && dest->exists)
@@ -353,7 +362,7 @@ int dest_take_over(struct dest *dest, const struct dest_options *options, uint64
 }
 
 /* A file without a name gets the temporary one, as no call links over what exists; where nothing exists, its own at once. */
-static int link_up(struct dest *dest, const char *to)
+static int link_up(struct dest *dest, const char *to, const struct dest_options *options)
 {
 	char self[40];
 
@@ -367,6 +376,8 @@ static int link_up(struct dest *dest, const char *to)
 			break;
 		if (errno != EEXIST || tries == PART_TRIES)
 			return dest_failed(dest, "cannot name it", errno);
+		if (options->fresh)
+			return met(dest);
 		r = to == dest->temporary ? sweep(dest) : choose_temporary(dest);
 		if (r < 0)
 			return r;
@@ -408,7 +419,25 @@ int dest_stand_by(struct dest *dest, const struct dest_options *options)
 
 	if (!r && dest->way == DEST_WITHOUT_NAME)
 		r = choose_temporary(dest);
-	return !r && dest->way == DEST_WITHOUT_NAME ? link_up(dest, dest->temporary) : r;
+	return !r && dest->way == DEST_WITHOUT_NAME ? link_up(dest, dest->temporary, options) : r;
+}
+
+/* Not every file system can leave what is there; then it is looked for. */
+static int rename_to_name(const struct dest *dest, const struct dest_options *options)
+{
+	struct stat st;
+
+	if (options->fresh) {
+		if (renameat2(dest->dir, dest->temporary, dest->dir, dest->name, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno == EEXIST || fstatat(dest->dir, dest->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			unlinkat(dest->dir, dest->temporary, 0);	/* nor is it a part to go on from */
+			return met(dest);
+		}
+	}
+	if (renameat(dest->dir, dest->temporary, dest->dir, dest->name) == 0)
+		return 0;
+	return errno == EBUSY ? in_place_only(dest, "something is mounted on it") : dest_failed(dest, "cannot give it its name", errno);
 }
 
 int dest_commit(struct dest *dest, const struct dest_options *options)
@@ -418,12 +447,10 @@ int dest_commit(struct dest *dest, const struct dest_options *options)
 	if (!r && (dest->way == DEST_TEMPORARY || dest->way == DEST_IN_PLACE))
 		r = ask_server(dest);
 	if (!r && dest->way == DEST_WITHOUT_NAME)
-		r = link_up(dest, dest->taken ? dest->temporary : dest->name);
+		r = link_up(dest, dest->taken ? dest->temporary : dest->name, options);
 	if (!r && dest->way == DEST_TEMPORARY) {
-		if (renameat(dest->dir, dest->temporary, dest->dir, dest->name) < 0)
-			return errno == EBUSY ? in_place_only(dest, "something is mounted on it") :
-						dest_failed(dest, "cannot give it its name", errno);
-		dest->way = DEST_IN_PLACE;
+		r = rename_to_name(dest, options);
+		dest->way = r < 0 ? DEST_TEMPORARY : DEST_IN_PLACE;
 	}
 	if (r < 0 || !options->sync || options->in_tree || dest->way == DEST_DIRECT || dest->magic)
 		return r;

@@ -3,6 +3,7 @@
 #include "../out.h"
 #include "keep.h"
 #include "same.h"
+#include "written.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,10 +145,25 @@ static int open_source(struct tree *tree, struct dir *dir, int at, const char *p
 	return r;
 }
 
+/* What is said of it, if what stands there cannot be what it becomes; or NULL. */
+static const char *wrong_dest(struct tree *tree, const struct dir *dir)
+{
+	struct stat to;
+
+	if (fstat(dir->to, &to) < 0)
+		return strerror(errno);
+	if (!dir->parent)
+		tree->to_is = to;
+	if (!dir->parent && same_file(&dir->is, &to))
+		return "it is the source itself; nothing was copied";
+	return written_claim(tree->made, &to, &dir->is, dir->name) ? WRITTEN_MET : NULL;
+}
+
 int dir_open(struct tree *tree, struct dir *dir, int from_at, const char *from, int to_at, const char *to)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (dir->parent ? O_NOFOLLOW : 0);
 	int r = open_source(tree, dir, from_at, from, flags);
+	const char *wrong;
 
 	if (r < 0)
 		return r;
@@ -156,20 +172,17 @@ int dir_open(struct tree *tree, struct dir *dir, int from_at, const char *from, 
 		return -EINVAL;
 	}
 	dir->made = mkdirat(to_at, to, is_private(tree) ? 0700 : (dir->is.st_mode & 01777) | 0700) == 0;
-	r = dir->made || errno == EEXIST ? 0 : -errno;
-	if (!r) {
-		dir->to = openat(to_at, to, flags);
-		r = dir->to < 0 || (!dir->parent && fstat(dir->to, &tree->to_is) < 0) ? -errno : 0;
+	dir->to = dir->made || errno == EEXIST ? openat(to_at, to, flags) : -1;
+	wrong = dir->to < 0 ? strerror(errno) : wrong_dest(tree, dir);
+	if (wrong) {
+		tree_failed(tree, STATUS_DEST, dir, "", wrong);
+		if (dir->to >= 0)	/* another's: it gets nothing of this one, at the end either */
+			close(dir->to);
+		dir->to = -1;
+		return -EINVAL;
 	}
-	if (r < 0) {
-		tree_failed(tree, STATUS_DEST, dir, "", strerror(-r));
-	} else if (!dir->parent && same_file(&dir->is, &tree->to_is)) {
-		tree_failed(tree, STATUS_DEST, dir, "", "it is the source itself; nothing was copied");
-		r = -EINVAL;
-	} else {
-		show_count(tree->show, SHOW_DIRECTORIES);
-	}
-	return r;
+	show_count(tree->show, SHOW_DIRECTORIES);
+	return 0;
 }
 
 struct dir *dir_new(struct tree *tree, struct dir *parent, const char *name)

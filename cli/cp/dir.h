@@ -28,6 +28,7 @@ struct tree {
 	struct show *show;
 	struct pool *pool;
 	struct links *links;
+	struct written *made;		/* directories: two of the source do not become one */
 	const char *from_path, *to_path;	/* of the root, to be shown */
 	struct stat to_is;		/* the destination's root: not to be copied into itself */
 	enum status worst;		/* atomic */

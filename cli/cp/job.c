@@ -57,10 +57,11 @@ static enum status open_source(struct job *job)
 	return STATUS_OK;
 }
 
-/* Whether what is made may be met again: by a link, or in a directory that several sources are added to. */
+/* Whether what is made may be met again: by a link; in a directory that several sources are added to; in one that is there already,
+ * under a name that its file system takes for the same. In a new one that is seen when it gets its name. */
 static int may_be_met(const struct job *job)
 {
-	return !job->to_addr->in_tree || job->settings->several;
+	return !job->to_addr->fresh || job->settings->several;
 }
 
 /* What was made of one source is not written again from another one, that has the same name or one that leads there. */
@@ -69,7 +70,7 @@ static enum status claim(struct job *job)
 	const struct dest *dest = &job->dest;
 	const char *other = NULL;
 
-	if (!dest->exists || dest->only_read || dest->way == DEST_DIRECT)
+	if (!dest->taken || dest->only_read || dest->way == DEST_DIRECT)
 		return STATUS_OK;
 	if (dest->way == DEST_IN_PLACE && (dest->was.st_nlink > 1 || may_be_met(job)))
 		other = written_claim(job->settings->written, &dest->was, &job->source_is, job->from_addr->text);
@@ -302,7 +303,8 @@ static void tell(struct job *job, enum status status)
 
 static void job_close(struct job *job, enum status status)
 {
-	int keep = job->settings->resume && status != STATUS_OK && status != STATUS_DIFFERS;
+	int begun = job->moved || job->dest.start;	/* else there is nothing to go on from */
+	int keep = begun && job->settings->resume && status != STATUS_OK && status != STATUS_DIFFERS;
 
 	leat_close(&job->source);
 	leat_close_sink(&job->sink);

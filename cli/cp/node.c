@@ -90,8 +90,8 @@ int node_place(const struct node *node, int dir, const char *name)
 
 	if (make(node, dir, name) == 0)
 		return finish(node, dir, name);
-	if (errno != EEXIST)
-		return -errno;
+	if (errno != EEXIST || node->fresh)
+		return errno != EEXIST ? -errno : NODE_MET;
 	r = part_name(name, node->source_dir, part);
 	if (r < 0)
 		return r;

@@ -12,6 +12,7 @@
 #include "part.h"
 #include "same.h"
 #include "stop.h"
+#include "written.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -95,6 +96,15 @@ static void put(struct tree *tree, struct dir *dir, const char *name, uint64_t b
 	item->bytes += bytes;
 }
 
+/* Whether another source was given this name in this run. In a directory that we have made nothing is replaced. */
+static int was_met(const struct tree *tree, const struct dir *dir, const char *name, const struct stat *source)
+{
+	struct stat there;
+
+	return !dir->made && fstatat(dir->to, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       written_by(tree->settings->written, &there, source);
+}
+
 #define MORE_NAMES (-4300)	/* below every -errno */
 
 /* Whether what has the name has names that the source cannot give it, and so is somebody else's; not when it is first itself. */
@@ -112,7 +122,7 @@ static int has_more_names(const struct tree *tree, const struct dir *dir, const 
 static int link_to(const struct tree *tree, const struct dir *dir, const char *name, const struct stat *source, const char *first)
 {
 	const struct dir *root = dir;
-	struct node node = { .first_dir = -1, .source_dir = dir->from };
+	struct node node = { .first_dir = -1, .fresh = dir->made, .source_dir = dir->from };
 	int r;
 
 	while (root->parent)
@@ -120,7 +130,10 @@ static int link_to(const struct tree *tree, const struct dir *dir, const char *n
 	node.first_dir = node_below(root->to, first, &node.first_name);
 	if (node.first_dir < 0)
 		return node.first_dir;
-	r = has_more_names(tree, dir, name, source, &node) ? MORE_NAMES : node_place(&node, dir->to, name);
+	if (was_met(tree, dir, name, source))
+		r = NODE_MET;
+	else
+		r = has_more_names(tree, dir, name, source, &node) ? MORE_NAMES : node_place(&node, dir->to, name);
 	close(node.first_dir);
 	return r;
 }
@@ -153,6 +166,8 @@ static void copy_linked(struct tree *tree, const struct dir *dir, const char *na
 	else if (r == MORE_NAMES)
 		tree_failed(tree, STATUS_REFUSED, dir, name, "it has more names (hard links) than its source, so it is not replaced; "
 			    "remove this one, and copy again");
+	else if (r == NODE_MET)
+		tree_failed(tree, STATUS_DEST, dir, name, WRITTEN_MET);
 	else if (r < 0)
 		tree_failed(tree, STATUS_DEST, dir, name, part_why(r, name, dir->from));
 	else if (first)
@@ -179,22 +194,33 @@ static int keep_special(void *arg, int made)
 	return r;
 }
 
+/* In a directory where it may be met again. */
+static void note_special(const struct tree *tree, const struct kept *kept)
+{
+	struct stat made;
+
+	if ((!kept->dir->made || tree->settings->several) && fstatat(kept->dir->to, kept->name, &made, AT_SYMLINK_NOFOLLOW) == 0)
+		written_note(tree->settings->written, &made, &kept->is, kept->name);
+}
+
 static void place_special(struct tree *tree, struct kept *kept, const char *target)
 {
 	mode_t rights = tree->settings->preserve & KEEP_PRIVATE ? 0700 : 0777;
 	struct node node = {
-		.target = target, .mode = kept->is.st_mode & (S_IFMT | rights), .device = kept->is.st_rdev, .source_dir = kept->dir->from,
-		.finish = kept->from < 0 ? NULL : keep_special, .arg = kept,
+		.target = target, .mode = kept->is.st_mode & (S_IFMT | rights), .device = kept->is.st_rdev, .fresh = kept->dir->made,
+		.source_dir = kept->dir->from, .finish = kept->from < 0 ? NULL : keep_special, .arg = kept,
 	};
-	int r = node_place(&node, kept->dir->to, kept->name);
+	int r = was_met(tree, kept->dir, kept->name, &kept->is) ? NODE_MET : node_place(&node, kept->dir->to, kept->name);
 
 	if (!r) {
 		show_count(tree->show, SHOW_SPECIAL);
+		note_special(tree, kept);
 	} else if (r == NODE_TOLD) {
 		show_count(tree->show, SHOW_FAILED);
 		tree_note(tree, STATUS_DEST);
 	} else {
-		tree_failed(tree, STATUS_DEST, kept->dir, kept->name, part_why(r, kept->name, kept->dir->from));
+		tree_failed(tree, STATUS_DEST, kept->dir, kept->name,
+			    r == NODE_MET ? WRITTEN_MET : part_why(r, kept->name, kept->dir->from));
 	}
 }
 
@@ -294,8 +320,9 @@ enum status tree_copy(const struct settings *settings, struct show *show, const 
 	for (unsigned i = 0; i <= tree.jobs; i++)
 		leat_helper_init(&tree.helpers[i], 2);	/* without one a transfer makes its own pipe */
 	tree.links = links_new();
+	tree.made = written_new();
 	tree.pool = pool_open(tree.jobs, work, &tree);
-	root = tree.links && tree.pool ? dir_new(&tree, NULL, "") : NULL;
+	root = tree.links && tree.made && tree.pool ? dir_new(&tree, NULL, "") : NULL;
 	if (root && dir_open(&tree, root, from->at, from->path, to->at, to->path) == 0)
 		walk(&tree, root);
 	else if (root)
@@ -307,6 +334,7 @@ enum status tree_copy(const struct settings *settings, struct show *show, const 
 	for (unsigned i = 0; i <= tree.jobs; i++)
 		leat_helper_end(&tree.helpers[i]);
 	links_free(tree.links);
+	written_free(tree.made);
 	out_progress_end();
 	show_tree(show, NULL, -1, NULL);
 	if (stop_flag)

@@ -5,6 +5,9 @@
 
 #include <sys/stat.h>
 
+/* Said where it is not known of what, if of anything of ours: nobody looked. */
+#define WRITTEN_MET "it was made just now, from another source whose name is the same there or by somebody else, and is not overwritten"
+
 struct written;
 
 struct written *written_new(void);

@@ -215,7 +215,7 @@ exchanged_in_the_destination() {
 			mkdir e7
 			: >looked
 			[ $was = none ] || echo old >e7/name
-			why='e7/\./name: (cannot open it for writing: (File exists|No such device or address)|something else has its name since it was looked at)'
+			why='e7/\./name: (cannot open it for writing: No such device or address|it was made just now, from .* and is not overwritten|something else has its name since it was looked at)'
 			timeout -s KILL 10 strace -f -o looked -P name -e inject=openat:delay_enter=2000000:when=2 "$LEAT" cp -r --in-place e6/. e7 2>err &
 			pid=$!
 			for _ in $(seq 200); do [ "$(wc -l <looked)" -lt 2 ] || break; sleep 0.02; done
