@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,17 +67,31 @@ static int is_private(const struct tree *tree)
 	return tree->settings->preserve & KEEP_OWNER;
 }
 
+/* What the umask has taken from us as it was made; where there is a default access list it takes nothing. */
+static void lend_rights(struct dir *dir, int at, const char *path, int flags)
+{
+	int fd = openat(at, path, O_PATH | flags);
+	struct stat st;
+	char self[40];
+
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	if (fd >= 0 && fstat(fd, &st) == 0 && chmod(self, (st.st_mode & 07777) | 0700) == 0)
+		dir->lent |= 0700 & ~st.st_mode;
+	if (fd >= 0)
+		close(fd);
+}
+
 /* What mkdir gave it stays, but for the rights that were needed to fill it; or it gets what mkdir would have given it. */
 static int set_mode(const struct tree *tree, const struct dir *dir)
 {
-	mode_t lent = 0700 & ~dir->is.st_mode, mode = dir->is.st_mode & 01777 & ~tree->settings->mask;
+	mode_t mode = dir->is.st_mode & 01777 & ~tree->settings->mask;
 	struct stat now;
 
-	if (!dir->made || (!lent && !is_private(tree)))
+	if (!dir->made || (!dir->lent && !is_private(tree)))
 		return 0;
 	if (fstat(dir->to, &now) < 0)
 		return -errno;
-	mode = is_private(tree) ? mode | (now.st_mode & 06000) : now.st_mode & 07777 & ~lent;
+	mode = is_private(tree) ? mode | (now.st_mode & 06000) : now.st_mode & 07777 & ~dir->lent;
 	return fchmod(dir->to, mode) < 0 ? -errno : 0;
 }
 
@@ -172,6 +187,9 @@ int dir_open(struct tree *tree, struct dir *dir, int from_at, const char *from, 
 		return -EINVAL;
 	}
 	dir->made = mkdirat(to_at, to, is_private(tree) ? 0700 : (dir->is.st_mode & 01777) | 0700) == 0;
+	dir->lent = 0700 & ~dir->is.st_mode;
+	if (dir->made && tree->settings->mask & 0700)
+		lend_rights(dir, to_at, to, flags);
 	dir->to = dir->made || errno == EEXIST ? openat(to_at, to, flags) : -1;
 	wrong = dir->to < 0 ? strerror(errno) : wrong_dest(tree, dir);
 	if (wrong) {

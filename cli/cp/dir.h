@@ -18,6 +18,7 @@ struct dir {
 	int from, to;
 	struct stat is;			/* of the source */
 	int made;			/* by us: its mode is set at the end */
+	mode_t lent;			/* rights that it will not have then: without them we could not fill it */
 	unsigned refs;			/* the walk, its directories, its files under way */
 	struct names names;
 	char name[];			/* in its parent; of the root empty */

@@ -418,6 +418,29 @@ closed_meanwhile() {
 	done
 }
 
+# What an ordinary user takes from himself by his umask he has until a directory is filled.
+a_umask_of_ones_own_rights() {
+	local as_user=(env) mask
+	if [ "$(id -u)" = 0 ]; then
+		as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+		"${as_user[@]}" true 2>/dev/null || { misses 'root has every right, and setpriv cannot take it'; return; }
+	fi
+	mkdir -p u/d/e umasked
+	echo x >u/d/e/f
+	ln -s f u/d/e/link
+	chmod 755 .
+	chmod 777 umasked
+	cp "$LEAT" leat-for-all
+	"${as_user[@]}" ./leat-for-all --version >out 2>err || { misses "user 65534 cannot run $PWD/leat-for-all: $(head -1 err)"; return; }
+	for mask in 0277 0777; do
+		run 0 "${as_user[@]}" bash -c "umask $mask; exec ./leat-for-all cp -r u umasked/$mask"
+		[ "$(stat -c %a umasked/$mask umasked/$mask/d umasked/$mask/d/e | uniq)" = "$(printf %o $((0755 & ~mask)))" ] ||
+			fail "$mask: $(stat -c %a umasked/$mask umasked/$mask/d umasked/$mask/d/e)"
+		[ "$(cat umasked/$mask/d/e/f)" = x ] && [ -L umasked/$mask/d/e/link ] || fail "$mask: $(ls -lR umasked/$mask)"
+	done
+	"${as_user[@]}" chmod -R u+rwx umasked/* 2>/dev/null
+}
+
 without_r() {
 	mkdir -p w
 	run 3 "$LEAT" cp w v
@@ -459,4 +482,4 @@ wide() {
 
 parts all_that_can_be_in_it onto_one_that_is_there not_into_itself no_symbolic_link_is_followed what_is_there_is_replaced \
 	names_like_our_own left_in_the_way_of_what_is_no_file exchanged_meanwhile exchanged_in_the_source exchanged_in_the_destination a_directory_goes_to_a_directory inherited counted many_failures \
-	failures_below_progress time_left a_file_under_a_lease exchanged_by_who_has_the_lease no_second_names closed_meanwhile without_r deep small_stacks wide
+	failures_below_progress time_left a_file_under_a_lease exchanged_by_who_has_the_lease no_second_names closed_meanwhile a_umask_of_ones_own_rights without_r deep small_stacks wide
