@@ -7,6 +7,8 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,11 +30,55 @@ struct traced_snapshot {
 	uint8_t more[STACK_BYTES];
 };
 
+#define PAGES_AT_ONCE 64
+#define THERE (UINT64_C(3) << 62)	/* in memory, or swapped out */
+
+/* Of so many pages those at the beginning that are there. */
+static uint64_t pages_there(int map, uint64_t first, uint64_t count)
+{
+	uint64_t entries[PAGES_AT_ONCE], found = 0;
+
+	while (found < count) {
+		uint64_t most = count - found < PAGES_AT_ONCE ? count - found : PAGES_AT_ONCE;
+		ssize_t read = pread(map, entries, most * sizeof *entries, (off_t)((first + found) * sizeof *entries));
+
+		if (read < (ssize_t)sizeof *entries)
+			break;
+		for (ssize_t i = 0; i < read / (ssize_t)sizeof *entries; i++, found++)
+			if (!(entries[i] & THERE))
+				return found;
+	}
+	return found;
+}
+
+/*
+ * What is not there is not asked for: the page of a file whose server (FUSE) is stopped with its reader never comes, and who waits for
+ * it is not to be ended, even by SIGKILL, nor is who he has stopped.
+ */
+static size_t bytes_there(pid_t tid, uint64_t from, size_t bytes)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), first = from / page, there;
+	char path[64];
+	int map;
+
+	if (!bytes || from + bytes < from)
+		return 0;
+	snprintf(path, sizeof path, "/proc/%d/pagemap", (int)tid);
+	map = open(path, O_RDONLY | O_CLOEXEC);
+	if (map < 0)
+		return bytes;	/* no such kernel, or of another user's with CAP_SYS_PTRACE alone: then all is asked for */
+	there = pages_there(map, first, (from + bytes - 1) / page - first + 1) * page;
+	close(map);
+	there = there > from % page ? there - from % page : 0;
+	return there < bytes ? (size_t)there : bytes;
+}
+
 int64_t traced_memory(pid_t tid, void *to, size_t bytes, uint64_t from)
 {
-	struct iovec local = { to, bytes }, remote = { (void *)(uintptr_t)from, bytes };
+	size_t there = bytes_there(tid, from, bytes);
+	struct iovec local = { to, there }, remote = { (void *)(uintptr_t)from, there };
 
-	return process_vm_readv(tid, &local, 1, &remote, 1, 0);
+	return there ? process_vm_readv(tid, &local, 1, &remote, 1, 0) : 0;
 }
 
 #if defined(__x86_64__)

@@ -334,8 +334,42 @@ static void paths_through_binds(void)
 	rmdir("bound");
 }
 
+/* ---- Memory ---------------------------------------------------------------------------------------------------------------- */
+
+/* A page that is there, and one of a file that is not there yet: whoever serves that file (FUSE) may be stopped, and is not asked. */
+static void memory_that_is_not_there(void)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int fd = CHECK_CALL(open("mapped", O_RDWR | O_CREAT | O_TRUNC, 0600));
+	char *at = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *copy = malloc(2 * page);
+	pid_t child;
+
+	CHECK(at != MAP_FAILED && copy);
+	CHECK_CALL(ftruncate(fd, (off_t)page));
+	memset(at, 'x', page);
+	CHECK(mmap(at + page, page, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0) != MAP_FAILED);
+	child = CHECK_CALL(fork());
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		raise(SIGSTOP);
+		_exit(at[page]);
+	}
+	CHECK_CALL(waitpid(child, NULL, WUNTRACED));
+	CHECK_EQ(traced_memory(child, copy, 2 * page, (uintptr_t)at), page);
+	CHECK_EQ(traced_memory(child, copy, 2, (uintptr_t)at + page - 1), 1);
+	CHECK_EQ(traced_memory(child, copy, 8, (uintptr_t)at + 3), 8);
+	CHECK(memcmp(copy, "xxxxxxxx", 8) == 0);
+	CHECK_EQ(traced_memory(child, copy, 8, (uintptr_t)at + page), 0);
+	CHECK_CALL(kill(child, SIGKILL));
+	CHECK_CALL(waitpid(child, NULL, 0));
+	free(copy);
+	munmap(at, 2 * page);
+	close(fd);
+	unlink("mapped");
+}
+
 static const struct test tests[] = {
 	TEST(as_sendfile_says), TEST(as_splice_says), TEST(flags_of_a_descriptor), TEST(internet_sockets), TEST(unix_sockets),
-	TEST(private_mappings), TEST(paths_through_binds),
+	TEST(private_mappings), TEST(paths_through_binds), TEST(memory_that_is_not_there),
 };
 TEST_MAIN(tests)
