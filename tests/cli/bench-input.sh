@@ -5,7 +5,7 @@
 set -u
 . "$(dirname "$0")/lib.sh"
 failed=0
-few=(--shape file-tcp/raw --rounds 1 --size 16m)
+few=(--shape file-tcp/raw --quick --rounds 1 --size 16m)	# quick: what is counted and compared takes less too
 
 files_that_cannot_be_sent() {
 	local file
@@ -54,7 +54,7 @@ a_file_that_shrinks() {
 
 a_file_of_ones_own() {
 	head -c 3m /dev/urandom >mine
-	run 0 "$LEAT" bench --shape file-tcp/raw,file-tcp/wrapped --rounds 1 --no-go --file mine --json mine.json
+	run 0 "$LEAT" bench --shape file-tcp/raw,file-tcp/wrapped --quick --rounds 1 --no-go --file mine --json mine.json
 	says mine.json '"size_bytes": 3145728'
 	says mine.json '"verified": true'
 	if grep -q '"verified": false' mine.json; then fail 'its own file came out wrong'; fi
@@ -67,7 +67,7 @@ a_copy_beside_a_hog() {
 	cpu=$(taskset -cp $$ | sed -E 's/.*: *([0-9]+).*/\1/')
 	taskset -c "$cpu" sh -c 'while :; do :; done' &
 	hog=$!
-	run 0 "$LEAT" bench --shape file-file/plain --rounds 1 --size 256m --no-go --json hog.json
+	run 0 "$LEAT" bench --shape file-file/plain --quick --rounds 1 --size 256m --no-go --json hog.json
 	kill "$hog"
 	tr -d '\n\t' <hog.json | sed 's/.*"name": "plain"//' | awk '{
 		match($0, /"cpu_ms_per_gib": {"median": [0-9.]+/); cpu = substr($0, RSTART + 29, RLENGTH - 29)
@@ -106,7 +106,7 @@ nothing_to_measure() {
 	says err '^leat: nothing was measured: all 3 shapes are left out$'
 	[ ! -s out ] || fail "it has results: $(head -c 400 out)"
 	[ ! -e nothing.json ] || fail 'the JSON is left behind'
-	run 0 timeout 60 "${network[@]}" "$LEAT" bench --shape file-tcp/raw,file-file/plain --rounds 1 --size 1m --no-go --json rest.json
+	run 0 timeout 60 "${network[@]}" "$LEAT" bench --shape file-tcp/raw,file-file/plain --quick --rounds 1 --size 1m --no-go --json rest.json
 	says rest.json '"left_out": ".*Network is unreachable'
 	says out '^  leat plain '
 }
@@ -141,7 +141,7 @@ a_port_in_use() {
 
 no_strace_and_no_go() {
 	mkdir -p bin
-	PATH=$PWD/bin run 0 "$LEAT" bench --shape file-tcp/raw,file-tcp/go-raw --rounds 1 --size 16m --json bare.json
+	PATH=$PWD/bin run 0 "$LEAT" bench --shape file-tcp/raw,file-tcp/go-raw --quick --rounds 1 --size 16m --json bare.json
 	# shellcheck disable=SC2016
 	says err '^leat: there is no `strace` on the PATH: system calls are not counted'
 	# shellcheck disable=SC2016
@@ -207,7 +207,7 @@ closed_descriptors() {
 	cp mine before
 	for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
 		status=0
-		eval '"$LEAT" bench --shape file-tcp/raw,file-file/plain --rounds 1 --no-go --file mine --json closed.json \
+		eval '"$LEAT" bench --shape file-tcp/raw,file-file/plain --quick --rounds 1 --no-go --file mine --json closed.json \
 			</dev/null >out 2>err' "$closed" || status=$?
 		if [[ $closed == *' >'* || $closed == '>'* ]]; then
 			[ "$status" -eq 1 ] || fail "with $closed it ended with $status, not 1"
@@ -220,7 +220,7 @@ closed_descriptors() {
 		python3 -m json.tool closed.json >/dev/null 2>said || fail "with $closed the JSON is none: $(tail -1 said)"
 		rm closed.json
 		status=0
-		eval '"$LEAT" bench --shape file-tcp/raw --rounds 1 --no-go --size 16m --json closed.json </dev/null >out 2>err' "$closed" ||
+		eval '"$LEAT" bench --shape file-tcp/raw --quick --rounds 1 --no-go --size 16m --json closed.json </dev/null >out 2>err' "$closed" ||
 			status=$?
 		if grep -q '"verified": false' closed.json; then fail "with $closed the test file was written into"; fi
 		rm -f closed.json

@@ -11,31 +11,34 @@ export TMPDIR=$PWD/tmp
 # Processes that serve for the given one.
 servers() { pgrep -P "$1" 2>/dev/null; }
 
-stop() {	# SIGNAL AFTER-SECONDS STATUS OPTIONS...
-	local pid status=0 children gone
+stop() {	# SIGNAL PASS STATUS OPTIONS...: PASS is what it says when it comes to it
+	local pid status=0 children='' gone
 	echo mine >kept.html
 	"$LEAT" bench --size 64m --rounds 200 --json new.json --html kept.html "${@:4}" >out 2>err </dev/null &
 	pid=$!
-	sleep "$2"
-	children=$(servers "$pid")
-	[ -n "$children" ] || { fail "no servers after $2 s"; kill -9 "$pid"; return; }
+	for _ in $(seq 600); do
+		! grep -q "^$2" err || children=$(servers "$pid")
+		[ -z "$children" ] || break
+		sleep 0.05
+	done
+	[ -n "$children" ] || { fail "no servers while $2: $(cat err)"; kill -9 "$pid"; return; }
 	kill -"$1" "$pid"
 	for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
 	kill -0 "$pid" 2>/dev/null && { fail "still there 10 s after $1"; kill -9 "$pid"; }
 	wait "$pid" || status=$?
-	[ "$status" -eq "$3" ] || fail "$1 after $2 s: status $status, not $3"
+	[ "$status" -eq "$3" ] || fail "$1 while $2: status $status, not $3"
 	for _ in $(seq 50); do
 		gone=yes
 		for child in $children; do kill -0 "$child" 2>/dev/null && gone=no; done
 		[ $gone = yes ] && break
 		sleep 0.1
 	done
-	[ $gone = yes ] || fail "$1 after $2 s: a server outlived it"
-	[ -z "$(ls tmp)" ] || fail "$1 after $2 s: left behind $(ls tmp)"
+	[ $gone = yes ] || fail "$1 while $2: a server outlived it"
+	[ -z "$(ls tmp)" ] || fail "$1 while $2: left behind $(ls tmp)"
 	[ "$1" = KILL ] && { rm -f new.json; return; }
 	says err "^leat: stopped by signal [0-9]+; nothing was left behind"
-	[ ! -e new.json ] || fail "$1 after $2 s: left behind new.json"
-	[ "$(cat kept.html)" = mine ] || fail "$1 after $2 s: a file that was there before is emptied or gone"
+	[ ! -e new.json ] || fail "$1 while $2: left behind new.json"
+	[ "$(cat kept.html)" = mine ] || fail "$1 while $2: a file that was there before is emptied or gone"
 }
 
 # As under nohup, or in the background of a script: a signal that its user has it ignore does not end it.
@@ -53,11 +56,11 @@ ignored() {
 }
 
 command -v pgrep >/dev/null || skip 'pgrep is not installed'
-stop TERM 1 143 --no-go
-stop INT 3 130 --no-go
-stop TERM 8 143 --no-go
-stop KILL 2 137 --no-go
+stop TERM comparing 143 --no-go
+stop INT counting 130 --no-go
+stop TERM measuring 143 --no-go --quick
+stop KILL counting 137 --no-go
 ignored
 # Within the build of the Go programs, which takes long when nothing is built yet.
-command -v go >/dev/null && GOCACHE=$PWD/cache stop INT 2 130
+command -v go >/dev/null && GOCACHE=$PWD/cache stop INT "comparing contents (and building" 130
 exit "$failed"
