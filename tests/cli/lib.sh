@@ -45,5 +45,20 @@ part() {
 }
 misses() { missing=$*; return 77; }
 
+# aside COMMAND...: beside what follows and others like it, in an empty directory of its own: for what waits, and disturbs nobody.
+# together: they are over, and what failed there has failed here.
+aside() {
+	local dir=aside.$((++aside_count)) failed=0
+	mkdir "$dir"
+	(trap - EXIT; cd "$dir" && "$@"; exit $failed) &
+	asides+=($!)
+}
+together() {
+	local each
+	for each in "${asides[@]}"; do wait "$each" || failed=1; done
+	asides=()
+}
+asides=() aside_count=0
+
 # under tsan: whether that is what the tests run under, as ci/sanitize.sh says.
 under() { [ "${SANITIZER:-}" = "$1" ]; }

@@ -36,8 +36,8 @@ trap 'kill $own $others $public; wait' EXIT
 # or nothing; and says, also when it is replayed, which capabilities the names take, or has no word of any.
 tells() {
 	local status=0 found each
-	rm -f open/recording
-	as "$2" timeout 60 "$LEAT" doctor --engine bpf -p "$1" -d 1 --json --record open/recording >out 2>err || status=$?
+	mkdir -m 777 open
+	(as "$2" timeout 60 "$LEAT" doctor --engine bpf -p "$1" -d 1 --json --record open/recording) >out 2>err || status=$?
 	[ $status -eq 1 ] || { fail "with $2: ended with $status: $(cat err)"; return; }
 	found=$(python3 - <<'END'
 import json
@@ -67,13 +67,14 @@ table() {
 	refuses '' 'CAP_BPF and CAP_PERFMON are'
 	refuses bpf 'CAP_PERFMON is'
 	refuses perfmon 'CAP_BPF is'
-	tells $own 'bpf perfmon' own-sink 'pump with-line loop'
-	tells $others 'bpf perfmon' others-sink 'nothing None none' CAP_SYS_PTRACE CAP_DAC_READ_SEARCH
-	tells $public 'bpf perfmon' public-sink 'nothing None none' CAP_SYS_PTRACE CAP_DAC_READ_SEARCH
-	tells $others 'bpf perfmon dac_read_search' others-sink 'nothing None none' CAP_SYS_PTRACE
-	tells $others 'bpf perfmon sys_ptrace' others-sink 'address None none' CAP_DAC_READ_SEARCH
-	tells $public 'bpf perfmon sys_ptrace' public-sink 'pump with-line loop'
-	tells $others 'bpf perfmon sys_ptrace dac_read_search' others-sink 'pump with-line loop'
+	aside tells $own 'bpf perfmon' own-sink 'pump with-line loop'
+	aside tells $others 'bpf perfmon' others-sink 'nothing None none' CAP_SYS_PTRACE CAP_DAC_READ_SEARCH
+	aside tells $public 'bpf perfmon' public-sink 'nothing None none' CAP_SYS_PTRACE CAP_DAC_READ_SEARCH
+	aside tells $others 'bpf perfmon dac_read_search' others-sink 'nothing None none' CAP_SYS_PTRACE
+	aside tells $others 'bpf perfmon sys_ptrace' others-sink 'address None none' CAP_DAC_READ_SEARCH
+	aside tells $public 'bpf perfmon sys_ptrace' public-sink 'pump with-line loop'
+	aside tells $others 'bpf perfmon sys_ptrace dac_read_search' others-sink 'pump with-line loop'
+	together
 }
 
 # Another user's, with neither engine: one sentence, which does not offer what it refuses.
