@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# sanitize.sh asan|tsan|valgrind DIR [MESON TEST ARGUMENTS...]: builds into DIR and runs the tests under the address and
-# undefined sanitizers, the thread sanitizer, or valgrind. All but the suites "slow", "ward" and "kernel". MESON_OPTIONS: further
-# ones of the build.
+# sanitize.sh asan|tsan|valgrind DIR [MESON TEST ARGUMENTS...]: runs the tests under the address and undefined sanitizers, the
+# thread sanitizer, or valgrind; what they take is built into DIR. All but the suites "slow", "ward" and "kernel".
+# MESON_OPTIONS: further ones of the build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=${1:?usage: sanitize.sh asan|tsan|valgrind DIR [meson test arguments]}
@@ -38,5 +38,4 @@ if [ ! -f "$dir/build.ninja" ]; then
 	# shellcheck disable=SC2086 # several options
 	meson setup "${options[@]}" ${MESON_OPTIONS:-} "$dir" . >"$log" 2>&1 || { cat "$log"; exit 1; }
 fi
-ninja -C "$dir" >"$log" 2>&1 || { cat "$log"; exit 1; }
 SANITIZER=$kind exec ci/test.sh "$dir" "${run[@]}"
