@@ -6,6 +6,8 @@
 #include "exporter.h"
 #include "http.h"
 
+#include <leat.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -53,14 +55,6 @@ struct exporter {
 	struct page *page;
 	struct client clients[CLIENTS];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /* ---- the page ---- */
 
@@ -270,7 +264,7 @@ static uint64_t prepare(struct exporter *exporter, struct pollfd fds[CLIENTS + 1
 
 int exporter_serve(struct exporter *exporter, int timeout_ms, const volatile sig_atomic_t *stop)
 {
-	uint64_t now = now_ns(), end = now + (timeout_ms > 0 ? (uint64_t)timeout_ms * 1000000 : 0);
+	uint64_t now = leat_now_ns(), end = now + (timeout_ms > 0 ? (uint64_t)timeout_ms * 1000000 : 0);
 	struct pollfd fds[CLIENTS + 1];
 
 	while (!stop || !__atomic_load_n(stop, __ATOMIC_RELAXED)) {
@@ -283,7 +277,7 @@ int exporter_serve(struct exporter *exporter, int timeout_ms, const volatile sig
 		for (unsigned i = 0; i < CLIENTS; i++)
 			if (fds[i].fd >= 0 && fds[i].revents)
 				client_step(exporter, &exporter->clients[i]);
-		now = now_ns();
+		now = leat_now_ns();
 		if (fds[CLIENTS].revents)
 			let_in(exporter, now);
 		if (now >= end)

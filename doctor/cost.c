@@ -2,21 +2,14 @@
 /* Seconds of a finding from ns for a GiB of such ends, such pieces. */
 #include "cost.h"
 
+#include <leat.h>
+
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "verdict.h"
 
 #define GIB (1024.0 * 1024 * 1024)
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 /* The kind whose ends are measured for such a file; FILE_UNKNOWN: none are. */
 static enum file_kind stand_in(enum file_kind kind)
@@ -94,7 +87,7 @@ static void apply(struct finding *finding, const struct calibration *c)
 /* 0: *key's figures are in the model. */
 static int measure_one(struct model *model, struct calibration *key, uint64_t end_ns)
 {
-	uint64_t now = now_ns();
+	uint64_t now = leat_now_ns();
 	uint32_t place;
 	int error;
 
@@ -123,7 +116,7 @@ static bool all_at_hand(const struct model *model)
 
 int cost_all(struct model *model, bool measure)
 {
-	uint64_t end_ns = now_ns() + COST_BUDGET_NS;
+	uint64_t end_ns = leat_now_ns() + COST_BUDGET_NS;
 	bool added = false;
 
 	/* A recording has its own figures; those of this machine are not mixed in unless it is this machine that is measured. */

@@ -7,6 +7,8 @@
  */
 #include "cost.h"
 
+#include <leat.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -44,11 +46,11 @@ struct bench {
 	uint64_t kernel_calls, kernel_bytes;
 };
 
-static uint64_t clock_ns(clockid_t clock)
+static uint64_t thread_ns(void)
 {
 	struct timespec ts;
 
-	clock_gettime(clock, &ts);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
@@ -378,10 +380,10 @@ static int by_kernel(struct bench *bench)
 /* ns of CPU for a GiB. */
 static int timed(struct bench *bench, int (*move)(struct bench *bench), uint64_t *ret_ns)
 {
-	uint64_t begin = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t begin = thread_ns();
 	int error = move(bench);
 
-	*ret_ns = (clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * ((UINT64_C(1) << 30) / ROUND_BYTES);
+	*ret_ns = (thread_ns() - begin) * ((UINT64_C(1) << 30) / ROUND_BYTES);
 	bench->from_at %= FILE_BYTES;
 	bench->to_at %= FILE_BYTES;
 	return error;
@@ -418,7 +420,7 @@ static int rounds(struct bench *bench, struct calibration *calibration, uint64_t
 			return error;
 		saved[n] = user[n] - (int64_t)ns;
 		n += r >= 0;
-		if (clock_ns(CLOCK_MONOTONIC) > end_ns && n >= ROUNDS_LEAST)
+		if (leat_now_ns() > end_ns && n >= ROUNDS_LEAST)
 			break;
 	}
 	/* A difference of two medians can lie outside the quartiles of the differences: what is saved is the median of these. */
@@ -434,7 +436,7 @@ static int rounds(struct bench *bench, struct calibration *calibration, uint64_t
 int cost_measure(struct calibration *calibration, uint64_t budget_ns)
 {
 	struct bench bench = { .key = calibration, .from = -1, .to = -1, .pipe = { -1, -1 } };
-	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + (budget_ns < SHARE_NS ? budget_ns : SHARE_NS);
+	uint64_t end_ns = leat_now_ns() + (budget_ns < SHARE_NS ? budget_ns : SHARE_NS);
 	int error = open_bench(&bench);
 
 	error = error ? error : rounds(&bench, calibration, end_ns);

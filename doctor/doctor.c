@@ -15,6 +15,8 @@
 #include "symbol_child.h"
 #include "verdict.h"
 
+#include <leat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -256,10 +258,7 @@ static void command_end(const struct command *command, struct model *model, bool
 
 static double now_s(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	return (double)leat_now_ns() / 1e9;
 }
 
 /* symbols: NULL for a recording, which has its names and figures, and whose processes are not here. */

@@ -9,6 +9,8 @@
 
 #include "doctor.skel.h"
 
+#include <leat.h>
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <poll.h>
@@ -17,20 +19,11 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define GRACE_NS UINT64_C(1000000000)	/* for stacks that wait when the watch is over */
 #define IDLE_NS UINT64_C(10000000000)
 #define TICK_MS 200		/* how often files are looked at anew, and the pidfds asked */
-
-uint64_t feed_bpf_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* ---- Stacks ---------------------------------------------------------------------------------------------------------------- */
 
@@ -120,7 +113,7 @@ static int on_bell(void *context, void *data, size_t size)
 		if (bell->value < EVENT_SNAPSHOTS)
 			take_snapshot(feed, bell->value);
 	}
-	return feed_bpf_now_ns() > feed->until_ns ? -EAGAIN : 0;	/* that one counts as answered */
+	return leat_now_ns() > feed->until_ns ? -EAGAIN : 0;	/* that one counts as answered */
 }
 
 /* The ring was full: what it would have said is looked for where it can be seen. */
@@ -182,7 +175,7 @@ static int bpf_open(struct feed **ret_feed, const struct feed_options *options, 
 	feed->options = *options;
 	feed->idle_ns = IDLE_NS;
 	result = feed_bpf_load(feed, error);
-	feed->begin_ns = feed_bpf_now_ns();	/* what was before, loading and verifying, nobody watched */
+	feed->begin_ns = leat_now_ns();	/* what was before, loading and verifying, nobody watched */
 	if (!result)
 		result = map_snapshots(feed);
 	if (!result) {
@@ -202,14 +195,14 @@ static int bpf_open(struct feed **ret_feed, const struct feed_options *options, 
 static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)
 {
 	struct feed_bpf *feed = (struct feed_bpf *)base;
-	uint64_t until = feed_bpf_now_ns() + (uint64_t)timeout_ms * 1000000;
+	uint64_t until = leat_now_ns() + (uint64_t)timeout_ms * 1000000;
 	const struct feed_target *target = &feed->options.target;
 	int result = 0;
 
 	feed->model = model;
 	feed->until_ns = until;
 	do {
-		uint64_t now = feed_bpf_now_ns();
+		uint64_t now = leat_now_ns();
 		int left = now < until ? (int)((until - now + 999999) / 1000000) : 0;
 
 		memset(feed->skeleton->bss->files_known, 0, sizeof feed->skeleton->bss->files_known);
@@ -227,7 +220,7 @@ static int bpf_poll(struct feed *base, struct model *model, int timeout_ms)
 		result = ring_buffer__poll(feed->bells, left < TICK_MS ? left : TICK_MS);
 		watched_into(feed, model);
 		flows_collect_early(feed, model);
-	} while (result >= 0 && feed_bpf_now_ns() < until && !(feed->options.stop && *feed->options.stop));
+	} while (result >= 0 && leat_now_ns() < until && !(feed->options.stop && *feed->options.stop));
 	return result < 0 && result != -EINTR && result != -EAGAIN ? result : FEED_GOES_ON;
 }
 
@@ -277,12 +270,12 @@ static int bpf_collect(struct feed *base, struct model *model)
 
 	/* On a busy machine stacks still wait that nobody came to yet, of processes that are still there. */
 	feed->model = model;
-	feed->until_ns = feed_bpf_now_ns() + GRACE_NS;
+	feed->until_ns = leat_now_ns() + GRACE_NS;
 	ring_buffer__consume(feed->bells);
 	result = sum_counts(feed, &counts);
 	model->engine = ENGINE_BPF;
 	model->begin_ns = feed->begin_ns;
-	model->end_ns = feed->end_ns ? feed->end_ns : feed_bpf_now_ns();
+	model->end_ns = feed->end_ns ? feed->end_ns : leat_now_ns();
 	model->coverage.sampled_1_in = feed->options.full ? 1 : feed->skeleton->rodata->sampled_mask + 1;
 	flows_collect(feed, model, &unheard);
 	counts.lost_flow_bytes += feed->unheard.bytes + unheard.bytes;
@@ -303,7 +296,7 @@ static void bpf_end(struct feed *base)
 	struct feed_bpf *feed = (struct feed_bpf *)base;
 
 	doctor_bpf__detach(feed->skeleton);
-	feed->end_ns = feed_bpf_now_ns();
+	feed->end_ns = leat_now_ns();
 }
 
 const struct feed_ops feed_bpf = {

@@ -53,8 +53,6 @@ struct feed_bpf {
 	uint64_t dropped_stacks;	/* of who is not known here, or has become another program */
 };
 
-uint64_t feed_bpf_now_ns(void);		/* monotonic */
-
 /* All flows as the kernel side has them now. ret_unheard: adds those of nobody that is known; NULL while more may be heard of.
  * Bells may be answered meanwhile. */
 void flows_collect(struct feed_bpf *feed, struct model *model, struct unheard *ret_unheard);

@@ -10,9 +10,10 @@
 
 #include "doctor.skel.h"
 
+#include <leat.h>
+
 #include <bpf/bpf.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define EARLY_SITES 4096	/* so many more, with the names of their frames about 8 MiB, or */
 #define EARLY_FLOWS 1024	/* so many more flows, or */
@@ -129,7 +130,7 @@ void flows_collect(struct feed_bpf *feed, struct model *model, struct unheard *u
 	int map = bpf_map__fd(feed->skeleton->maps.flows);
 	struct turn turn = { .feed = feed, .model = model, .unheard = unheard };
 	struct event_flow_key key, next;
-	uint64_t now = feed_bpf_now_ns();
+	uint64_t now = leat_now_ns();
 	bool more = bpf_map_get_next_key(map, NULL, &key) == 0;
 
 	if (before >= feed->skeleton->rodata->exact_flows / 4 * 3 && now > feed->idle_ns)
@@ -184,7 +185,7 @@ void flows_collect_early(struct feed_bpf *feed, struct model *model)
 	uint32_t flows = __atomic_load_n(&feed->skeleton->bss->flow_count, __ATOMIC_ACQUIRE), more = flows - feed->collected_flows;
 	bool many = more >= EARLY_FLOWS || more >= feed->skeleton->rodata->exact_flows / 8;
 
-	if (!is_crowded(feed, model) && (!more || (!many && feed_bpf_now_ns() < feed->collected_ns + EARLY_NS)))
+	if (!is_crowded(feed, model) && (!more || (!many && leat_now_ns() < feed->collected_ns + EARLY_NS)))
 		return;
 	flows_collect(feed, model, NULL);
 	fold(feed, model);

@@ -9,6 +9,8 @@
 #include "cmd.h"
 #include "process.h"
 
+#include <leat.h>
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -26,14 +28,6 @@
 #define FILES_MOST 16384
 #define THREADS_MOST 2048
 #define SLICE_NS 100000000	/* of sleep between bursts, until ends are asked for */
-
-uint64_t traced_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static uint64_t ticks_since_boot(void)
 {
@@ -55,7 +49,7 @@ static void after_burst(struct feed_ptrace *feed)
 		feed->gap_ns = !feed->gap_ns ? GAP_FIRST_NS : feed->gap_ns * 2 < GAP_MOST_NS ? feed->gap_ns * 2 : GAP_MOST_NS;
 		gap = feed->gap_ns;
 	}
-	feed->next_ns = traced_now_ns() + gap;
+	feed->next_ns = leat_now_ns() + gap;
 	traced_ask_programs(feed);
 }
 
@@ -76,7 +70,7 @@ static bool await_burst(struct feed_ptrace *feed, uint64_t until_ns)
 		return true;
 	if (traced_burst_wait(feed, until_ns < most ? until_ns : most))
 		after_burst(feed);
-	else if (traced_now_ns() >= most || traced_is_to_stop())
+	else if (leat_now_ns() >= most || traced_is_to_stop())
 		end_burst(feed);
 	return !feed->running;
 }
@@ -141,7 +135,7 @@ static void sleep_until(struct feed_ptrace *feed, uint64_t until_ns)
 {
 	struct pollfd ends[64];
 	struct timespec left;
-	uint64_t now = traced_now_ns();
+	uint64_t now = leat_now_ns();
 	nfds_t count = 0;
 
 	if (until_ns > now + SLICE_NS)
@@ -208,7 +202,7 @@ static int ptrace_open(struct feed **ret_feed, const struct feed_options *option
 		result = traced_begin(feed, error);
 	if (!result)
 		result = first_burst(feed, error);
-	feed->begin_ns = traced_now_ns();
+	feed->begin_ns = leat_now_ns();
 	if (result)
 		ptrace_close(&feed->feed);
 	else
@@ -246,7 +240,7 @@ static bool is_stopped(const struct feed_ptrace *feed)
 static int ptrace_poll(struct feed *base, struct model *model, int timeout_ms)
 {
 	struct feed_ptrace *feed = (struct feed_ptrace *)base;
-	uint64_t until = traced_now_ns() + (uint64_t)timeout_ms * 1000000, now;
+	uint64_t until = leat_now_ns() + (uint64_t)timeout_ms * 1000000, now;
 	int result = 0;
 
 	do {
@@ -255,14 +249,14 @@ static int ptrace_poll(struct feed *base, struct model *model, int timeout_ms)
 		take(feed, model);
 		if (is_over(feed))
 			return FEED_OVER;
-		now = traced_now_ns();
+		now = leat_now_ns();
 		if (now >= feed->next_ns)
 			result = next_burst(feed);
 		else
 			sleep_until(feed, feed->next_ns < until ? feed->next_ns : until);
 		if (!feed->running && now >= feed->next_ns)
 			feed->next_ns = now + GAP_IDLE_NS;	/* nobody is there yet */
-	} while (!result && !is_stopped(feed) && traced_now_ns() < until);
+	} while (!result && !is_stopped(feed) && leat_now_ns() < until);
 	return result ? result : FEED_GOES_ON;
 }
 
@@ -304,7 +298,7 @@ static int ptrace_collect(struct feed *base, struct model *model)
 	take(feed, model);
 	model->engine = ENGINE_PTRACE;
 	model->begin_ns = feed->begin_ns;
-	model->end_ns = traced_now_ns();
+	model->end_ns = leat_now_ns();
 	collect_flows(feed, model);
 	collect_counts(model, traced_counts(feed));
 	model->coverage.no_stack += feed->no_room;

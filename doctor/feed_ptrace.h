@@ -181,6 +181,5 @@ void traced_stacks_free(struct feed_ptrace *feed);
 
 /* Of a traced process's memory: bytes that were read, -1 when none could be. */
 int64_t traced_memory(pid_t tid, void *to, size_t bytes, uint64_t from);
-uint64_t traced_now_ns(void);
 
 #endif

@@ -15,6 +15,8 @@
 #include "call.h"
 #include "privilege.h"
 
+#include <leat.h>
+
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
@@ -317,7 +319,7 @@ static void end_thread(struct feed_ptrace *feed)
 /* In a moment; or it waits for what waits for it. Then there is no burst, this time. */
 static void wait_attached(struct feed_ptrace *feed)
 {
-	struct timespec most = time_of(traced_now_ns() + ATTACH_MOST_NS);
+	struct timespec most = time_of(leat_now_ns() + ATTACH_MOST_NS);
 
 	while (sem_clockwait(&feed->attached, CLOCK_MONOTONIC, &most)) {
 		if (errno == EINTR)
@@ -340,7 +342,7 @@ int traced_burst_begin(struct feed_ptrace *feed)
 	feed->burst++;
 	feed->charged_before = feed->charged;
 	feed->used_up = false;
-	feed->burst_begin_ns = traced_now_ns();
+	feed->burst_begin_ns = leat_now_ns();
 	/* Signals are for who has begun this. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -375,7 +377,7 @@ bool traced_burst_wait(struct feed_ptrace *feed, uint64_t until_ns)
 	int result = ETIMEDOUT;
 
 	while (result == ETIMEDOUT) {
-		uint64_t now = traced_now_ns();
+		uint64_t now = leat_now_ns();
 		struct timespec at = time_of(now + LOOK_EVERY_NS < until_ns ? now + LOOK_EVERY_NS : until_ns);
 
 		if (now >= until_ns || traced_is_to_stop() || (feed->options.stop && *feed->options.stop))

@@ -7,6 +7,8 @@
 
 #include "call.h"
 
+#include <leat.h>
+
 #include <errno.h>
 #include <linux/audit.h>
 #include <stdlib.h>
@@ -141,7 +143,7 @@ static struct event_flow *pairing_flow(struct pairing *p)
 	if (!flow)
 		return NULL;
 	if (feed->flows.count != before) {
-		flow->flow.first_ns = traced_now_ns();
+		flow->flow.first_ns = leat_now_ns();
 		want_site(feed, p->key.tgid, p->key.site_read);
 		want_site(feed, p->key.tgid, p->key.site_write);
 	}
@@ -351,7 +353,7 @@ static struct traced_site *begin_call(struct traced_calls *c, const struct trace
 	p->charged = 0;
 	p->secret = c->secret;
 	p->stamp++;
-	p->now_ns = traced_now_ns();
+	p->now_ns = leat_now_ns();
 	c->thread = t;
 	c->window_bytes = 0;
 	reading = c;

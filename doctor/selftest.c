@@ -12,6 +12,8 @@
 #include "cmd.h"
 #include "out.h"
 
+#include <leat.h>
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -130,20 +132,16 @@ static bool has_ended(pid_t pid)
 
 static int watch(struct feed *feed, struct model *model, const struct program programs[2], const volatile sig_atomic_t *stop)
 {
-	struct timespec now;
-	time_t end_s;
+	uint64_t end_ns = leat_now_ns() + PATIENCE_S * LEAT_SECOND;
 	int state = FEED_GOES_ON, result = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	end_s = now.tv_sec + PATIENCE_S;
-	while (!result && state == FEED_GOES_ON && now.tv_sec < end_s && !*stop) {
+	while (!result && state == FEED_GOES_ON && leat_now_ns() < end_ns && !*stop) {
 		state = feed->ops->poll(feed, model, 100);
 		result = state < 0 ? state : feed->ops->collect(feed, model);
 		if (writes_of(model, programs[0].pid) >= ENOUGH && writes_of(model, programs[1].pid) >= ENOUGH)
 			break;
 		if (has_ended(programs[0].pid) || has_ended(programs[1].pid))
 			break;
-		clock_gettime(CLOCK_MONOTONIC, &now);
 	}
 	return result;
 }

@@ -2,20 +2,13 @@
 /* The perf map of a process, read again when it has grown. */
 #include "symbol_inside.h"
 
+#include <leat.h>
+
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define AGAIN_NS 2000000000u		/* a compiler adds lines all the time, and writes new code where old was */
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static char *whole(int fd, size_t bytes)
 {
@@ -38,7 +31,7 @@ static void read_map(struct symbol *symbol)
 	size_t bytes;
 	int fd;
 
-	symbol->jit_read_ns = now_ns();
+	symbol->jit_read_ns = leat_now_ns();
 	fd = source_file(&symbol->maps.source, SOURCE_PERF_MAP, NULL);
 	if (fd < 0)
 		return;
@@ -59,7 +52,7 @@ unsigned symbol_jit(struct symbol *symbol, uint64_t pc, struct place *place, enu
 	const struct perfmap_entry *entry;
 	struct perfmap_place said;
 
-	if (!symbol->jit_read_ns || now_ns() - symbol->jit_read_ns > AGAIN_NS)
+	if (!symbol->jit_read_ns || leat_now_ns() - symbol->jit_read_ns > AGAIN_NS)
 		read_map(symbol);
 	entry = perfmap_find(&symbol->jit, pc);
 	*owner = OWNER_RUNTIME;

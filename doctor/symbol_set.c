@@ -11,12 +11,13 @@
 #include "symbol_source.h"
 #include "symbol_wire.h"
 
+#include <leat.h>
+
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_NS 10000000000u	/* for all of an answer; the largest programs take about 0.1 s on an idle machine */
@@ -56,14 +57,6 @@ struct past {
 
 #define PAST_MOST 2048			/* processes: 2 MiB; 17 if each has a path and arguments of 4 KiB each */
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* ---- The child ------------------------------------------------------------------------------------------------------------- */
 
 static void child_is_lost(struct symbols *symbols)
@@ -74,14 +67,14 @@ static void child_is_lost(struct symbols *symbols)
 		close(symbols->line);
 	symbols->line = -1;
 	if (++symbols->deaths >= DEATHS_AT_ONCE)
-		symbols->begin_ns = now_ns() + ((uint64_t)PAUSE_NS << (doubled < PAUSE_DOUBLED ? doubled : PAUSE_DOUBLED));
+		symbols->begin_ns = leat_now_ns() + ((uint64_t)PAUSE_NS << (doubled < PAUSE_DOUBLED ? doubled : PAUSE_DOUBLED));
 }
 
 static bool has_child(struct symbols *symbols)
 {
 	if (symbols->line >= 0)
 		return true;
-	if (now_ns() < symbols->begin_ns)
+	if (leat_now_ns() < symbols->begin_ns)
 		return false;
 	symbols->line = symbol_keeper_begin(&symbols->keeper);
 	symbols->generation++;
@@ -96,7 +89,7 @@ static int wait_for_child(const struct symbols *symbols, uint64_t until_ns)
 	int most_ms = symbols->meanwhile ? PATIENCE_MS : INT_MAX;
 
 	for (;;) {
-		uint64_t now = now_ns(), left_ms = now < until_ns ? (until_ns - now) / 1000000 + 1 : 0;
+		uint64_t now = leat_now_ns(), left_ms = now < until_ns ? (until_ns - now) / 1000000 + 1 : 0;
 
 		if (!left_ms)
 			return -ETIMEDOUT;
@@ -153,7 +146,7 @@ static int take_frame(const struct wire *wire, const char *tail, struct site *si
 /* What it says until its answer ends; the last of it in *wire. -EBADMSG: what no child of ours says. */
 static int hear(const struct symbols *symbols, struct known *known, uint32_t awaited, struct site *site, struct wire *wire)
 {
-	uint64_t until_ns = now_ns() + ANSWER_NS;
+	uint64_t until_ns = leat_now_ns() + ANSWER_NS;
 	char tail[WIRE_TAIL_BYTES];
 	unsigned asked = 0;
 	int error;
