@@ -81,6 +81,22 @@ int64_t traced_memory(pid_t tid, void *to, size_t bytes, uint64_t from)
 	return there ? process_vm_readv(tid, &local, 1, &remote, 1, 0) : 0;
 }
 
+size_t traced_stack_memory(pid_t tid, void *to, size_t bytes, uint64_t from)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), end = 0;
+
+	for (size_t at = 0; at < bytes; at += page - (from + at) % page) {
+		int64_t n = traced_memory(tid, (char *)to + at, bytes - at, from + at);
+
+		if (n < 0)
+			break;
+		at += (size_t)n;
+		if (n)
+			end = at;
+	}
+	return end;
+}
+
 #if defined(__x86_64__)
 static void set_registers(struct feed_stack *stack, const struct user_regs_struct *r)
 {
@@ -141,19 +157,19 @@ static void drop(struct traced_snapshot *s)
 static void copy_stack(struct traced_snapshot *s, uint64_t wanted)
 {
 	pid_t tid = (pid_t)s->stack.tid;
-	int64_t bytes = traced_memory(tid, s->bytes, sizeof s->bytes, s->stack.sp);
+	size_t bytes;
 
 	s->stack.bytes = s->bytes;
 	s->stack.bytes_at = s->stack.sp;
-	s->stack.byte_count = bytes > 0 ? (size_t)bytes : 0;
+	s->stack.byte_count = traced_stack_memory(tid, s->bytes, sizeof s->bytes, s->stack.sp);
 	if (!wanted)
 		return;
-	bytes = traced_memory(tid, s->more, sizeof s->more, s->stack.sp + wanted);
-	if (bytes <= 0)
+	bytes = traced_stack_memory(tid, s->more, sizeof s->more, s->stack.sp + wanted);
+	if (!bytes)
 		return;
 	s->stack.more = s->more;
 	s->stack.more_at = s->stack.sp + wanted;
-	s->stack.more_count = (size_t)bytes;
+	s->stack.more_count = bytes;
 }
 
 void traced_stack(struct feed_ptrace *feed, const struct traced_thread *t, struct traced_site *site)

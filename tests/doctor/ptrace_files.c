@@ -368,8 +368,37 @@ static void memory_that_is_not_there(void)
 	unlink("mapped");
 }
 
+/* As of a function with a large buffer that has not been filled yet: who called it stands behind. */
+static void a_stack_with_untouched_pages(void)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *at = mmap(NULL, 8 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *copy = calloc(8, page);
+	pid_t child;
+
+	CHECK(at != MAP_FAILED && copy);
+	at[0] = at[3 * page - 1] = 'a';
+	at[5 * page] = 'b';
+	CHECK_CALL(munmap(at + 7 * page, page));
+	child = CHECK_CALL(fork());
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	CHECK_CALL(waitpid(child, NULL, WUNTRACED));
+	CHECK_EQ(traced_memory(child, copy, 8 * page, (uintptr_t)at), page);
+	CHECK_EQ(traced_stack_memory(child, copy, 8 * page, (uintptr_t)at), 6 * page);
+	CHECK(copy[0] == 'a' && copy[3 * page - 1] == 'a' && copy[5 * page] == 'b' && !copy[page] && !copy[4 * page]);
+	CHECK_EQ(traced_stack_memory(child, copy, 5 * page, (uintptr_t)at + page - 1), 5 * page);
+	CHECK_EQ(traced_stack_memory(child, copy, page, (uintptr_t)at + page), 0);
+	CHECK_CALL(kill(child, SIGKILL));
+	CHECK_CALL(waitpid(child, NULL, 0));
+	free(copy);
+	munmap(at, 7 * page);
+}
+
 static const struct test tests[] = {
 	TEST(as_sendfile_says), TEST(as_splice_says), TEST(flags_of_a_descriptor), TEST(internet_sockets), TEST(unix_sockets),
-	TEST(private_mappings), TEST(paths_through_binds), TEST(memory_that_is_not_there),
+	TEST(private_mappings), TEST(paths_through_binds), TEST(memory_that_is_not_there), TEST(a_stack_with_untouched_pages),
 };
 TEST_MAIN(tests)
