@@ -14,7 +14,7 @@ servers() { pgrep -P "$1" 2>/dev/null; }
 stop() {	# SIGNAL PASS STATUS OPTIONS...: PASS is what it says when it comes to it
 	local pid status=0 children='' gone
 	echo mine >kept.html
-	"$LEAT" bench --size 64m --rounds 200 --json new.json --html kept.html "${@:4}" >out 2>err </dev/null &
+	env --default-signal=INT "$LEAT" bench --size 64m --rounds 200 --json new.json --html kept.html "${@:4}" >out 2>err </dev/null &
 	pid=$!
 	for _ in $(seq 600); do
 		! grep -q "^$2" err || children=$(servers "$pid")
