@@ -79,11 +79,32 @@ static int plants(const struct bench *b, const struct shape *shape)
 }
 
 /* One transfer with and one without a planted read of one byte: the count of read must differ by exactly that. */
+static int check_once(struct bench *b, struct run *run, char *why, size_t size)
+{
+	struct attempt bare, planted;
+	int error = count_run(b, run, 0, 1, &bare);
+
+	if (error) {
+		snprintf(why, size, "%s", bare.why);
+		return error;
+	}
+	error = count_run(b, run, 1, 1, &planted);
+	if (error) {
+		snprintf(why, size, "%s", planted.why);
+		return error;
+	}
+	b->self_check = counts_of(&planted.counts, "read") == counts_of(&bare.counts, "read") + 1 &&
+			planted.counts.user_in_bytes == bare.counts.user_in_bytes + 1;
+	return 0;
+}
+
+/* Once more where others disturbed it: a page that was locked for a moment is looked for by reads that are longer than a probe. Counts
+ * that are wrong are wrong each time. */
 static void self_check(struct bench *b)
 {
 	struct run *run = NULL;
-	struct attempt bare, planted;
-	int error, best = 0;
+	char why[200];
+	int error = 0, best = 0;
 
 	for (unsigned i = 0; i < b->runs_count; i++)
 		if (!b->runs[i].dropped && plants(b, b->runs[i].shape) > best) {
@@ -94,16 +115,10 @@ static void self_check(struct bench *b)
 		bench_note(b, "the counts are not checked: no shape that is left can make the planted read");
 		return;
 	}
-	error = count_run(b, run, 0, 1, &bare);
-	if (error)
-		planted = bare;
-	else
-		error = count_run(b, run, 1, 1, &planted);
-	if (!error)
-		b->self_check = counts_of(&planted.counts, "read") == counts_of(&bare.counts, "read") + 1 &&
-				planted.counts.user_in_bytes == bare.counts.user_in_bytes + 1;
+	for (int try = 0; try < TRIES && !error && b->self_check <= 0 && !(try && out_of_time(b, ENOUGH)); try++)
+		error = check_once(b, run, why, sizeof why);
 	if (error && !*b->stop)
-		bench_note(b, "the counts could not be checked: %s", planted.why);
+		bench_note(b, "the counts could not be checked: %s", why);
 	else if (!b->self_check)
 		bench_note(b, "a planted read did not show in the counts of %s: they are not to be trusted", run->shape->name);
 }
