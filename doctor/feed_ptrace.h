@@ -181,7 +181,7 @@ void traced_stacks_free(struct feed_ptrace *feed);
 
 /* Of a traced process's memory: bytes that were read, -1 when none could be. */
 int64_t traced_memory(pid_t tid, void *to, size_t bytes, uint64_t from);
-/* The same of a stack, where pages of large buffers were never touched: over those, which stay as they are in *to, to the last that is there. */
+/* The same of a stack: over pages of large buffers that were never touched, which stay as they are in *to, to the last that is there. */
 size_t traced_stack_memory(pid_t tid, void *to, size_t bytes, uint64_t from);
 
 #endif
