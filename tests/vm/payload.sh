@@ -24,6 +24,8 @@ if [ ! -f "$static/build.ninja" ]; then
 	meson setup --default-library static -Dprefer_static=true -Dc_link_args=-static -Ddoctor=enabled "$static" "$source" \
 		>"$work/meson.log" 2>&1 || { cat "$work/meson.log" >&2; exit 1; }
 fi
+# What is to be built is known when the build is as the tree is now.
+ninja -C "$static" build.ninja >"$work/ninja.log" 2>&1 || { tail -30 "$work/ninja.log" >&2; exit 1; }
 programs=$(ninja -C "$static" -t targets all | sed -n 's/^\(tests\/\(unit\|route\|fault\|doctor\)-[^:.]*\): .*/\1/p')
 programs=$(printf '%s\n' "$programs" | grep "^tests/$first")
 # shellcheck disable=SC2086 # a list
