@@ -6,6 +6,7 @@
 #include "lab.h"
 #include "seam.h"
 #include "sys.h"
+#include "step.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -39,7 +40,7 @@ static void a_silent_device_is_waited_for(void)
 		lab_copy_stopped(&sink, &source, &report);
 		/* Stepped it never waits, and says what for. */
 		CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);
-		CHECK_EQ(leat_step(&transfer), LEAT_WAIT);
+		CHECK_EQ(step_on(&transfer), LEAT_WAIT);
 		leat_wants(&transfer, &wait);
 		CHECK_EQ(wait.fds[0].fd, fd);
 		CHECK_EQ(wait.fds[0].events, POLLIN);
@@ -130,7 +131,7 @@ static void a_full_event_is_waited_for(void)
 	leat_from_memory(&source, values + 1, 8);
 	leat_to_fd(&sink, fd);
 	CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);
-	CHECK_EQ(leat_step(&transfer), LEAT_WAIT);
+	CHECK_EQ(step_on(&transfer), LEAT_WAIT);
 	leat_end(&transfer, NULL);
 	leat_close(&source);
 	leat_close_sink(&sink);

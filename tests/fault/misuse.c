@@ -4,6 +4,7 @@
  * ended or begun twice.
  */
 #include "lab.h"
+#include "step.h"
 
 #define BYTES ((size_t)300007)
 
@@ -390,8 +391,7 @@ static void both_ends_closed_while_it_holds_bytes(void)
 		lab_nonblocking = lab_held = false;
 		CHECK_EQ(leat_begin(&run.transfer, &run.to.sink, &run.from.source, &options), 0);
 		for (int waits = 0; waits < 20; waits++) {	/* until the sink is full */
-			while ((r = leat_step(&run.transfer)) == LEAT_AGAIN)
-				;
+			r = step_on(&run.transfer);
 			usleep(1000);
 		}
 		CHECK_EQ(r, LEAT_WAIT);

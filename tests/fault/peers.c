@@ -6,6 +6,7 @@
 #include "lab.h"
 #include "seam.h"
 #include "types.h"
+#include "step.h"
 
 #include <linux/sockios.h>
 #include <poll.h>
@@ -230,8 +231,7 @@ static void late_bytes(enum lab_kind kind)
 	seam_set(SEAM_FILL, 0, -EAGAIN);
 	seam.times = 2;
 	for (int i = 0, r; i < 3; i++) {
-		while ((r = leat_step(&transfer)) == LEAT_AGAIN)	/* its time was over: a slow machine */
-			;
+		r = step_on(&transfer);
 		CHECK_EQ(r, LEAT_WAIT);
 	}
 	CHECK_EQ(seam.fired, 2u);
@@ -275,8 +275,7 @@ static void h41_urgent_data_is_passed_in_one_turn(void)
 	leat_from_fd(&source, from[0]);
 	leat_to_fd(&sink, to[1]);
 	CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);
-	while ((r = leat_step(&transfer)) == LEAT_AGAIN)
-		;
+	r = step_on(&transfer);
 	CHECK_EQ(r, LEAT_WAIT);
 	leat_end(&transfer, &report);
 	CHECK_EQ(report.bytes, sizeof bytes);

@@ -4,6 +4,7 @@
 
 #include "parts.h"
 #include "tap.h"
+#include "step.h"
 
 #define SIZE 300000
 
@@ -143,8 +144,7 @@ static void step_until_full(struct leat_transfer *t)
 	int r;
 
 	CHECK_EQ(leat_begin(t, &tap.sink, &source, NULL), 0);
-	while ((r = leat_step(t)) == LEAT_AGAIN)
-		;
+	r = step_on(t);
 	CHECK_EQ(r, LEAT_WAIT);
 	CHECK_EQ(tap.at, tap.most);
 }
@@ -350,7 +350,7 @@ static void expect_wait_for_caller(struct leat_transfer *t)
 {
 	struct leat_wait wait;
 
-	CHECK_EQ(leat_step(t), LEAT_WAIT);
+	CHECK_EQ(step_on(t), LEAT_WAIT);
 	leat_wants(t, &wait);
 	CHECK_EQ(wait.fds[0].fd, -1);
 	CHECK_EQ(wait.fds[1].events, 0);	/* at most: is the peer still there */
@@ -407,11 +407,11 @@ static void a_deadline_still_holds_after_starving(void)
 	test_ns += 1000 * LEAT_SECOND;
 	part_file(&parts[0], content, SIZE);
 	CHECK_EQ(leat_queue_add(&queue, &parts[0].source), 0);
-	CHECK_EQ(leat_step(&t), LEAT_WAIT);	/* the tap is full */
+	CHECK_EQ(step_on(&t), LEAT_WAIT);	/* the tap is full */
 	leat_wants(&t, &wait);
 	CHECK_LE(wait.wake_at_ns, test_ns + LEAT_SECOND);
 	test_ns += LEAT_SECOND / 2;
-	CHECK_EQ(leat_step(&t), LEAT_WAIT);
+	CHECK_EQ(step_on(&t), LEAT_WAIT);
 	test_ns += LEAT_SECOND / 2 + LEAT_SECOND / 100;
 	CHECK_EQ(leat_step(&t), -ETIMEDOUT);
 	CHECK_EQ(leat_end(&t, NULL), -ETIMEDOUT);

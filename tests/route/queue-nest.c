@@ -7,6 +7,7 @@
 #include "machine.h"
 #include "parts.h"
 #include "tap.h"
+#include "step.h"
 
 #define SIZE 60000
 
@@ -409,7 +410,7 @@ static void a_peer_that_leaves_an_idle_connection(void)
 	leat_queue_init(&queue);
 	leat_from_queue(&source, &queue);
 	CHECK_EQ(leat_begin(&t, &sink, &source, NULL), 0);
-	CHECK_EQ(leat_step(&t), LEAT_WAIT);
+	CHECK_EQ(step_on(&t), LEAT_WAIT);
 	leat_wants(&t, &wait);
 	CHECK_EQ(wait.fds[1].fd, pair[0]);
 	setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &reset, sizeof reset);

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "ends.h"
 #include "machine.h"
+#include "step.h"
 
 #define MS (LEAT_SECOND / 1000)
 #define MOST_LATE_NS (10 * MS)
@@ -441,7 +442,7 @@ static uint64_t queue_once(const void *arg)
 	if (row->with_rate)
 		leat_wrap_sink(&way.sink, leat_rate_init(&rate, 400000, 6000));
 	CHECK_EQ(leat_begin(&way.t, &way.sink, &way.source, NULL), 0);
-	CHECK_EQ(leat_step(&way.t), LEAT_WAIT);
+	CHECK_EQ(step_on(&way.t), LEAT_WAIT);
 	for (unsigned i = 0; i < PARTS; i++) {
 		uint64_t size = sizes[i % 4], due_ns, machine_ns;
 

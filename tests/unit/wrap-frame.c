@@ -3,6 +3,7 @@
 #include "wrap-drive.h"
 #include "wrap/frame.h"
 #include "wrap/wrap.h"
+#include "step.h"
 
 #include <sys/socket.h>
 
@@ -406,7 +407,7 @@ static void a_datagram_goes_whole_from_a_shared_bucket(void)
 		leat_wrap(&source, leat_rate_init_shared(&rates[0], &bucket));
 		leat_to_fd(&sink, fds[0]);
 		CHECK_EQ(leat_begin(&t, &sink, &source, &options), 0);
-		CHECK_EQ(leat_step(&t), LEAT_WAIT);
+		CHECK_EQ(step_on(&t), LEAT_WAIT);
 		CHECK_EQ(s.frame.piece_left, 40000u);	/* open, and the socket is full */
 		leat_from_memory(&other, bytes, taken[i]);
 		leat_wrap(&other, leat_rate_init_shared(&rates[1], &bucket));
@@ -416,7 +417,7 @@ static void a_datagram_goes_whole_from_a_shared_bucket(void)
 		while (full--)
 			CHECK_EQ(recv(fds[1], got, sizeof got, 0), 10);
 		if (!bucket.tokens) {
-			CHECK_EQ(leat_step(&t), LEAT_WAIT);
+			CHECK_EQ(step_on(&t), LEAT_WAIT);
 			CHECK(recv(fds[1], got, sizeof got, 0) < 0);
 			leat_wants(&t, &wait);
 			CHECK(wait.wake_at_ns > clock_ns && wait.wake_at_ns <= clock_ns + LEAT_SECOND / 100);

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "descriptors.h"
 #include "sys.h"
+#include "step.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -237,7 +238,7 @@ static void a_cancel_with_a_dead_second(void)
 	leat_wrap(&source, leat_wrapper_init(&changer, &same_ops));
 	leat_to_callback(&sink, &full_ops, NULL);
 	CHECK_EQ(leat_begin(&transfer, &sink, &source, NULL), 0);
-	CHECK_EQ(leat_step(&transfer), LEAT_WAIT);
+	CHECK_EQ(step_on(&transfer), LEAT_WAIT);
 	CHECK_EQ(t.error, 0);
 	CHECK_EQ(leat_end(&transfer, NULL), -ECANCELED);
 	leat_close(&source);
