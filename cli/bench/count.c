@@ -98,8 +98,8 @@ static int check_once(struct bench *b, struct run *run, char *why, size_t size)
 	return 0;
 }
 
-/* Once more where others disturbed it: a page that was locked for a moment is looked for by reads that are longer than a probe. Counts
- * that are wrong are wrong each time. */
+/* Up to three times, as the counts: beside a loaded machine it failed once in some runs, and why was not found. Counts that are wrong
+ * are wrong each time. */
 static void self_check(struct bench *b)
 {
 	struct run *run = NULL;
