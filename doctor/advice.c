@@ -205,12 +205,12 @@ static int advise(const struct model *model, struct finding *finding)
 
 	free(finding->why_text);
 	finding->why = finding->mend = finding->why_text = NULL;
-	if (flow->from >= model->file_count || flow->to >= model->file_count)
+	c.from = model_file(model, flow->from);
+	c.to = model_file(model, flow->to);
+	if (!c.from || !c.to)
 		return 0;
-	c.from = &model->files[flow->from];
-	c.to = &model->files[flow->to];
-	c.read = flow->site_read < model->site_count ? &model->sites[flow->site_read] : NULL;
-	c.write = flow->site_write < model->site_count ? &model->sites[flow->site_write] : NULL;
+	c.read = model_site(model, flow->site_read);
+	c.write = model_site(model, flow->site_write);
 	row = row_of(&c);
 	if (!row)
 		return 0;

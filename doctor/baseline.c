@@ -50,11 +50,12 @@ static void add_word(FILE *to, const char *text, unsigned most)
 	}
 }
 
-static const char *kind_of(const struct model *model, uint32_t file)
+static const char *kind_of(const struct model *model, uint32_t place)
 {
 	static const char *const names[FILE_KINDS] = { "unknown", "file", "generated", "pipe", "tcp", "unix", "stream", "datagram", "block",
 						       "device", "terminal", "anonymous" };
-	unsigned kind = file < model->file_count ? model->files[file].kind : FILE_UNKNOWN;
+	const struct file *file = model_file(model, place);
+	unsigned kind = file ? file->kind : FILE_UNKNOWN;
 
 	return names[kind < FILE_KINDS ? kind : FILE_UNKNOWN];
 }
@@ -86,7 +87,7 @@ static uint64_t add_hash(uint64_t hash, const char *text)
 /* A function's name stands another build, its offset does not. */
 static uint64_t add_stack(uint64_t hash, const struct model *model, uint32_t place)
 {
-	const struct site *site = place < model->site_count ? &model->sites[place] : NULL;
+	const struct site *site = model_site(model, place);
 	char offset[32];
 
 	for (uint32_t i = 0; site && i < site->frame_count && i < FRAMES_MOST && site->frames[i].module; i++) {
@@ -144,7 +145,7 @@ static const struct flow *flow_of(const struct model *model, const struct findin
 {
 	uint32_t place = keys_of(model, finding) > 1 ? model->members[finding->first + key] : finding->flow;
 
-	return place < model->flow_count ? &model->flows[place] : NULL;
+	return model_flow(model, place);
 }
 
 static int key_order(const void *x, const void *y)

@@ -34,18 +34,18 @@ static uint32_t piece_of(uint64_t mean)
 
 bool cost_key(const struct model *model, const struct finding *finding, struct calibration *ret_key)
 {
-	const struct flow *flow = finding->flow < model->flow_count ? &model->flows[finding->flow] : NULL;
+	const struct flow *flow = model_flow(model, finding->flow);
+	const struct file *from = flow ? model_file(model, flow->from) : NULL, *to = flow ? model_file(model, flow->to) : NULL;
 
-	if (!flow || !verdict_loses(finding->verdict) || !finding->writes || flow->from >= model->file_count ||
-	    flow->to >= model->file_count)
+	if (!from || !to || !verdict_loses(finding->verdict) || !finding->writes)
 		return false;
 	*ret_key = (struct calibration){
-		.from = stand_in(model->files[flow->from].kind),
-		.to = stand_in(model->files[flow->to].kind),
+		.from = stand_in(from->kind),
+		.to = stand_in(to->kind),
 		.piece_bytes = piece_of(finding->bytes / finding->writes),
 		.how = finding->verdict == VERDICT_COPIED ? HOW_COPIED :
 		       finding->verdict == VERDICT_MMAP_WRITE ? HOW_MAPPED : HOW_SAME_BUFFER,
-		.apart = model_two_filesystems(&model->files[flow->from], &model->files[flow->to]),
+		.apart = model_two_filesystems(from, to),
 	};
 	if (ret_key->how == HOW_MAPPED && ret_key->from != FILE_REGULAR)
 		return false;

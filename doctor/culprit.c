@@ -10,11 +10,6 @@
 
 #include <leat.h>
 
-static const struct site *site_at(const struct model *model, uint32_t place)
-{
-	return place < model->site_count ? &model->sites[place] : NULL;
-}
-
 static bool same_text(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;
@@ -192,8 +187,8 @@ static void set_inside(const struct model *model, const struct flow *flow, bool 
 	enum runtime runtime = process && process->runtime < RUNTIMES ? process->runtime : RUNTIME_UNKNOWN;
 
 	culprit->inside = process && process->missing & MISSING_PTRACE ? "a process that may not be looked into" : of[runtime].inside;
-	if ((runtime == RUNTIME_C || runtime == RUNTIME_CXX) && has_libuv(site_at(model, flow->site_read)) &&
-	    has_libuv(site_at(model, flow->site_write)))
+	if ((runtime == RUNTIME_C || runtime == RUNTIME_CXX) && has_libuv(model_site(model, flow->site_read)) &&
+	    has_libuv(model_site(model, flow->site_write)))
 		culprit->inside = "libuv";
 	culprit->more = shows ? of[runtime].more : NULL;
 }
@@ -217,7 +212,7 @@ static void tell_missing(const struct model *model, const struct flow *flow, str
 
 static void across_threads(const struct model *model, const struct flow *flow, struct culprit *culprit)
 {
-	const struct site *read = site_at(model, flow->site_read), *write = site_at(model, flow->site_write);
+	const struct site *read = model_site(model, flow->site_read), *write = model_site(model, flow->site_write);
 
 	if (take(culprit, flow->site_read, program_frame(read, 0, read->frame_count, false), SIDE_THREADS) ||
 	    take(culprit, flow->site_write, program_frame(write, 0, write->frame_count, false), SIDE_THREADS))
@@ -228,7 +223,7 @@ static void across_threads(const struct model *model, const struct flow *flow, s
 
 static void around_loop(const struct model *model, const struct flow *flow, struct culprit *culprit)
 {
-	const struct site *read = site_at(model, flow->site_read), *write = site_at(model, flow->site_write);
+	const struct site *read = model_site(model, flow->site_read), *write = model_site(model, flow->site_write);
 	uint32_t r = culprit->loop_read, w = culprit->loop_write;
 
 	if (take(culprit, flow->site_read, program_frame(read, r, r + 1, false), SIDE_LOOP) ||
@@ -242,9 +237,9 @@ static void around_loop(const struct model *model, const struct flow *flow, stru
 /* One stack only: a kernel route, a mapped file that is written, or a side that could not be unwound. */
 static void one_side(const struct model *model, const struct flow *flow, struct culprit *culprit)
 {
-	bool of_read = !site_at(model, flow->site_write) || !site_at(model, flow->site_write)->frame_count;
+	bool of_read = !model_site(model, flow->site_write) || !model_site(model, flow->site_write)->frame_count;
 	uint32_t place = of_read ? flow->site_read : flow->site_write;
-	const struct site *site = site_at(model, place);
+	const struct site *site = model_site(model, place);
 
 	if (!site || !site->frame_count)
 		return;
@@ -254,7 +249,7 @@ static void one_side(const struct model *model, const struct flow *flow, struct 
 
 static void find(const struct model *model, const struct flow *flow, struct culprit *culprit)
 {
-	const struct site *read = site_at(model, flow->site_read), *write = site_at(model, flow->site_write);
+	const struct site *read = model_site(model, flow->site_read), *write = model_site(model, flow->site_write);
 
 	*culprit = (struct culprit){ .site = MODEL_NONE, .frame = MODEL_NONE, .loop_read = MODEL_NONE, .loop_write = MODEL_NONE };
 	if (flow->how >= HOW_KERNEL_FROM || !read || !write || !read->frame_count || !write->frame_count) {
@@ -294,10 +289,10 @@ static uint32_t inside_loop(const struct site *site, uint32_t loop)
 
 uint32_t culprit_inside_read(const struct model *model, const struct flow *flow, const struct culprit *culprit)
 {
-	return inside_loop(site_at(model, flow->site_read), culprit->loop_read);
+	return inside_loop(model_site(model, flow->site_read), culprit->loop_read);
 }
 
 uint32_t culprit_inside_write(const struct model *model, const struct flow *flow, const struct culprit *culprit)
 {
-	return inside_loop(site_at(model, flow->site_write), culprit->loop_write);
+	return inside_loop(model_site(model, flow->site_write), culprit->loop_write);
 }

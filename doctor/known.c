@@ -16,12 +16,10 @@ uint64_t known_unknown_ends(const struct model *model)
 
 	for (uint32_t i = 0; i < model->flow_count; i++) {
 		const struct flow *flow = &model->flows[i];
-		const struct file *from, *to;
+		const struct file *from = model_file(model, flow->from), *to = model_file(model, flow->to);
 
-		if (flow->how >= HOW_KERNEL_FROM || flow->from >= model->file_count || flow->to >= model->file_count)
+		if (flow->how >= HOW_KERNEL_FROM || !from || !to)
 			continue;
-		from = &model->files[flow->from];
-		to = &model->files[flow->to];
 		count += nobody_saw(from, from->can_splice_from) || nobody_saw(to, to->can_splice_to);
 	}
 	return count;
@@ -87,13 +85,15 @@ const char *known_words(enum known known)
 
 static bool has_frames(const struct model *model, uint32_t site)
 {
-	return site < model->site_count && model->sites[site].frame_count && model->sites[site].frames[0].module;
+	const struct frame *innermost = model_frame(model, site, 0);
+
+	return innermost && innermost->module;
 }
 
 enum known_place known_place_of(const struct model *model, const struct finding *finding)
 {
 	const struct frame *frame = model_frame(model, finding->culprit.site, finding->culprit.frame);
-	const struct flow *flow = finding->flow < model->flow_count ? &model->flows[finding->flow] : NULL;
+	const struct flow *flow = model_flow(model, finding->flow);
 
 	if (frame)
 		return frame->function ? PLACE_FUNCTION : PLACE_OFFSET;

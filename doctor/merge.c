@@ -20,8 +20,7 @@ static int text_order(const char *a, const char *b)
 
 static int end_order(const struct model *model, uint32_t a, uint32_t b)
 {
-	const struct file *x = a < model->file_count ? &model->files[a] : NULL;
-	const struct file *y = b < model->file_count ? &model->files[b] : NULL;
+	const struct file *x = model_file(model, a), *y = model_file(model, b);
 
 	BEFORE(x ? (int)x->kind : -1, y ? (int)y->kind : -1);
 	return 0;
@@ -82,8 +81,9 @@ int merge_place_order(const struct model *model, const struct merge_flow *a, con
 /* Between two file systems goes another call of the kernel than within one, and other remedies work. */
 static bool is_apart(const struct model *model, const struct flow *flow)
 {
-	return flow->from < model->file_count && flow->to < model->file_count &&
-	       model_two_filesystems(&model->files[flow->from], &model->files[flow->to]);
+	const struct file *from = model_file(model, flow->from), *to = model_file(model, flow->to);
+
+	return from && to && model_two_filesystems(from, to);
 }
 
 /* 0: one finding. */

@@ -134,11 +134,26 @@ bool model_one_file(const struct file *from, const struct file *to)
 	return are_files(from, to) && from->device == to->device && from->inode == to->inode;
 }
 
-const struct frame *model_frame(const struct model *model, uint32_t site, uint32_t frame)
+const struct file *model_file(const struct model *model, uint32_t place)
 {
-	if (site >= model->site_count || frame >= model->sites[site].frame_count)
-		return NULL;
-	return &model->sites[site].frames[frame];
+	return place < model->file_count ? &model->files[place] : NULL;
+}
+
+const struct site *model_site(const struct model *model, uint32_t place)
+{
+	return place < model->site_count ? &model->sites[place] : NULL;
+}
+
+const struct flow *model_flow(const struct model *model, uint32_t place)
+{
+	return place < model->flow_count ? &model->flows[place] : NULL;
+}
+
+const struct frame *model_frame(const struct model *model, uint32_t place, uint32_t frame)
+{
+	const struct site *site = model_site(model, place);
+
+	return site && frame < site->frame_count ? &site->frames[frame] : NULL;
 }
 
 void model_drop_findings(struct model *model)

@@ -230,7 +230,10 @@ int model_index(struct model *model);
 /* Two files on two file systems; one and the same file. False where nobody knows. */
 bool model_two_filesystems(const struct file *from, const struct file *to);
 bool model_one_file(const struct file *from, const struct file *to);
-/* The named frame, or NULL for MODEL_NONE and for places that are not there. */
+/* What stands at a place; NULL for MODEL_NONE and for places that are not there. */
+const struct file *model_file(const struct model *model, uint32_t place);
+const struct site *model_site(const struct model *model, uint32_t place);
+const struct flow *model_flow(const struct model *model, uint32_t place);
 const struct frame *model_frame(const struct model *model, uint32_t site, uint32_t frame);
 void model_drop_findings(struct model *model);	/* and what the flows say of them */
 void model_free(struct model *model);		/* leaves it all zero */

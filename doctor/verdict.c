@@ -148,8 +148,7 @@ static enum verdict loss(enum flow_how how)
 
 void verdict_flow(const struct model *model, const struct flow *flow, enum culprit_side side, struct judgement *judgement)
 {
-	const struct file *from = flow->from < model->file_count ? &model->files[flow->from] : NULL;
-	const struct file *to = flow->to < model->file_count ? &model->files[flow->to] : NULL;
+	const struct file *from = model_file(model, flow->from), *to = model_file(model, flow->to);
 
 	*judgement = says(VERDICT_UNKNOWN, CONFIDENCE_NONE, LEAT_NOT_APPLICABLE);
 	if (flow->how >= HOW_KERNEL_FROM && flow->how < HOWS) {

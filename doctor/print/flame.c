@@ -93,7 +93,7 @@ static void count(struct node *node, uint64_t bytes, enum path path)
 static void add_stack(struct flame *flame, const struct model *model, const struct flow *flow, uint32_t place)
 {
 	const struct process *process = model_process(model, flow->pid);
-	const struct site *site = words_site(model, place);
+	const struct site *site = model_site(model, place);
 	const struct finding *finding = flow->finding;
 	enum verdict verdict = finding ? finding->verdict : VERDICT_UNKNOWN;
 	enum path path = verdict_loses(verdict) ? PATH_LOST : verdict == VERDICT_KERNEL ? PATH_KERNEL : PATH_OTHER;

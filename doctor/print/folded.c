@@ -28,7 +28,7 @@ struct stacks {
 
 static void add(struct stacks *stacks, const struct model *model, const struct flow *flow, uint32_t site, const char *call)
 {
-	if (!words_site(model, site) || !flow->bytes)
+	if (!model_site(model, site) || !flow->bytes)
 		return;
 	stacks->of[stacks->count++] = (struct stack){
 		.pid = flow->pid, .site = site, .call = call ? call : "call", .bytes = flow->bytes,
@@ -61,7 +61,7 @@ static int compare(const void *a, const void *b)
 static void print(FILE *to, const struct model *model, const struct stack *stack, uint64_t bytes)
 {
 	const struct process *process = model_process(model, stack->pid);
-	const struct site *site = words_site(model, stack->site);
+	const struct site *site = model_site(model, stack->site);
 	char name[WORDS_NAME];
 
 	if (process && process->name && *process->name)

@@ -99,7 +99,7 @@ static void stack_row(FILE *to, const struct frame *frame, bool culprit)
 
 static void stack(FILE *to, const char *title, const struct model *model, const struct culprit *culprit, uint32_t place)
 {
-	const struct site *site = words_site(model, place);
+	const struct site *site = model_site(model, place);
 
 	if (!site || !site->frame_count)
 		return;
@@ -131,7 +131,7 @@ static void reasons(FILE *to, const struct model *model, const struct finding *f
 
 static void finding_card(FILE *to, const struct model *model, const struct finding *finding)
 {
-	const struct flow *flow = words_flow(model, finding->flow);
+	const struct flow *flow = model_flow(model, finding->flow);
 	bool lost = verdict_loses(finding->verdict);
 	struct line line = { .to = to, .how = ESCAPE_HTML, .width = 100 };
 	char text[LINE_TEXT];

@@ -142,8 +142,8 @@ static void member(struct json *json, const struct model *model, const struct fl
 	json_open(json, NULL, '{');
 	json_integer(json, "pid", flow->pid);
 	json_text(json, "how", words_how(flow->how));
-	end_of_flow(json, "source", words_file(model, flow->from));
-	end_of_flow(json, "sink", words_file(model, flow->to));
+	end_of_flow(json, "source", model_file(model, flow->from));
+	end_of_flow(json, "sink", model_file(model, flow->to));
 	json_integer(json, "bytes", flow->bytes);
 	json_integer(json, "reads", flow->reads);
 	json_integer(json, "writes", flow->writes);
@@ -164,9 +164,9 @@ static void member(struct json *json, const struct model *model, const struct fl
 
 static void finding(struct json *json, const struct model *model, const struct finding *finding)
 {
-	const struct flow *flow = words_flow(model, finding->flow);
-	const struct site *read = flow ? words_site(model, flow->site_read) : NULL;
-	const struct site *write = flow ? words_site(model, flow->site_write) : NULL;
+	const struct flow *flow = model_flow(model, finding->flow);
+	const struct site *read = flow ? model_site(model, flow->site_read) : NULL;
+	const struct site *write = flow ? model_site(model, flow->site_write) : NULL;
 	struct calls all;
 
 	words_calls(model, finding, SIDE_NONE, &all);
@@ -174,12 +174,12 @@ static void finding(struct json *json, const struct model *model, const struct f
 	json_text(json, "verdict", verdict_name(finding->verdict));
 	json_text(json, "reason", words_reason(finding));
 	json_text(json, "confidence", confidence_name(finding->confidence));
-	end_of_flow(json, "source", flow ? words_file(model, flow->from) : NULL);
-	end_of_flow(json, "sink", flow ? words_file(model, flow->to) : NULL);
+	end_of_flow(json, "source", flow ? model_file(model, flow->from) : NULL);
+	end_of_flow(json, "sink", flow ? model_file(model, flow->to) : NULL);
 	json_integer(json, "bytes", finding->bytes);
 	calls(json, &all);
 	json_integer(json, "eagain", finding->again);
-	json_text(json, "kernel_call", flow ? words_route(words_file(model, flow->from), words_file(model, flow->to)) : NULL);
+	json_text(json, "kernel_call", flow ? words_route(model_file(model, flow->from), model_file(model, flow->to)) : NULL);
 	if (finding->cost.kernel_calls)
 		json_integer(json, "kernel_calls", finding->cost.kernel_calls);
 	else

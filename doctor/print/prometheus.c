@@ -94,7 +94,7 @@ static void sum_up(const struct model *model, struct sums *sums)
 {
 	for (uint32_t i = 0; i < model->flow_count; i++) {
 		const struct flow *flow = &model->flows[i];
-		const struct file *from = words_file(model, flow->from), *to = words_file(model, flow->to);
+		const struct file *from = model_file(model, flow->from), *to = model_file(model, flow->to);
 		enum verdict verdict = flow->finding ? flow->finding->verdict : VERDICT_UNKNOWN;
 
 		if (!from || !to || from->kind >= FILE_KINDS || to->kind >= FILE_KINDS || verdict >= VERDICTS)

@@ -181,14 +181,14 @@ static const struct frame *frame_with_file(const struct model *model, const stru
 {
 	const struct culprit *culprit = &finding->culprit;
 	const struct frame *found = model_frame(model, culprit->site, culprit->frame);
-	const struct flow *flow = words_flow(model, finding->flow);
+	const struct flow *flow = model_flow(model, finding->flow);
 	uint32_t distance = UINT32_MAX;
 
 	if (has_file(found) || !flow)
 		return has_file(found) ? found : NULL;
 	found = NULL;
-	nearest(words_site(model, flow->site_read), place_in(culprit, flow->site_read, culprit->loop_read), &found, &distance);
-	nearest(words_site(model, flow->site_write), place_in(culprit, flow->site_write, culprit->loop_write), &found, &distance);
+	nearest(model_site(model, flow->site_read), place_in(culprit, flow->site_read, culprit->loop_read), &found, &distance);
+	nearest(model_site(model, flow->site_write), place_in(culprit, flow->site_write, culprit->loop_write), &found, &distance);
 	return found;
 }
 
@@ -196,7 +196,7 @@ static const struct frame *frame_with_file(const struct model *model, const stru
 static const char *instead_of_source(const struct model *model, const struct finding *finding)
 {
 	const struct frame *culprit = model_frame(model, finding->culprit.site, finding->culprit.frame);
-	const struct flow *flow = words_flow(model, finding->flow);
+	const struct flow *flow = model_flow(model, finding->flow);
 	const struct process *process = flow ? model_process(model, flow->pid) : NULL;
 	const char *const of[] = { process ? process->script : NULL, culprit ? culprit->module : NULL,
 				   process ? process->executable : NULL, process ? process->name : NULL };
@@ -247,9 +247,9 @@ static void stack(struct json *json, const char *what, const struct site *site, 
 /* What annotation shows: one paragraph. Cut where a stranger's names are as long as they may be. */
 static void result_message(struct json *json, const struct model *model, const struct finding *finding)
 {
-	const struct flow *flow = words_flow(model, finding->flow);
+	const struct flow *flow = model_flow(model, finding->flow);
 	const char *why = finding->why_text ? finding->why_text : finding->why;
-	const struct file *from = flow ? words_file(model, flow->from) : NULL, *to = flow ? words_file(model, flow->to) : NULL;
+	const struct file *from = flow ? model_file(model, flow->from) : NULL, *to = flow ? model_file(model, flow->to) : NULL;
 	char text[ESCAPE_MOST], size[WORDS_NUMBER];
 	struct calls calls;
 
@@ -290,7 +290,7 @@ static void result(struct json *json, const struct model *model, const struct fi
 		   const char *root)
 {
 	const struct frame *frame = model_frame(model, finding->culprit.site, finding->culprit.frame);
-	const struct flow *flow = words_flow(model, finding->flow);
+	const struct flow *flow = model_flow(model, finding->flow);
 	char id[96];
 
 	snprintf(id, sizeof id, "%s/%s", verdict_name(finding->verdict), words_reason(finding));
@@ -303,8 +303,8 @@ static void result(struct json *json, const struct model *model, const struct fi
 	result_location(json, model, finding, root);
 	json_close(json, ']');
 	json_open(json, "stacks", '[');
-	stack(json, "where the bytes are read", flow ? words_site(model, flow->site_read) : NULL, root);
-	stack(json, "where they are written", flow ? words_site(model, flow->site_write) : NULL, root);
+	stack(json, "where the bytes are read", flow ? model_site(model, flow->site_read) : NULL, root);
+	stack(json, "where they are written", flow ? model_site(model, flow->site_write) : NULL, root);
 	json_close(json, ']');
 	fingerprint(json, finding, frame);
 	json_close(json, '}');

@@ -23,7 +23,7 @@ static void add_calls(const struct calls *calls, const char *before, char *text,
 /* 65,536 read + 65,536 write, 32 KiB each; sendfile would need about 512 */
 static void calls_line(struct line *line, const struct model *model, const struct finding *finding)
 {
-	const struct flow *flow = words_flow(model, finding->flow);
+	const struct flow *flow = model_flow(model, finding->flow);
 	uint64_t mean = finding->writes ? finding->bytes / finding->writes : 0;
 	char text[LINE_TEXT] = "", number[WORDS_NUMBER], size[WORDS_NUMBER];
 	size_t length;
@@ -45,7 +45,7 @@ static void calls_line(struct line *line, const struct model *model, const struc
 	line_words(line, text);
 	if (finding->cost.kernel_calls) {
 		snprintf(text, sizeof text, "%s would need about %s",
-			 words_route(flow ? words_file(model, flow->from) : NULL, flow ? words_file(model, flow->to) : NULL),
+			 words_route(flow ? model_file(model, flow->from) : NULL, flow ? model_file(model, flow->to) : NULL),
 			 words_number(finding->cost.kernel_calls, number));
 		line_words(line, text);
 	}
@@ -155,7 +155,7 @@ static uint32_t past_program(const struct site *site, uint32_t from)
 /* The function that a loop calls on one side, and from which line. */
 static void loop_side(struct line *line, const struct model *model, const char *verb, uint32_t place_of, uint32_t loop)
 {
-	const struct site *site = words_site(model, place_of);
+	const struct site *site = model_site(model, place_of);
 	char name[LINE_TEXT], text[LINE_TEXT * 2];
 
 	if (!site || loop >= site->frame_count)
@@ -174,8 +174,8 @@ static void loop_side(struct line *line, const struct model *model, const char *
 static void way(struct line *line, const struct model *model, const struct finding *finding, const struct site *site)
 {
 	const struct culprit *culprit = &finding->culprit;
-	const struct flow *flow = words_flow(model, finding->flow);
-	uint32_t loop = site == words_site(model, flow ? flow->site_write : MODEL_NONE) ? culprit->loop_write : culprit->loop_read;
+	const struct flow *flow = model_flow(model, finding->flow);
+	uint32_t loop = site == model_site(model, flow ? flow->site_write : MODEL_NONE) ? culprit->loop_write : culprit->loop_read;
 	uint32_t from = culprit->frame + 1;
 
 	text_label(line, "");
@@ -206,8 +206,8 @@ static const struct frame *program_frame(const struct site *site)
 /* No frame is shared: both places are told, and that they are two threads'. */
 static void threads(struct line *line, const struct model *model, const struct flow *flow)
 {
-	const struct frame *read = program_frame(words_site(model, flow->site_read));
-	const struct frame *write = program_frame(words_site(model, flow->site_write));
+	const struct frame *read = program_frame(model_site(model, flow->site_read));
+	const struct frame *write = program_frame(model_site(model, flow->site_write));
 
 	text_label(line, "");
 	line_words(line, "different threads: read by");
@@ -227,7 +227,7 @@ static void lost_line(struct line *line, const struct model *model, const struct
 {
 	const struct culprit *culprit = &finding->culprit;
 	const struct frame *frame = model_frame(model, culprit->site, culprit->frame);
-	const struct flow *flow = words_flow(model, finding->flow);
+	const struct flow *flow = model_flow(model, finding->flow);
 	char name[LINE_TEXT], at[LINE_TEXT], whole[WORDS_NAME], text[LINE_TEXT + 16];
 
 	text_label(line, "lost");
@@ -254,9 +254,9 @@ static void lost_line(struct line *line, const struct model *model, const struct
 /* What would show more names, and what may make them wrong and is not seen in them. */
 static void notes(struct line *line, const struct model *model, const struct finding *finding)
 {
-	const struct flow *flow = words_flow(model, finding->flow);
-	const struct site *read = flow ? words_site(model, flow->site_read) : NULL;
-	const struct site *write = flow ? words_site(model, flow->site_write) : NULL;
+	const struct flow *flow = model_flow(model, finding->flow);
+	const struct site *read = flow ? model_site(model, flow->site_read) : NULL;
+	const struct site *write = flow ? model_site(model, flow->site_write) : NULL;
 
 	if (finding->culprit.more) {
 		text_label(line, "note");
@@ -288,7 +288,7 @@ static void whole_path(struct line *line, const char *label, const struct file *
 
 void text_details(struct line *line, const struct model *model, const struct finding *finding)
 {
-	const struct flow *flow = words_flow(model, finding->flow);
+	const struct flow *flow = model_flow(model, finding->flow);
 	const struct process *process = flow ? model_process(model, flow->pid) : NULL;
 	char text[LINE_TEXT + 32], name[LINE_TEXT];
 
@@ -300,8 +300,8 @@ void text_details(struct line *line, const struct model *model, const struct fin
 		line_words(line, text);
 		line_end(line);
 	}
-	whole_path(line, "from", flow ? words_file(model, flow->from) : NULL);
-	whole_path(line, "to", flow ? words_file(model, flow->to) : NULL);
+	whole_path(line, "from", flow ? model_file(model, flow->from) : NULL);
+	whole_path(line, "to", flow ? model_file(model, flow->to) : NULL);
 	cost_line(line, &finding->cost);
 	lost_line(line, model, finding);
 	notes(line, model, finding);

@@ -26,11 +26,11 @@ static void end_name(const struct line *line, const struct file *file, char ret[
 /* big.bin → tcp 127.0.0.1:51234 and 17 more */
 void text_ends(const struct line *line, const struct model *model, const struct finding *finding, char ret[LINE_TEXT])
 {
-	const struct flow *flow = words_flow(model, finding->flow);
+	const struct flow *flow = model_flow(model, finding->flow);
 	char from[LINE_TEXT], to[LINE_TEXT], text[LINE_TEXT * 3], number[WORDS_NUMBER], more[64] = "";
 
-	end_name(line, flow ? words_file(model, flow->from) : NULL, from);
-	end_name(line, flow ? words_file(model, flow->to) : NULL, to);
+	end_name(line, flow ? model_file(model, flow->from) : NULL, from);
+	end_name(line, flow ? model_file(model, flow->to) : NULL, to);
 	if (finding->flow_count > 1)
 		snprintf(more, sizeof more, " and %s more", words_number(finding->flow_count - 1, number));
 	snprintf(text, sizeof text, "%s %s %s%s", from, line->how == ESCAPE_ASCII ? "->" : "→", to, more);

@@ -111,21 +111,6 @@ const char *words_route(const struct file *from, const struct file *to)
 	return source == FILE_REGULAR || source == FILE_BLOCK ? "sendfile" : "splice";
 }
 
-const struct file *words_file(const struct model *model, uint32_t place)
-{
-	return place < model->file_count ? &model->files[place] : NULL;
-}
-
-const struct site *words_site(const struct model *model, uint32_t place)
-{
-	return place < model->site_count ? &model->sites[place] : NULL;
-}
-
-const struct flow *words_flow(const struct model *model, uint32_t place)
-{
-	return place < model->flow_count ? &model->flows[place] : NULL;
-}
-
 const char *words_address(const struct file_address *address, char text[WORDS_ADDRESS])
 {
 	char ip[INET6_ADDRSTRLEN];
@@ -232,8 +217,6 @@ struct tally words_tally(const struct model *model)
 		const struct finding *finding = &model->findings[i];
 
 		tally.flows += finding->flow_count;
-		if (finding->verdict == VERDICT_KERNEL)
-			tally.kernel_flows += finding->flow_count;
 		if (verdict_loses(finding->verdict)) {
 			tally.lost_flows += finding->flow_count;
 			tally.lost_bytes += finding->bytes;

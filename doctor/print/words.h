@@ -20,11 +20,6 @@ const char *words_call(uint16_t call);
 /* The kernel's call for such ends: "sendfile", "splice", "copy_file_range". */
 const char *words_route(const struct file *from, const struct file *to);
 
-/* Elements by place; NULL for a place that is not there. */
-const struct file *words_file(const struct model *model, uint32_t place);
-const struct site *words_site(const struct model *model, uint32_t place);
-const struct flow *words_flow(const struct model *model, uint32_t place);
-
 #define WORDS_ADDRESS 56	/* "[ffff:...]:65535" */
 /* "127.0.0.1:80", "[::1]:80", or "" for no such address. */
 const char *words_address(const struct file_address *address, char text[WORDS_ADDRESS]);
@@ -50,7 +45,7 @@ void words_calls(const struct model *model, const struct finding *finding, enum 
 
 /* What the summary counts. */
 struct tally {
-	uint64_t flows, lost_flows, lost_bytes, kernel_flows;
+	uint64_t flows, lost_flows, lost_bytes;
 	enum known known;
 	bool clean;			/* there are flows, none is lost, and nothing more need be known */
 };
