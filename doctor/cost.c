@@ -52,18 +52,13 @@ bool cost_key(const struct model *model, const struct finding *finding, struct c
 	return ret_key->from != FILE_UNKNOWN && ret_key->to != FILE_UNKNOWN;
 }
 
-bool cost_is_of(const struct calibration *c, const struct calibration *key)
-{
-	return c->from == key->from && c->to == key->to && c->piece_bytes == key->piece_bytes && c->how == key->how &&
-	       c->apart == key->apart;
-}
-
-static const struct calibration *find(const struct model *model, const struct calibration *key)
+const struct calibration *cost_figures(const struct model *model, const struct calibration *key)
 {
 	for (uint32_t i = 0; i < model->calibration_count; i++) {
 		const struct calibration *c = &model->calibrations[i];
 
-		if (cost_is_of(c, key))
+		if (c->from == key->from && c->to == key->to && c->piece_bytes == key->piece_bytes && c->how == key->how &&
+		    c->apart == key->apart)
 			return c;
 	}
 	return NULL;
@@ -108,7 +103,7 @@ static bool all_at_hand(const struct model *model)
 	for (uint32_t i = 0; i < model->finding_count; i++) {
 		struct calibration key;
 
-		if (cost_key(model, &model->findings[i], &key) && !find(model, &key))
+		if (cost_key(model, &model->findings[i], &key) && !cost_figures(model, &key))
 			return false;
 	}
 	return true;
@@ -124,15 +119,17 @@ int cost_all(struct model *model, bool measure)
 		cost_cache_load(model);
 	for (uint32_t i = 0; i < model->finding_count; i++) {
 		struct finding *finding = &model->findings[i];
+		const struct calibration *figures;
 		struct calibration key;
 
 		finding->cost = (struct cost){ .method = NULL };
 		if (!cost_key(model, finding, &key))
 			continue;
-		if (!find(model, &key) && measure)
+		if (!cost_figures(model, &key) && measure)
 			added |= !measure_one(model, &key, end_ns);
-		if (find(model, &key))
-			apply(finding, find(model, &key));
+		figures = cost_figures(model, &key);
+		if (figures)
+			apply(finding, figures);
 	}
 	if (added)
 		cost_cache_save(model);

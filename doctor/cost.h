@@ -22,8 +22,8 @@ int cost_all(struct model *model, bool measure);
 /* Which ends, way and piece stand for those of the finding; false: none do. */
 bool cost_key(const struct model *model, const struct finding *finding, struct calibration *ret_key);
 
-/* Whether the figures are those for that key. */
-bool cost_is_of(const struct calibration *calibration, const struct calibration *key);
+/* The model's figures for that key; NULL: it has none. */
+const struct calibration *cost_figures(const struct model *model, const struct calibration *key);
 
 /* Fills the figures of *calibration, of which the key is given, in at most about budget_ns. 0 or -errno. */
 int cost_measure(struct calibration *calibration, uint64_t budget_ns);

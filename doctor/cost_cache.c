@@ -110,14 +110,6 @@ static FILE *open_file(int dir, const char *name)
 	return f;
 }
 
-static bool has(const struct model *model, const struct calibration *key)
-{
-	for (uint32_t i = 0; i < model->calibration_count; i++)
-		if (cost_is_of(&model->calibrations[i], key))
-			return true;
-	return false;
-}
-
 void cost_cache_load(struct model *model)
 {
 	struct model kept = { .calibration_count = 0 };
@@ -134,10 +126,11 @@ void cost_cache_load(struct model *model)
 		return;
 	if (!record_read(&kept, f, NULL))
 		for (uint32_t i = 0; i < kept.calibration_count; i++) {
-			uint32_t place = has(model, &kept.calibrations[i]) ? MODEL_NONE : model_add_calibration(model);
+			const struct calibration *one = &kept.calibrations[i];
+			uint32_t place = cost_figures(model, one) ? MODEL_NONE : model_add_calibration(model);
 
 			if (place != MODEL_NONE)
-				model->calibrations[place] = kept.calibrations[i];
+				model->calibrations[place] = *one;
 		}
 	fclose(f);
 	model_free(&kept);

@@ -241,11 +241,6 @@ static double all_bytes(const struct model *model)
 	return bytes;
 }
 
-static uint64_t plus(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
 /* Bytes of the finding that are picked; false: none. */
 static bool picks(const struct gate *gate, const struct model *model, const struct finding *finding, const struct baseline *baseline,
 		  uint64_t *ret_bytes)
@@ -268,7 +263,7 @@ static void note_unsure(const struct gate *gate, const struct model *model, uint
 		return;
 	if (!ret->unsure_count++ || finding->bytes > model->findings[ret->unsure].bytes)
 		ret->unsure = place;
-	ret->unsure_bytes = plus(ret->unsure_bytes, finding->bytes - picked);
+	ret->unsure_bytes = model_plus(ret->unsure_bytes, finding->bytes - picked);
 }
 
 static bool passes(double value, double most, bool or_equal)
@@ -295,7 +290,7 @@ static bool is_true(const struct gate *gate, const struct model *model, const st
 			continue;
 		if (!ret->count++ || finding->bytes > model->findings[ret->finding].bytes)
 			ret->finding = i;
-		ret->bytes = plus(ret->bytes, bytes);
+		ret->bytes = model_plus(ret->bytes, bytes);
 		if (finding->cost.method)
 			ret->cpu_s += (finding->cost.user_s - finding->cost.kernel_route_s) *
 				      (finding->bytes ? (double)bytes / (double)finding->bytes : 1);

@@ -31,7 +31,7 @@ uint64_t known_sourceless(const struct model *model)
 
 	for (uint32_t i = 0; i < model->flow_count; i++)
 		if (model->flows[i].how >= HOW_KERNEL_FROM)
-			all = all > UINT64_MAX - model->flows[i].bytes ? UINT64_MAX : all + model->flows[i].bytes;
+			all = model_plus(all, model->flows[i].bytes);
 	return bytes >= SOURCELESS_LEAST && bytes > all / SOURCELESS_ONE_IN ? bytes : 0;
 }
 

@@ -117,11 +117,6 @@ static int flow_order(const void *x, const void *y, void *arg)
 	return 0;
 }
 
-static uint64_t plus(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
 /* As sure as the flows that carry half of the bytes are: a small certain one says little of a large doubtful one. */
 static enum confidence confidence_of(const struct model *model, const struct merge_flow *flows, uint32_t count, uint64_t bytes)
 {
@@ -130,7 +125,7 @@ static enum confidence confidence_of(const struct model *model, const struct mer
 	for (int level = CONFIDENCE_CERTAIN; level > CONFIDENCE_NONE; level--) {
 		for (uint32_t i = 0; i < count; i++)
 			if (flows[i].judgement.confidence == (enum confidence)level)
-				so_far = plus(so_far, model->flows[flows[i].flow].bytes);
+				so_far = model_plus(so_far, model->flows[flows[i].flow].bytes);
 		if (so_far && so_far >= bytes / 2)
 			return level;
 	}
@@ -149,10 +144,10 @@ static void join(const struct model *model, const struct merge_flow *flows, uint
 	for (uint32_t i = 0; i < count; i++) {
 		const struct flow *flow = &model->flows[flows[i].flow];
 
-		finding->bytes = plus(finding->bytes, flow->bytes);
-		finding->reads = plus(finding->reads, flow->reads);
-		finding->writes = plus(finding->writes, flow->writes);
-		finding->again = plus(finding->again, flow->again);
+		finding->bytes = model_plus(finding->bytes, flow->bytes);
+		finding->reads = model_plus(finding->reads, flow->reads);
+		finding->writes = model_plus(finding->writes, flow->writes);
+		finding->again = model_plus(finding->again, flow->again);
 	}
 	finding->confidence = confidence_of(model, flows, count, finding->bytes);
 }

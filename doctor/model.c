@@ -119,6 +119,11 @@ const struct process *model_process(const struct model *model, uint32_t pid)
 	return &model->processes[model->by_pid[low]];
 }
 
+uint64_t model_plus(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 static bool are_files(const struct file *from, const struct file *to)
 {
 	return from->kind == FILE_REGULAR && to->kind == FILE_REGULAR && from->device && to->device;

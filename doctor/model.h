@@ -227,6 +227,8 @@ void model_drop_frames(struct site *site);	/* all of them */
 const struct process *model_process(const struct model *model, uint32_t pid);	/* the first of that number, or NULL */
 /* Makes model_process quick until a process is added: flows are many, and so may processes be. 0, or -ENOMEM. */
 int model_index(struct model *model);
+/* A recording's numbers are a stranger's: their sums stop at the largest there is. */
+uint64_t model_plus(uint64_t a, uint64_t b);
 /* Two files on two file systems; one and the same file. False where nobody knows. */
 bool model_two_filesystems(const struct file *from, const struct file *to);
 bool model_one_file(const struct file *from, const struct file *to);
