@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hash.h"
 #include "known.h"
 #include "verdict.h"
 
@@ -77,13 +78,6 @@ static void add_culprit(FILE *to, const struct model *model, const struct culpri
 	}
 }
 
-static uint64_t add_hash(uint64_t hash, const char *text)
-{
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-	return (hash ^ 0xff) * UINT64_C(1099511628211);
-}
-
 /* A function's name stands another build, its offset does not. */
 static uint64_t add_stack(uint64_t hash, const struct model *model, uint32_t place)
 {
@@ -93,16 +87,16 @@ static uint64_t add_stack(uint64_t hash, const struct model *model, uint32_t pla
 	for (uint32_t i = 0; site && i < site->frame_count && i < FRAMES_MOST && site->frames[i].module; i++) {
 		const struct frame *frame = &site->frames[i];
 
-		hash = add_hash(hash, base_name(frame->module));
+		hash = hash_text(hash, base_name(frame->module));
 		snprintf(offset, sizeof offset, "%" PRIx64, frame->module_offset);
-		hash = add_hash(hash, frame->function ? frame->function : offset);
+		hash = hash_text(hash, frame->function ? frame->function : offset);
 	}
-	return add_hash(hash, "");
+	return hash_text(hash, "");
 }
 
 static void add_calls(FILE *to, const struct model *model, const struct finding *finding, const struct flow *flow)
 {
-	uint64_t hash = add_stack(add_stack(UINT64_C(14695981039346656037), model, flow->site_read), model, flow->site_write);
+	uint64_t hash = add_stack(add_stack(HASH_FIRST, model, flow->site_read), model, flow->site_write);
 
 	fprintf(to, " calls:%u+%u", flow->call_read, flow->call_write);
 	if (known_place_of(model, finding) == PLACE_STACKS)

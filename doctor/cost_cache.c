@@ -16,17 +16,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "hash.h"
 #include "record.h"
 
 #define CACHE_BYTES_MOST (256u << 10)	/* of the file: MODEL_CALIBRATIONS_MAX lines take about 30 KiB */
-
-/* FNV-1a, to tell machines from each other; who could forge the file could write to it as well. */
-static uint64_t add_hash(uint64_t hash, const char *text)
-{
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-	return (hash ^ 0xff) * UINT64_C(1099511628211);
-}
 
 /* x86 has "model name"; arm64 says "CPU part" and "CPU implementer". */
 static uint64_t add_processor(uint64_t hash)
@@ -41,22 +34,23 @@ static uint64_t add_processor(uint64_t hash)
 			if (strncmp(line, words[i], strlen(words[i])) != 0 || seen & 1u << i)
 				continue;
 			seen |= 1u << i;
-			hash = add_hash(hash, line);
+			hash = hash_text(hash, line);
 		}
 	if (f)
 		fclose(f);
 	return hash;
 }
 
+/* To tell machines from each other: who could forge a hash could write to the file as well. */
 static void file_name(char *name, size_t size)
 {
 	struct utsname kernel = { .release = "" };
-	uint64_t hash = UINT64_C(14695981039346656037);
+	uint64_t hash = HASH_FIRST;
 
 	uname(&kernel);
-	hash = add_hash(hash, kernel.release);
-	hash = add_hash(hash, kernel.version);
-	hash = add_hash(hash, kernel.machine);
+	hash = hash_text(hash, kernel.release);
+	hash = hash_text(hash, kernel.version);
+	hash = hash_text(hash, kernel.machine);
 	snprintf(name, size, "calibration-%016" PRIx64, add_processor(hash));
 }
 

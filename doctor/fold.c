@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fold.h"
 
+#include "hash.h"
 #include "table.h"
 
 #include <errno.h>
@@ -34,36 +35,27 @@ struct flow_name {	/* what flows have to have in common */
 
 /* ---- Places ---------------------------------------------------------------------------------------------------------------- */
 
-static uint64_t mixed(uint64_t hash, const void *data, size_t bytes)
-{
-	const uint8_t *at = data;
-
-	while (bytes--)
-		hash = (hash ^ *at++) * 0x100000001b3;
-	return hash;
-}
-
 static uint64_t mixed_text(uint64_t hash, const char *text)
 {
-	return text ? mixed(hash, text, strlen(text) + 1) : mixed(hash, "\1", 1);
+	return text ? hash_bytes(hash, text, strlen(text) + 1) : hash_bytes(hash, "\1", 1);
 }
 
 /* Of the program, what it interprets, and its stack: what merge.c tells places by, and where code lies in its file. */
 static uint64_t signature_of(const struct model *model, const struct site *site)
 {
 	const struct process *process = model_process(model, site->pid);
-	uint64_t hash = mixed_text(0xcbf29ce484222325, !process ? NULL : process->executable ? process->executable : process->name);
+	uint64_t hash = mixed_text(HASH_FIRST, !process ? NULL : process->executable ? process->executable : process->name);
 
 	hash = mixed_text(hash, process ? process->script : NULL);
 	for (uint32_t i = 0; i < site->frame_count; i++) {
 		const struct frame *frame = &site->frames[i];
 
 		hash = mixed_text(mixed_text(mixed_text(hash, frame->module), frame->function), frame->file);
-		hash = mixed(hash, &frame->line, sizeof frame->line);
+		hash = hash_bytes(hash, &frame->line, sizeof frame->line);
 		if (frame->module)
-			hash = mixed(hash, &frame->module_offset, sizeof frame->module_offset);
+			hash = hash_bytes(hash, &frame->module_offset, sizeof frame->module_offset);
 		else
-			hash = mixed(hash, &frame->ip, sizeof frame->ip);
+			hash = hash_bytes(hash, &frame->ip, sizeof frame->ip);
 	}
 	return hash ^ site->truncated;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "table.h"
+#include "hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,13 +32,9 @@ static uint8_t *entry_at(const struct table *table, uint32_t at)
 /* The place of the key, or the free one where it belongs. */
 static uint32_t place_of(const struct table *table, const void *key)
 {
-	const uint8_t *bytes = key;
-	uint64_t hash = 0xcbf29ce484222325;
-	uint32_t at;
+	uint64_t hash = hash_bytes(HASH_FIRST, key, table->key_bytes);
+	uint32_t at = (uint32_t)(hash ^ hash >> 32) & (table->room - 1);
 
-	for (size_t i = 0; i < table->key_bytes; i++)
-		hash = (hash ^ bytes[i]) * 0x100000001b3;
-	at = (uint32_t)(hash ^ hash >> 32) & (table->room - 1);
 	while (table->used[at] && memcmp(entry_at(table, at), key, table->key_bytes) != 0)
 		at = (at + 1) & (table->room - 1);
 	return at;

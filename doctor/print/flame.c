@@ -5,6 +5,7 @@
  */
 #include "flame.h"
 #include "escape.h"
+#include "../hash.h"
 #include "../verdict.h"
 #include "words.h"
 
@@ -36,15 +37,6 @@ struct flame {
 	unsigned deepest;
 };
 
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = 0xcbf29ce484222325;
-
-	while (*text)
-		hash = (hash ^ (unsigned char)*text++) * 0x100000001b3;
-	return hash;
-}
-
 /* 0: no room, or no memory: the flow stays with the frames it has. */
 static uint32_t new_node(struct flame *flame, const char *name, uint64_t hash)
 {
@@ -68,7 +60,7 @@ static uint32_t new_node(struct flame *flame, const char *name, uint64_t hash)
 
 static uint32_t child(struct flame *flame, uint32_t parent, const char *name)
 {
-	uint64_t hash = hash_of(name);
+	uint64_t hash = hash_bytes(HASH_FIRST, name, strlen(name));
 	uint32_t place = flame->nodes[parent].first;
 
 	while (place && flame->nodes[place].hash != hash)
