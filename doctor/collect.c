@@ -8,127 +8,73 @@
 
 /* ---- Tables ---------------------------------------------------------------------------------------------------------------- */
 
-static uint32_t hash_of(const void *key, size_t bytes)
+/* An entry is a key and the place in the model, + 1; 0: the model had no room for it. */
+static uint32_t *place_in(const struct table *table, void *entry)
 {
-	const uint8_t *at = key;
-	uint64_t hash = 0xcbf29ce484222325;
-
-	while (bytes--)
-		hash = (hash ^ *at++) * 0x100000001b3;
-	return (uint32_t)(hash ^ hash >> 32);
+	return (uint32_t *)(void *)((uint8_t *)entry + table->key_bytes);
 }
 
-/* The bucket of the key, or the free one where it belongs. */
-static uint32_t bucket_of(const struct collect_table *table, const void *key, size_t bytes)
+#define PLACE_BYTES 8	/* keys are of 64-bit words */
+
+void collect_init(struct collect *collect)
 {
-	uint32_t at = hash_of(key, bytes) & (table->room - 1);
-
-	while (table->places[at] && memcmp(table->keys + at * bytes, key, bytes) != 0)
-		at = (at + 1) & (table->room - 1);
-	return at;
-}
-
-static int grow(struct collect_table *table, size_t bytes)
-{
-	struct collect_table bigger = { .room = table->room ? table->room * 2 : 64, .count = table->count };
-
-	bigger.keys = calloc(bigger.room, bytes);
-	bigger.places = calloc(bigger.room, sizeof *bigger.places);
-	if (!bigger.keys || !bigger.places) {
-		free(bigger.keys);
-		free(bigger.places);
-		return -1;
-	}
-	for (uint32_t i = 0; i < table->room; i++) {
-		uint32_t at;
-
-		if (!table->places[i])
-			continue;
-		at = bucket_of(&bigger, table->keys + i * bytes, bytes);
-		memcpy(bigger.keys + at * bytes, table->keys + i * bytes, bytes);
-		bigger.places[at] = table->places[i];
-	}
-	free(table->keys);
-	free(table->places);
-	*table = bigger;
-	return 0;
-}
-
-/* The place of the key; add makes it when it is new, and *ret_new says so. */
-static uint32_t place_of(struct collect_table *table, const void *key, size_t bytes, struct model *model,
-			 uint32_t (*add)(struct model *), bool *ret_new)
-{
-	uint32_t at, place;
-
-	*ret_new = false;
-	if (table->count * 2 >= table->room && grow(table, bytes))
-		return MODEL_NONE;
-	at = bucket_of(table, key, bytes);
-	if (table->places[at])
-		return table->places[at] - 1;
-	place = add(model);
-	if (place == MODEL_NONE)
-		return place;
-	memcpy(table->keys + at * bytes, key, bytes);
-	table->places[at] = place + 1;
-	table->count++;
-	*ret_new = true;
-	return place;
+	*collect = (struct collect){ .over = 0 };
+	table_init(&collect->files, sizeof(struct event_file_key) + PLACE_BYTES, sizeof(struct event_file_key), MODEL_FILES_MAX);
+	table_init(&collect->sites, sizeof(struct event_site_key) + PLACE_BYTES, sizeof(struct event_site_key), MODEL_SITES_MAX);
+	table_init(&collect->flows, sizeof(struct event_flow_key) + PLACE_BYTES, sizeof(struct event_flow_key), MODEL_FLOWS_MAX);
 }
 
 void collect_free(struct collect *collect)
 {
-	struct collect_table *tables[3] = { &collect->files, &collect->sites, &collect->flows };
-
-	for (int i = 0; i < 3; i++) {
-		free(tables[i]->keys);
-		free(tables[i]->places);
-		memset(tables[i], 0, sizeof *tables[i]);
-	}
+	table_free(&collect->files);
+	table_free(&collect->sites);
+	table_free(&collect->flows);
 }
 
-static int fresh(struct collect_table *table, uint32_t count, size_t bytes)
+/* The place of the key; add makes it when it is new, and *ret_new says so. */
+static uint32_t place_of(struct table *table, const void *key, struct model *model, uint32_t (*add)(struct model *), bool *ret_new)
 {
-	*table = (struct collect_table){ .room = 64 };
-	while (table->room < count * 2)
-		table->room *= 2;
-	table->keys = calloc(table->room, bytes);
-	table->places = calloc(table->room, sizeof *table->places);
-	return table->keys && table->places ? 0 : -ENOMEM;
+	void *entry = table_make(table, key);
+	uint32_t *place = entry ? place_in(table, entry) : NULL;
+
+	*ret_new = false;
+	if (!place)
+		return MODEL_NONE;
+	if (!*place) {
+		*place = add(model) + 1;
+		*ret_new = *place != 0;
+	}
+	return *place - 1;
 }
 
 int collect_fresh(const struct collect *collect, uint32_t more_files, struct collect *ret_fresh)
 {
-	memset(ret_fresh, 0, sizeof *ret_fresh);
-	if (!fresh(&ret_fresh->files, collect->files.count + more_files, sizeof(struct event_file_key)) &&
-	    !fresh(&ret_fresh->sites, collect->sites.count, sizeof(struct event_site_key)) &&
-	    !fresh(&ret_fresh->flows, collect->flows.count, sizeof(struct event_flow_key)))
+	collect_init(ret_fresh);
+	if (!table_reserve(&ret_fresh->files, collect->files.count + more_files) &&
+	    !table_reserve(&ret_fresh->sites, collect->sites.count) && !table_reserve(&ret_fresh->flows, collect->flows.count))
 		return 0;
 	collect_free(ret_fresh);
 	return -ENOMEM;
 }
 
-static void move(const struct collect_table *from, struct collect_table *to, size_t bytes, const uint32_t *places)
+static void move(const struct table *from, struct table *to, const uint32_t *places)
 {
-	for (uint32_t i = 0; i < from->room; i++) {
-		const uint8_t *key = from->keys + i * bytes;
-		uint32_t at;
+	uint32_t at = 0, place;
+	void *entry;
 
-		if (!from->places[i] || places[from->places[i] - 1] == MODEL_NONE)
-			continue;
-		at = bucket_of(to, key, bytes);
-		memcpy(to->keys + at * bytes, key, bytes);
-		to->places[at] = places[from->places[i] - 1] + 1;
-		to->count++;
+	while ((entry = table_next(from, &at))) {
+		place = *place_in(from, entry);
+		if (place && places[place - 1] != MODEL_NONE)
+			*place_in(to, table_make(to, entry)) = places[place - 1] + 1;
 	}
 }
 
 void collect_moved(struct collect *collect, struct collect *fresh, const uint32_t *files, const uint32_t *sites,
 		   const uint32_t *flows)
 {
-	move(&collect->files, &fresh->files, sizeof(struct event_file_key), files);
-	move(&collect->sites, &fresh->sites, sizeof(struct event_site_key), sites);
-	move(&collect->flows, &fresh->flows, sizeof(struct event_flow_key), flows);
+	move(&collect->files, &fresh->files, files);
+	move(&collect->sites, &fresh->sites, sites);
+	move(&collect->flows, &fresh->flows, flows);
 	fresh->over = collect->over;
 	collect_free(collect);
 	*collect = *fresh;
@@ -139,7 +85,7 @@ void collect_moved(struct collect *collect, struct collect *fresh, const uint32_
 uint32_t collect_file(struct collect *collect, struct model *model, const struct event_file_key *key)
 {
 	bool is_new;
-	uint32_t place = place_of(&collect->files, key, sizeof *key, model, model_add_file, &is_new);
+	uint32_t place = place_of(&collect->files, key, model, model_add_file, &is_new);
 
 	if (is_new && key->inode & EVENT_SUMMARY) {
 		const struct event_file facts = { .kind = key->inode & 0xff, .facts = (uint32_t)(key->inode >> 8) };
@@ -248,7 +194,7 @@ uint32_t collect_site(struct collect *collect, struct model *model, uint32_t pid
 
 	if (!site)
 		return MODEL_NONE;
-	place = place_of(&collect->sites, &key, sizeof key, model, model_add_site, &is_new);
+	place = place_of(&collect->sites, &key, model, model_add_site, &is_new);
 	if (is_new) {
 		model->sites[place].pid = pid;
 		model->sites[place].id = site;
@@ -275,7 +221,7 @@ uint32_t collect_flow(struct collect *collect, struct model *model, const struct
 		      const struct event_flow *event)
 {
 	bool is_new;
-	uint32_t place = place_of(&collect->flows, key, sizeof *key, model, model_add_flow, &is_new);
+	uint32_t place = place_of(&collect->flows, key, model, model_add_flow, &is_new);
 	struct flow *flow;
 
 	if (place == MODEL_NONE)
@@ -303,24 +249,28 @@ uint32_t collect_flow(struct collect *collect, struct model *model, const struct
 
 uint32_t collect_known_flow(const struct collect *collect, const struct event_flow_key *key)
 {
-	const struct collect_table *flows = &collect->flows;
+	void *entry = table_find(&collect->flows, key);
 
-	return flows->room ? flows->places[bucket_of(flows, key, sizeof *key)] - 1 : MODEL_NONE;
+	return entry ? *place_in(&collect->flows, entry) - 1 : MODEL_NONE;
 }
 
 /* Under a name that no flow has it stays known, and in nobody's way. */
 void collect_over(struct collect *collect, const struct event_flow_key *key)
 {
-	struct collect_table *flows = &collect->flows;
+	struct event_flow_key *known = table_find(&collect->flows, key);
 
-	if (collect_known_flow(collect, key) != MODEL_NONE)
-		((struct event_flow_key *)flows->keys)[bucket_of(flows, key, sizeof *key)].zero =
-			++collect->over ? collect->over : ++collect->over;
+	if (known && *place_in(&collect->flows, known))
+		known->zero = ++collect->over ? collect->over : ++collect->over;
 }
 
-bool collect_is_over(const struct collect_table *flows, uint32_t entry)
+void collect_mark_over(const struct collect *collect, uint8_t *over)
 {
-	return ((const struct event_flow_key *)flows->keys)[entry].zero;
+	struct event_flow_key *key;
+	uint32_t at = 0;
+
+	while ((key = table_next(&collect->flows, &at)))
+		if (key->zero && *place_in(&collect->flows, key))
+			over[*place_in(&collect->flows, key) - 1] = 1;
 }
 
 void collect_counts(struct model *model, const struct event_counts *c)

@@ -7,17 +7,15 @@
 #define DOCTOR_COLLECT_H
 
 #include "event.h"
+#include "table.h"
 
-struct collect_table {		/* keys of one size, open addressing */
-	uint8_t *keys;
-	uint32_t *places;	/* place + 1; 0: free */
-	uint32_t room, count;
-};
-
-struct collect {		/* all zero to begin with */
-	struct collect_table files, sites, flows;
+struct collect {
+	struct table files, sites, flows;	/* keys, and where in the model it is */
 	uint32_t over;		/* counts flows that were said to be over */
 };
+
+void collect_init(struct collect *collect);
+void collect_free(struct collect *collect);
 
 /* All: a place in the model's table, or MODEL_NONE when there is no memory. */
 uint32_t collect_file(struct collect *collect, struct model *model, const struct event_file_key *key);
@@ -29,8 +27,8 @@ uint32_t collect_flow(struct collect *collect, struct model *model, const struct
 uint32_t collect_known_flow(const struct collect *collect, const struct event_flow_key *key);
 /* Its numbers are final, and those of the next flow of that key are another's. */
 void collect_over(struct collect *collect, const struct event_flow_key *key);
-/* Whether the flow of that entry of collect->flows is over. */
-bool collect_is_over(const struct collect_table *flows, uint32_t entry);
+/* Marks, by place, those that are. */
+void collect_mark_over(const struct collect *collect, uint8_t *over);
 /* What is known of a file by now; path: NULL if it has none. Facts that are there already are not taken away. */
 void collect_facts(struct model *model, uint32_t place, const struct event_file *facts, const struct event_path *path);
 void collect_counts(struct model *model, const struct event_counts *counts);
@@ -39,6 +37,5 @@ void collect_counts(struct model *model, const struct event_counts *counts);
 int collect_fresh(const struct collect *collect, uint32_t more_files, struct collect *ret_fresh);
 void collect_moved(struct collect *collect, struct collect *fresh, const uint32_t *files, const uint32_t *sites,
 		   const uint32_t *flows);
-void collect_free(struct collect *collect);
 
 #endif

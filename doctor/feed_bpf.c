@@ -173,6 +173,7 @@ static int bpf_open(struct feed **ret_feed, const struct feed_options *options, 
 		return -ENOMEM;
 	feed->feed.ops = &feed_bpf;
 	feed->options = *options;
+	collect_init(&feed->collect);
 	feed->idle_ns = IDLE_NS;
 	result = feed_bpf_load(feed, error);
 	feed->begin_ns = leat_now_ns();	/* what was before, loading and verifying, nobody watched */

@@ -6,7 +6,6 @@
 
 #include "collect.h"
 #include "feed.h"
-#include "table.h"
 
 #include <bpf/libbpf.h>
 

@@ -190,6 +190,7 @@ static int ptrace_open(struct feed **ret_feed, const struct feed_options *option
 		return -ENOMEM;
 	feed->feed.ops = &feed_ptrace;
 	feed->options = *options;
+	collect_init(&feed->collect);
 	feed->begin_ticks = ticks_since_boot();
 	sem_init(&feed->attached, 0, 0);
 	table_init(&feed->threads, sizeof(struct traced_thread), sizeof(uint32_t), THREADS_MOST);

@@ -10,7 +10,6 @@
 
 #include "collect.h"
 #include "feed.h"
-#include "table.h"
 
 #include <pthread.h>
 #include <semaphore.h>

@@ -2,7 +2,6 @@
 #include "fold.h"
 
 #include "hash.h"
-#include "table.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -308,13 +307,10 @@ static void close_processes(struct work *w, uint8_t *keep)
 static void look(struct work *w)
 {
 	const struct model *model = w->model;
-	const struct collect_table *flows = &w->collect->flows;
 
 	for (uint32_t i = 0; i < model->flow_count; i++)
 		w->flows[i] = i;
-	for (uint32_t i = 0; i < flows->room; i++)
-		if (flows->places[i] && collect_is_over(flows, i))
-			w->over[flows->places[i] - 1] = 1;
+	collect_mark_over(w->collect, w->over);
 	for (uint32_t i = 0; i < model->flow_count; i++) {
 		if (w->over[i])
 			continue;

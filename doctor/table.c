@@ -2,6 +2,7 @@
 #include "table.h"
 #include "hash.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,17 +41,21 @@ static uint32_t place_of(const struct table *table, const void *key)
 	return at;
 }
 
-static int grow(struct table *table)
+int table_reserve(struct table *table, uint32_t count)
 {
 	struct table bigger = *table, before = *table;
 
-	bigger.room = table->room ? table->room * 2 : 64;
+	bigger.room = table->room ? table->room : 64;
+	while (bigger.room / 2 < count)
+		bigger.room *= 2;
+	if (bigger.room == table->room)
+		return 0;
 	bigger.entries = calloc(bigger.room, table->entry_bytes);
 	bigger.used = calloc(bigger.room, 1);
 	if (!bigger.entries || !bigger.used) {
 		free(bigger.entries);
 		free(bigger.used);
-		return -1;
+		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < table->room; i++) {
 		uint32_t at;
@@ -84,7 +89,7 @@ void *table_make(struct table *table, const void *key)
 
 	if (entry)
 		return entry;
-	if (table->count >= table->most || (table->count * 2 >= table->room && grow(table)))
+	if (table->count >= table->most || table_reserve(table, table->count + 1))
 		return NULL;
 	at = place_of(table, key);
 	entry = entry_at(table, at);

@@ -25,6 +25,8 @@ void table_clear(struct table *table);
 void *table_find(const struct table *table, const void *key);
 /* The same; a new one is all zero but for its key. NULL: no memory, or `most` are there. */
 void *table_make(struct table *table, const void *key);
+/* Makes room for so many: none of them will be refused for memory. 0, or -ENOMEM. */
+int table_reserve(struct table *table, uint32_t count);
 /* For a walk: the next entry from *at on, which begins at 0; NULL: there is no further one. */
 void *table_next(const struct table *table, uint32_t *at);
 

@@ -16,6 +16,7 @@ struct made {
 static void make(struct made *m)
 {
 	memset(m, 0, sizeof *m);
+	collect_init(&m->collect);
 	m->alive = calloc(FOLD_PIDS, 1);
 	CHECK(m->alive);
 }
