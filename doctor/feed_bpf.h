@@ -76,7 +76,7 @@ void watched_look(struct feed_bpf *feed);
 void watched_into(struct feed_bpf *feed, struct model *model);
 /* Nothing is counted any more for that number; w: whose it is, or NULL. */
 bool watched_is_over(struct feed_bpf *feed, const struct watched *w, uint32_t tgid);
-/* Marks, by number, who is not over. */
+/* Marks who is not over, as struct fold has it. */
 void watched_alive(struct feed_bpf *feed, uint8_t *alive);
 /* Processes have other places in the model, or MODEL_NONE: they are left out. */
 void watched_moved(struct feed_bpf *feed, const uint32_t *places);

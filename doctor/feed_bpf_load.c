@@ -220,15 +220,15 @@ static int watch_named(struct feed_bpf *feed)
 	struct numbers numbers = { 0 };
 	struct feed_error ignored;
 	int result = read_numbers(feed, &numbers), count = 0;
-	pid_t *pids = result ? NULL : calloc(numbers.count + 1, sizeof *pids);
+	struct process_line *lines = result ? NULL : calloc(numbers.count + 1, sizeof *lines);
 
-	if (pids)
-		count = process_find(feed->options.target.name, pids, (unsigned)numbers.count);
+	if (lines)
+		count = process_list(feed->options.target.name, lines, (unsigned)numbers.count);
 	for (int i = 0; i < count; i++)
-		watch_one(feed, &numbers, pids[i], &ignored);	/* one that has gone meanwhile is no error */
+		watch_one(feed, &numbers, lines[i].pid, &ignored);	/* one that has gone meanwhile is no error */
 	if (!result)
-		result = !pids ? -ENOMEM : count < 0 ? count : 0;
-	free(pids);
+		result = !lines ? -ENOMEM : count < 0 ? count : 0;
+	free(lines);
 	free(numbers.all);
 	return result;
 }

@@ -5,6 +5,7 @@
  */
 #include "feed_bpf.h"
 
+#include "fold.h"
 #include "process.h"
 
 #include "doctor.skel.h"
@@ -19,7 +20,6 @@
 
 #define PIDFDS_MOST 512		/* of further processes the kernel side tells the end */
 #define WATCHED_MOST 65536	/* processes, with those that have ended */
-#define PIDS_MOST (1u << 22)	/* that the kernel gives */
 
 static uint64_t *mark_of(struct feed_bpf *feed, uint32_t tgid)
 {
@@ -63,19 +63,12 @@ struct watched *watched_find(struct feed_bpf *feed, uint32_t tgid)
 	return noted && feed->watched[noted->place - 1].tgid == tgid ? &feed->watched[noted->place - 1] : NULL;
 }
 
-static void forget_process(struct process *process)
-{
-	free(process->name);
-	free(process->executable);
-	free(process->version);
-}
-
 static void forget(struct watched *w)
 {
 	if (w->pidfd >= 0)
 		close(w->pidfd);
 	if (w->place == MODEL_NONE)
-		forget_process(&w->process);
+		model_free_texts(&w->process);
 }
 
 void watched_free(struct feed_bpf *feed)
@@ -147,9 +140,7 @@ int feed_bpf_watch(struct feed_bpf *feed, uint32_t tgid, const struct process *p
 	struct watched *w = watched_find(feed, tgid);
 
 	if (w && !w->exited) {
-		struct process twice = *process;
-
-		forget_process(&twice);
+		model_free_texts(process);
 		return 0;
 	}
 	w = add(feed, tgid, process);
@@ -177,7 +168,7 @@ static int look(struct feed_bpf *feed, uint32_t pid, const struct event_bell *be
 	if (!process_look((pid_t)pid, process)) {
 		if (is_marked(feed, bell->tgid) && (!bell->born_ns || process->start_ticks == start_ticks))
 			return 0;
-		forget_process(process);
+		model_free_texts(process);
 	}
 	*process = (struct process){ .pid = pid, .start_ticks = PROCESS_UNSEEN, .exit_status = -1 };
 	process->name = strndup(bell->name, sizeof bell->name);
@@ -194,7 +185,7 @@ void watched_begun(struct feed_bpf *feed, const struct event_bell *bell)
 	if (look(feed, bell->value, bell, &process) && parent)
 		process.parent = parent->pid;
 	if (!add(feed, bell->tgid, &process))
-		forget_process(&process);
+		model_free_texts(&process);
 }
 
 /* It runs another program now, of another name. */
@@ -204,11 +195,7 @@ void watched_changed(struct feed_bpf *feed, struct watched *w, const struct even
 
 	w->exec_id = bell->more;
 	look(feed, w->pid, bell, &process);
-	free(is->name);
-	free(is->executable);
-	is->name = process.name;
-	is->executable = process.executable;
-	is->is_32_bit = process.is_32_bit;
+	process_changed(is, &process);
 }
 
 void watched_ended(struct feed_bpf *feed, struct watched *w, int status)
@@ -301,7 +288,7 @@ void watched_alive(struct feed_bpf *feed, uint8_t *alive)
 {
 	for (uint32_t i = 0; i < feed->watched_count; i++)
 		if (!watched_is_over(feed, &feed->watched[i], feed->watched[i].tgid))
-			alive[feed->watched[i].pid & (PIDS_MOST - 1)] = 1;
+			alive[feed->watched[i].pid & (FOLD_PIDS - 1)] = 1;
 }
 
 void watched_moved(struct feed_bpf *feed, const uint32_t *places)

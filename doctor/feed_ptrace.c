@@ -83,11 +83,7 @@ static void know_program(struct traced_process *p, struct process *is)
 	if (p->told == p->program || process_look((pid_t)p->pid, &now))
 		return;
 	p->told = p->program;
-	free(is->name);
-	free(is->executable);
-	is->name = now.name;
-	is->executable = now.executable;
-	is->is_32_bit = now.is_32_bit;
+	process_changed(is, &now);
 }
 
 /* Who cannot be traced, or has not been yet, is not watched. One that was asked for, and came and went in between, is told of. */
@@ -110,24 +106,22 @@ static void know_processes(struct feed_ptrace *feed, struct model *model)
 {
 	for (uint32_t i = 0; i < feed->process_count; i++) {
 		struct traced_process *p = &feed->processes[i];
-		uint32_t place;
+		struct process *is;
 
-		if (!p->known && is_target(feed, p)) {
-			place = process_add(model, &p->process);
-			p->known = place != MODEL_NONE;
+		if (p->place == MODEL_NONE && is_target(feed, p)) {
+			p->place = model_add_process(model);
+			if (p->place != MODEL_NONE)
+				model->processes[p->place] = p->process;
 		}
-		if (!p->known || (!p->exited && p->told == p->program))
+		if (p->place == MODEL_NONE)
 			continue;
-		for (place = 0; place < model->process_count; place++) {
-			struct process *is = &model->processes[place];
-
-			if (is->pid != p->pid || is->exited)
-				continue;
-			know_program(p, is);
-			is->exited = p->exited;
-			if (p->exited)
-				is->exit_status = p->status;
-		}
+		is = &model->processes[p->place];
+		if (is->exited)
+			continue;
+		know_program(p, is);
+		is->exited = p->exited;
+		if (p->exited)
+			is->exit_status = p->status;
 	}
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of the ptrace engine share: feed_ptrace.c (the feed: when a burst begins), feed_ptrace_watch.c (who is
- * watched), feed_ptrace_burst.c (a burst), feed_ptrace_call.c (what a call moved, by pairing.h), feed_ptrace_file.c and
- * feed_ptrace_socket.c (what stands at a descriptor), feed_ptrace_stack.c (stacks). A burst runs in a thread of its own, and
- * nobody else touches this struct meanwhile.
+ * watched), feed_ptrace_burst.c (a burst), feed_ptrace_attach.c (how it begins), feed_ptrace_call.c (what a call moved, by
+ * pairing.h), feed_ptrace_file.c, feed_ptrace_socket.c and feed_ptrace_mount.c (what stands at a descriptor, and whether it
+ * splices), feed_ptrace_stack.c (stacks). A burst runs in a thread of its own, and nobody else touches this struct meanwhile.
  */
 #ifndef DOCTOR_FEED_PTRACE_H
 #define DOCTOR_FEED_PTRACE_H
@@ -17,7 +17,8 @@
 /* ---- Processes and threads ------------------------------------------------------------------------------------------------- */
 
 struct traced_process {
-	struct process process;	/* texts belong to the model once it is known */
+	struct process process;	/* texts belong to the model once it is there */
+	uint32_t place;		/* in the model; MODEL_NONE: not yet */
 	uint32_t pid;
 	uint32_t program;	/* of what it runs: a number no other program has had */
 	uint32_t told;		/* the program of which the model has the name */
@@ -25,7 +26,7 @@ struct traced_process {
 	uint64_t code, code_end;	/* of the program itself, without libraries */
 	int pidfd;		/* -1: none was to be had */
 	int refused;		/* errno of an attach that failed; it is tried again some bursts later */
-	bool exited, known;
+	bool exited;
 	bool taken;		/* some burst has looked into it */
 	bool serves_files;	/* a burst takes it alone */
 	int status;		/* as of waitpid; -1: unknown */
@@ -130,7 +131,6 @@ bool traced_is_new_program(const struct feed_ptrace *feed, uint32_t place);	/* t
 /* Why the process could not be traced, when the kernel said `refused`: -errno, and a sentence. */
 int traced_explain(uint32_t pid, int refused, struct feed_error *error);
 void traced_forget_all(struct feed_ptrace *feed);
-pid_t traced_group_of(pid_t tid);	/* 0: there is none */
 
 /* feed_ptrace_burst.c */
 int traced_burst_begin(struct feed_ptrace *feed);	/* returns when all are attached */

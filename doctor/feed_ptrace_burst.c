@@ -14,6 +14,7 @@
 
 #include "call.h"
 #include "privilege.h"
+#include "process.h"
 
 #include <leat.h>
 
@@ -56,13 +57,13 @@ static bool has_ended(const siginfo_t *info)
 static struct traced_thread *thread_of(struct feed_ptrace *feed, uint32_t tid)
 {
 	struct traced_thread *t = table_find(&feed->threads, &tid);
-	pid_t group;
 	uint32_t process;
+	long group;
 
 	if (t && !t->gone)
 		return t;
-	group = traced_group_of((pid_t)tid);
-	process = group ? traced_process_of(feed, group) : MODEL_NONE;
+	group = process_status((pid_t)tid, "Tgid:");
+	process = group > 0 ? traced_process_of(feed, (pid_t)group) : MODEL_NONE;
 	return process == MODEL_NONE ? NULL : traced_add_thread(feed, tid, process);
 }
 

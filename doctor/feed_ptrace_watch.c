@@ -27,30 +27,6 @@
 
 /* ---- What /proc says ------------------------------------------------------------------------------------------------------- */
 
-/* The number behind a word at the beginning of a line of /proc/PID/status; -1: there is none. */
-static long status_of(uint32_t pid, const char *word)
-{
-	char path[64], line[512];
-	long value = -1;
-	FILE *status;
-
-	snprintf(path, sizeof path, "/proc/%" PRIu32 "/status", pid);
-	status = fopen(path, "re");
-	while (status && value < 0 && fgets(line, sizeof line, status))
-		if (strncmp(line, word, strlen(word)) == 0)
-			value = strtol(line + strlen(word), NULL, 10);
-	if (status)
-		fclose(status);
-	return value;
-}
-
-pid_t traced_group_of(pid_t tid)
-{
-	long group = status_of((uint32_t)tid, "Tgid:");
-
-	return group > 0 ? (pid_t)group : 0;
-}
-
 enum { CODE, CODE_END, STACK, ADDRESSES };	/* fields 26 to 28 of a process's line */
 
 /* What may not be seen is less than a page. */
@@ -116,13 +92,6 @@ bool traced_is_new_program(const struct feed_ptrace *feed, uint32_t place)
 	return addresses[STACK] != feed->processes[place].stack_start;
 }
 
-static void forget(struct process *process)
-{
-	free(process->name);
-	free(process->executable);
-	free(process->version);
-}
-
 /* Takes process. */
 static uint32_t add(struct feed_ptrace *feed, const struct process *process)
 {
@@ -138,7 +107,8 @@ static uint32_t add(struct feed_ptrace *feed, const struct process *process)
 		feed->process_room = room;
 	}
 	p = &feed->processes[feed->process_count];
-	*p = (struct traced_process){ .process = *process, .pid = process->pid, .pidfd = -1, .status = -1 };
+	*p = (struct traced_process){ .process = *process, .pid = process->pid, .place = MODEL_NONE, .pidfd = -1,
+				       .status = -1 };
 	if (feed->process_count < PIDFDS_MOST)
 		p->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)p->pid, 0);
 	p->serves_files = serves_files(p->pid);
@@ -170,9 +140,9 @@ uint32_t traced_process_of(struct feed_ptrace *feed, pid_t pid)
 	if (place == MODEL_NONE)
 		place = add(feed, &process);
 	else
-		forget(&process);
+		model_free_texts(&process);
 	if (place == MODEL_NONE)
-		forget(&process);
+		model_free_texts(&process);
 	return place;
 }
 
@@ -218,8 +188,8 @@ void traced_forget_all(struct feed_ptrace *feed)
 	for (uint32_t i = 0; i < feed->process_count; i++) {
 		if (feed->processes[i].pidfd >= 0)
 			close(feed->processes[i].pidfd);
-		if (!feed->processes[i].known)
-			forget(&feed->processes[i].process);
+		if (feed->processes[i].place == MODEL_NONE)
+			model_free_texts(&feed->processes[i].process);
 	}
 	free(feed->processes);
 }
@@ -230,7 +200,7 @@ void traced_forget_all(struct feed_ptrace *feed)
 static void discover_children(struct feed_ptrace *feed)
 {
 	struct process_line *lines = calloc(LISTED_MOST, sizeof *lines);
-	int count = lines ? process_list(lines, LISTED_MOST) : 0;
+	int count = lines ? process_list(NULL, lines, LISTED_MOST) : 0;
 
 	for (int i = 0; i < count; i++)
 		if (lines[i].start_ticks >= feed->begin_ticks && find(feed, (uint32_t)lines[i].parent) != MODEL_NONE)
@@ -240,12 +210,12 @@ static void discover_children(struct feed_ptrace *feed)
 
 static void discover_named(struct feed_ptrace *feed, const char *name)
 {
-	pid_t *pids = calloc(LISTED_MOST, sizeof *pids);
-	int count = pids ? process_find(name, pids, LISTED_MOST) : 0;
+	struct process_line *lines = calloc(LISTED_MOST, sizeof *lines);
+	int count = lines ? process_list(name, lines, LISTED_MOST) : 0;
 
 	for (int i = 0; i < count; i++)
-		traced_process_of(feed, pids[i]);
-	free(pids);
+		traced_process_of(feed, lines[i].pid);
+	free(lines);
 }
 
 static void discover_in(struct feed_ptrace *feed, int directory, int depth)
@@ -333,7 +303,7 @@ static int begin_with(struct feed_ptrace *feed, pid_t pid, struct feed_error *er
 			return 0;
 		result = -ENOMEM;
 	}
-	forget(&process);
+	model_free_texts(&process);
 	return result;
 }
 
@@ -379,7 +349,7 @@ static bool is_closed(uint32_t pid, long user)
 int traced_explain(uint32_t number, int refused, struct feed_error *error)
 {
 	int pid = (int)number, scope = yama_scope(), result = -refused;
-	long tracer = status_of(number, "TracerPid:"), user = status_of(number, "Uid:");
+	long tracer = process_status(pid, "TracerPid:"), user = process_status(pid, "Uid:");
 	bool all = privilege_has(CAP_SYS_PTRACE);
 
 	if (user < 0 || result == -ESRCH)

@@ -289,10 +289,7 @@ static void close_processes(struct work *w, uint8_t *keep)
 
 		w->fold->processes[i] = MODEL_NONE;
 		if (!all && process->exited && !keep[pid] && !w->fold->alive[pid]) {
-			free(process->name);
-			free(process->executable);
-			free(process->version);
-			free(process->script);
+			model_free_texts(process);
 			continue;
 		}
 		w->fold->processes[i] = count;

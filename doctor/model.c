@@ -186,15 +186,19 @@ void model_drop_frames(struct site *site)
 	site->frame_count = 0;
 }
 
+void model_free_texts(const struct process *process)
+{
+	free(process->name);
+	free(process->version);
+	free(process->executable);
+	free(process->script);
+}
+
 void model_free(struct model *model)
 {
 	model_drop_findings(model);
-	for (uint32_t i = 0; i < model->process_count; i++) {
-		free(model->processes[i].name);
-		free(model->processes[i].version);
-		free(model->processes[i].executable);
-		free(model->processes[i].script);
-	}
+	for (uint32_t i = 0; i < model->process_count; i++)
+		model_free_texts(&model->processes[i]);
 	for (uint32_t i = 0; i < model->file_count; i++)
 		free(model->files[i].path);
 	for (uint32_t i = 0; i < model->site_count; i++)

@@ -224,6 +224,7 @@ uint32_t model_add_calibration(struct model *model);
 /* Room for one more frame at the site's end, or NULL. */
 struct frame *model_add_frame(struct site *site);
 void model_drop_frames(struct site *site);	/* all of them */
+void model_free_texts(const struct process *process);	/* of one that is in no model, or leaves it */
 const struct process *model_process(const struct model *model, uint32_t pid);	/* the first of that number, or NULL */
 /* Makes model_process quick until a process is added: flows are many, and so may processes be. 0, or -ENOMEM. */
 int model_index(struct model *model);

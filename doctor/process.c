@@ -75,16 +75,24 @@ static bool has_ended(const struct stat_line *line)
 	return line->state == 'X' || (line->state == 'Z' && line->threads < 2);
 }
 
-/* Of a thread, the process. */
-static pid_t group_of(pid_t pid)
+long process_status(pid_t pid, const char *word)
 {
-	char text[4096];
+	char text[4096], begin[32];
 	const char *at;
 
 	if (read_text(pid, "status", text, sizeof text) < 0)
-		return pid;
-	at = strstr(text, "\nTgid:");
-	return at ? (pid_t)strtol(at + 6, NULL, 10) : pid;
+		return -1;
+	snprintf(begin, sizeof begin, "\n%s", word);
+	at = strstr(text, begin);
+	return at ? strtol(at + strlen(begin), NULL, 10) : -1;
+}
+
+/* Of a thread, the process. */
+static pid_t group_of(pid_t pid)
+{
+	long group = process_status(pid, "Tgid:");
+
+	return group > 0 ? (pid_t)group : pid;
 }
 
 static bool has_memory(int thread)
@@ -190,17 +198,13 @@ bool process_is_ours(pid_t pid)
 	return pid == getpid() || (read_stat(pid, &line) == 0 && line.parent == getpid());
 }
 
-uint32_t process_add(struct model *model, const struct process *process)
+void process_changed(struct process *is, const struct process *now)
 {
-	uint32_t place;
-
-	for (place = 0; place < model->process_count; place++)
-		if (model->processes[place].pid == process->pid && !model->processes[place].exited)
-			return place;
-	place = model_add_process(model);
-	if (place != MODEL_NONE)
-		model->processes[place] = *process;
-	return place;
+	free(is->name);
+	free(is->executable);
+	is->name = now->name;
+	is->executable = now->executable;
+	is->is_32_bit = now->is_32_bit;
 }
 
 bool process_is_same(const struct process *process)
@@ -226,7 +230,7 @@ static pid_t next_process(DIR *dir, struct stat_line *line)
 	return 0;
 }
 
-int process_find(const char *name, pid_t *pids, unsigned most)
+int process_list(const char *name, struct process_line *lines, unsigned most)
 {
 	DIR *dir = opendir("/proc");
 	struct stat_line line;
@@ -237,22 +241,7 @@ int process_find(const char *name, pid_t *pids, unsigned most)
 		return -errno;
 	while (count < most && (pid = next_process(dir, &line)))
 		if (!name || strncmp(line.name, name, COMM_BYTES) == 0)
-			pids[count++] = pid;
-	closedir(dir);
-	return (int)count;
-}
-
-int process_list(struct process_line *lines, unsigned most)
-{
-	DIR *dir = opendir("/proc");
-	struct stat_line line;
-	unsigned count = 0;
-	pid_t pid;
-
-	if (!dir)
-		return -errno;
-	while (count < most && (pid = next_process(dir, &line)))
-		lines[count++] = (struct process_line){ .pid = pid, .parent = line.parent, .start_ticks = line.start };
+			lines[count++] = (struct process_line){ .pid = pid, .parent = line.parent, .start_ticks = line.start };
 	closedir(dir);
 	return (int)count;
 }

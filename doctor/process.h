@@ -18,18 +18,19 @@ int process_look(pid_t pid, struct process *process);
  * maps, exe, root and cmdline. -1: none. */
 int process_memory(int proc);
 int process_memory_of(pid_t pid);
-/* Into the model, if it is not there. Its place, or MODEL_NONE. */
-uint32_t process_add(struct model *model, const struct process *process);
+/* It runs another program: *is becomes what *now says of that, and takes its texts. */
+void process_changed(struct process *is, const struct process *now);
+/* The number behind a word ("Tgid:") that begins a line of /proc/PID/status; -1: there is none. */
+long process_status(pid_t pid, const char *word);
 /* The doctor itself, or a child of it: what works for it. */
 bool process_is_ours(pid_t pid);
-/* Numbers of processes whose comm this is, or of all (name NULL), but for ours, at most so many; -errno when /proc cannot be read. */
-int process_find(const char *name, pid_t *pids, unsigned most);
-/* The processes there are but for the kernel's threads and what is ours, at most so many; -errno when /proc cannot be read. */
+/* The processes whose comm this is, or all (name NULL), but for the kernel's threads and what is ours: how many, at most so many;
+ * -errno when /proc cannot be read. */
 struct process_line {
 	pid_t pid, parent;
 	uint64_t start_ticks;
 };
-int process_list(struct process_line *lines, unsigned most);
+int process_list(const char *name, struct process_line *lines, unsigned most);
 /* Whether the number still belongs to the one that was looked at. */
 bool process_is_same(const struct process *process);
 
