@@ -198,7 +198,7 @@ uint64_t baseline_new_bytes(const struct baseline *baseline, const struct model 
 		const struct flow *flow = flow_of(model, finding, i);
 
 		if (flow && flow->bytes >= finding->bytes / PART_ONE_IN && !has_key(baseline, model, finding, flow))
-			bytes += flow->bytes;
+			bytes = model_plus(bytes, flow->bytes);
 	}
 	return bytes < finding->bytes ? bytes : finding->bytes;
 }

@@ -306,6 +306,23 @@ static void places_without_names(void)
 	free(text);
 }
 
+/* A recording may say that more was moved than a number holds: two such flows are not nothing. */
+static void more_bytes_than_a_number_holds(void)
+{
+	static const char write[] = "R os_write -@1" EVAL("9");
+	struct baseline baseline;
+
+	fresh_python("a.py", "R os_read -@1" EVAL("7"), write);
+	model.flows[0].bytes = UINT64_C(1) << 63;
+	made_flow(&model, FILE_REGULAR, FILE_REGULAR, "R os_readv -@1" EVAL("7"), write)->bytes = UINT64_C(1) << 63;
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 1);
+	CHECK_EQ(taken(&baseline, "leat-baseline 1\n"), 0);
+	CHECK(fails("new", &baseline));
+	CHECK_EQ(result.bytes, UINT64_MAX);
+	baseline_free(&baseline);
+}
+
 /* A process that ended before anything of it could be looked at. */
 static void places_without_stacks(void)
 {
@@ -362,6 +379,7 @@ static const struct test tests[] = {
 	TEST(a_baseline_is_sorted_and_says_each_once),
 	TEST(long_names_are_told_apart),
 	TEST(places_without_names),
+	TEST(more_bytes_than_a_number_holds),
 	TEST(places_without_stacks),
 	TEST(what_is_no_baseline_is_refused),
 };
