@@ -13,15 +13,14 @@
  *	or alone	incomplete			what was seen does not suffice to say that nothing was lost
  *
  * with > or >=. An expression is true when something is picked and every limit is passed. Several expressions: one is enough.
- * A baseline is a text file of keys, one finding in a line, without line numbers and sizes, so that it stands edits of the
- * source; lines are sorted, to be kept in a repository. Pure but for the files it is given.
+ * Pure.
  */
 #ifndef DOCTOR_GATE_H
 #define DOCTOR_GATE_H
 
 #include "known.h"
 
-#include <stdio.h>
+struct baseline;
 
 struct gate {
 	const char *text;		/* the expression, borrowed */
@@ -34,11 +33,6 @@ struct gate {
 	double share, cpu_s;
 	int64_t bytes;
 	bool share_or_equal, cpu_or_equal, bytes_or_equal;
-};
-
-struct baseline {
-	char **keys;			/* sorted */
-	uint32_t count;
 };
 
 struct gate_result {
@@ -60,12 +54,5 @@ int gate_parse(struct gate *gate, const char *text, char *ret_why, size_t size);
  * the first that is; of none what it could not be sure of. */
 bool gate_fails(const struct gate *gates, unsigned count, const struct model *model, const struct baseline *baseline,
 		struct gate_result *ret);
-
-/* Loads a baseline, as another run saved it: 0, -EBADMSG for what is none, -ENOMEM, or -errno. */
-int baseline_load(struct baseline *baseline, const char *path);
-void baseline_free(struct baseline *baseline);
-
-int baseline_read(struct baseline *baseline, FILE *from);
-int baseline_write(const struct model *model, FILE *to);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "opt.h"
 
+#include "baseline.h"
 #include "gate.h"
 #include "output.h"
 

@@ -2,6 +2,7 @@
 /* Expressions that fail a job, and baselines: what is taken, what is refused, and when one is true. */
 #include "../../doctor/gate.h"
 
+#include "../../doctor/baseline.h"
 #include "../../doctor/verdict.h"
 #include "made.h"
 
