@@ -37,9 +37,9 @@ struct feed_stack {
 	size_t more_count;
 };
 
-/* Takes a stack: 0 when it is done with; 1 when the unwinding came to an end too early, at *ret_want: the feed then takes
+/* Takes a stack of that site: 0 when it is done with; 1 when the unwinding came to an end too early, at *ret_want: the feed then takes
  * another snapshot at the same site, with a second piece from there on, and calls once more. */
-typedef int feed_take_stack(void *context, struct model *model, const struct feed_stack *stack, uint64_t *ret_want);
+typedef int feed_take_stack(void *context, struct site *site, const struct feed_stack *stack, uint64_t *ret_want);
 
 /* ---- What to watch --------------------------------------------------------------------------------------------------------- */
 

@@ -44,8 +44,13 @@ static void pass_on(struct feed_bpf *feed, const struct watched *w, const struct
 	const struct process *process = w->place == MODEL_NONE ? &w->process : &feed->model->processes[w->place];
 	struct feed_stack stack = { .pid = w->pid, .tid = s->tid, .start_ticks = process->start_ticks, .site = s->site, .ip = s->ip,
 				    .sp = s->sp };
+	uint32_t place = collect_site(&feed->collect, feed->model, w->pid, s->site);
 	uint64_t want = 0;
 
+	if (place == MODEL_NONE) {
+		feed->dropped_stacks++;
+		return;
+	}
 	memcpy(stack.registers, s->registers, sizeof stack.registers);
 #ifdef __x86_64__
 	stack.register_count = 17;
@@ -62,11 +67,7 @@ static void pass_on(struct feed_bpf *feed, const struct watched *w, const struct
 		stack.more_at = s->more_at;
 		stack.more_count = s->more_bytes < EVENT_STACK_BYTES ? s->more_bytes : EVENT_STACK_BYTES;
 	}
-	if (collect_site(&feed->collect, feed->model, w->pid, s->site) == MODEL_NONE) {
-		feed->dropped_stacks++;
-		return;
-	}
-	if (feed->options.take_stack(feed->options.take_context, feed->model, &stack, &want) == 1 && !s->more_bytes)
+	if (feed->options.take_stack(feed->options.take_context, &feed->model->sites[place], &stack, &want) == 1 && !s->more_bytes)
 		want_more(feed, s, want);
 }
 

@@ -214,20 +214,27 @@ static void want_more(struct feed_ptrace *feed, const struct traced_snapshot *s,
 		site->wanted = at - s->stack.sp;
 }
 
+static void pass_on(struct feed_ptrace *feed, struct model *model, const struct traced_snapshot *s)
+{
+	uint32_t place = collect_site(&feed->collect, model, s->stack.pid, s->stack.site);
+	uint64_t want = 0;
+
+	if (place == MODEL_NONE)
+		feed->no_room++;
+	else if (feed->options.take_stack(feed->options.take_context, &model->sites[place], &s->stack, &want) == 1 && !s->stack.more)
+		want_more(feed, s, want);
+}
+
 /* After the burst: to name frames takes its time, and nobody is stopped for that. */
 void traced_stacks_pass_on(struct feed_ptrace *feed, struct model *model)
 {
 	while (feed->snapshots) {
 		struct traced_snapshot *s = feed->snapshots;
-		uint64_t want = 0;
 
 		feed->snapshots = s->next;
 		/* Of a program that was replaced by another, the addresses say nothing any more. */
-		if (feed->processes[s->process].program == s->program) {
-			collect_site(&feed->collect, model, s->stack.pid, s->stack.site);
-			if (feed->options.take_stack(feed->options.take_context, model, &s->stack, &want) == 1 && !s->stack.more)
-				want_more(feed, s, want);
-		}
+		if (feed->processes[s->process].program == s->program)
+			pass_on(feed, model, s);
 		drop(s);
 	}
 	feed->snapshot_count = 0;

@@ -57,7 +57,7 @@ typedef void symbols_other_work(void *context, int ms);
 void symbols_meanwhile(struct symbols *symbols, symbols_other_work *what, void *context);
 /* Fills what symbol_process knows of the model's processes, but for those without a site; and these two counts. */
 int symbols_describe(struct symbols *symbols, struct model *model);
-/* A feed_take_stack; context is a struct symbols. Finds or adds the site in the model. */
-int symbols_take_stack(void *context, struct model *model, const struct feed_stack *stack, uint64_t *ret_want);
+/* A feed_take_stack; context is a struct symbols. */
+int symbols_take_stack(void *context, struct site *site, const struct feed_stack *stack, uint64_t *ret_want);
 
 #endif

@@ -337,21 +337,6 @@ int symbols_look(struct symbols *symbols, uint32_t pid)
 	return error == -EAGAIN ? 0 : error;	/* who cannot be looked into is told when a stack of it comes */
 }
 
-static struct site *site_of(struct model *model, uint32_t pid, uint64_t id)
-{
-	uint32_t place;
-
-	for (uint32_t i = 0; i < model->site_count; i++)
-		if (model->sites[i].id == id && model->sites[i].pid == pid)
-			return &model->sites[i];
-	place = model_add_site(model);
-	if (place == MODEL_NONE)
-		return NULL;
-	model->sites[place].pid = pid;
-	model->sites[place].id = id;
-	return &model->sites[place];
-}
-
 /* The process that the stack is of cannot be looked into any more. */
 static bool is_over(const struct learned *learned, uint64_t start_ticks)
 {
@@ -367,13 +352,12 @@ static int without_names(uint64_t *count, struct site *site)
 	return 0;
 }
 
-int symbols_take_stack(void *context, struct model *model, const struct feed_stack *stack, uint64_t *ret_want)
+int symbols_take_stack(void *context, struct site *site, const struct feed_stack *stack, uint64_t *ret_want)
 {
 	struct symbols *symbols = context;
 	struct known *known = known_of(symbols, stack->pid);
-	struct site *site = site_of(model, stack->pid, stack->site);
 	struct wire done;
-	int error = known && site ? ask(symbols, known, stack, site, &done) : -ENOMEM;
+	int error = known ? ask(symbols, known, stack, site, &done) : -ENOMEM;
 
 	if (error)
 		return error == -EAGAIN ? without_names(&symbols->unnamed, site) : error;

@@ -224,7 +224,7 @@ struct taken {
 };
 
 /* As if every stack ended too early. */
-static int wants_more(void *context, struct model *model, const struct feed_stack *stack, uint64_t *ret_want)
+static int wants_more(void *context, struct site *site, const struct feed_stack *stack, uint64_t *ret_want)
 {
 	struct taken *taken = context;
 

@@ -203,14 +203,11 @@ static void many_programs(void)
 
 static unsigned stacks;
 
-static int one_frame(void *context, struct model *model, const struct feed_stack *stack, uint64_t *ret_want)
+static int one_frame(void *context, struct site *site, const struct feed_stack *stack, uint64_t *ret_want)
 {
-	for (uint32_t i = model->site_count; i-- > 0;) {
-		struct site *site = &model->sites[i];
-
-		if (site->id == stack->site && site->pid == stack->pid && !site->frame_count)
-			CHECK(model_add_frame(site));
-	}
+	CHECK(site->id == stack->site && site->pid == stack->pid);
+	if (!site->frame_count)
+		CHECK(model_add_frame(site));
 	stacks++;
 	return 0;
 }

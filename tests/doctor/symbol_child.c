@@ -84,16 +84,28 @@ static void patient(const char *function)
 	CHECK(snapshot_next(&snapshot, __NR_read, 4241));
 }
 
+static struct site *site_of(struct model *model, uint64_t id)
+{
+	uint32_t place = 0;
+
+	while (place < model->site_count && (model->sites[place].id != id || model->sites[place].pid != snapshot.stack.pid))
+		place++;
+	if (place == model->site_count)
+		CHECK_EQ(model_add_site(model), place);
+	model->sites[place].id = id;
+	model->sites[place].pid = snapshot.stack.pid;
+	return &model->sites[place];
+}
+
 /* Its site, after it was asked for once more. */
 static const struct site *taken(struct symbols *symbols, struct model *model, uint64_t id)
 {
+	struct site *site = site_of(model, id);
+
 	snapshot.stack.site = id;
-	CHECK_EQ(symbols_take_stack(symbols, model, &snapshot.stack, NULL), 0);
+	CHECK_EQ(symbols_take_stack(symbols, site, &snapshot.stack, NULL), 0);
 	CHECK_EQ(symbols_describe(symbols, model), 0);
-	for (uint32_t i = 0; i < model->site_count; i++)
-		if (model->sites[i].id == id && model->sites[i].pid == snapshot.stack.pid)
-			return &model->sites[i];
-	check_fail(__FILE__, __LINE__, "the site is not in the model");
+	return site;
 }
 
 static void check_named(const struct site *site, const char *function)

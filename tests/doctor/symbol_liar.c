@@ -221,9 +221,10 @@ static const struct site *hear(void (*how)(int line, const struct wire *query))
 	lie = how;
 	begun = 0;
 	CHECK_EQ(symbols_open(&symbols), 0);
-	CHECK_EQ(symbols_take_stack(symbols, &model, &stack, NULL), 0);
+	CHECK_EQ(model_add_site(&model), 0);
+	model.sites[0].pid = stack.pid;
+	CHECK_EQ(symbols_take_stack(symbols, &model.sites[0], &stack, NULL), 0);
 	CHECK_EQ(symbols_describe(symbols, &model), 0);
-	CHECK_EQ(model.site_count, 1);
 	return &model.sites[0];
 }
 
