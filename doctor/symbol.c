@@ -232,7 +232,6 @@ int symbol_open_source(struct symbol **ret, const struct source *source)
 		source_close(&taken);
 		return -ENOMEM;
 	}
-	symbol->pid = taken.pid;
 	symbol->error = maps_open(&symbol->maps, &taken);
 	symbol_recognize(symbol);
 	*ret = symbol;

@@ -22,10 +22,6 @@ void symbol_close(struct symbol *symbol);
 /* 0; -ESRCH: it is gone; -EACCES: no right to see its memory map; -ENOEXEC: a kernel thread, or a zombie. */
 int symbol_error(const struct symbol *symbol);
 
-/* Fills parent, start_ticks, runtime, name, version, executable and is_32_bit, as they were when it was opened and as far as they
- * can be known. -ESRCH: *process has a start_ticks already, and is another one of that number. */
-int symbol_process(const struct symbol *symbol, struct process *process);
-
 /* Is the address Go code? Then a walk by frame pointers is to be trusted; else a snapshot is needed, in a Go process too. */
 bool symbol_is_go(struct symbol *symbol, uint64_t address);
 
@@ -55,7 +51,7 @@ int symbols_look(struct symbols *symbols, uint32_t pid);
 /* What is to go on for about so many ms, again and again, while an answer of the child takes its time. It must not come back here. */
 typedef void symbols_other_work(void *context, int ms);
 void symbols_meanwhile(struct symbols *symbols, symbols_other_work *what, void *context);
-/* Fills what symbol_process knows of the model's processes, but for those without a site; and these two counts. */
+/* Fills what could be learned of the model's processes (symbol_learned.h), but for those without a site; and these two counts. */
 int symbols_describe(struct symbols *symbols, struct model *model);
 /* A feed_take_stack; context is a struct symbols. */
 int symbols_take_stack(void *context, struct site *site, const struct feed_stack *stack, uint64_t *ret_want);

@@ -18,7 +18,6 @@ struct meaning {
 };
 
 struct symbol {
-	uint32_t pid;
 	int error;
 	struct maps maps;
 	struct symbol_dwfl *dwfl;	/* NULL: not asked for yet */

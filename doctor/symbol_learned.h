@@ -13,7 +13,7 @@
 struct learned {
 	bool no_maps, no_program;	/* there was no right to see what it has mapped, or to read its program's file */
 	bool any;			/* what follows is known */
-	int error;			/* of symbol_process */
+	int error;			/* of symbol_error */
 	struct wire_process facts;
 	char *name, *version;
 };

@@ -3,7 +3,6 @@
 #include "symbol_inside.h"
 #include "symbol_owner.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,30 +208,4 @@ void symbol_recognize(struct symbol *symbol)
 			recognize_main(symbol, symbol->maps.modules[i]);
 	if (symbol->runtime == RUNTIME_C || symbol->runtime == RUNTIME_CXX || symbol->runtime == RUNTIME_UNKNOWN)
 		recognize_libraries(symbol);
-}
-
-static int replace(char **to, const char *from)
-{
-	char *copy = from ? strdup(from) : NULL;
-
-	if (from && !copy)
-		return -ENOMEM;
-	free(*to);
-	*to = copy;
-	return 0;
-}
-
-int symbol_process(const struct symbol *symbol, struct process *process)
-{
-	if (process->start_ticks && symbol->start_ticks && process->start_ticks != symbol->start_ticks)
-		return -ESRCH;
-	process->pid = symbol->pid;
-	process->parent = symbol->parent;
-	process->start_ticks = symbol->start_ticks;
-	process->runtime = symbol->runtime;
-	process->is_32_bit = symbol->is_32_bit;
-	if (replace(&process->name, symbol->name) || replace(&process->version, symbol->version) ||
-	    replace(&process->executable, symbol->maps.source.executable))
-		return -ENOMEM;
-	return 0;
 }

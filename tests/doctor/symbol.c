@@ -5,7 +5,7 @@
  */
 #include "snapshot.h"
 
-#include "../../doctor/symbol.h"
+#include "../../doctor/symbol_inside.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -76,7 +76,6 @@ static void check_shared(const struct site *read, const struct site *write, cons
 static void check_c_program(const char *program)
 {
 	struct site read = { 0 }, write = { 0 }, last = { 0 };
-	struct process process = { 0 };
 	const char *argv[] = { program, NULL };
 	struct symbol *symbol;
 
@@ -84,11 +83,10 @@ static void check_c_program(const char *program)
 	CHECK(snapshot_next(&snapshot, SYS_read, 4241));
 	CHECK_EQ(symbol_open(&symbol, (uint32_t)snapshot.pid), 0);
 	CHECK_EQ(symbol_error(symbol), 0);
-	CHECK_EQ(symbol_process(symbol, &process), 0);
-	CHECK_EQ(process.runtime, RUNTIME_C);
-	CHECK_STR(process.executable, program);
-	CHECK_EQ(process.parent, getpid());
-	CHECK(process.start_ticks > 0 && !process.is_32_bit);
+	CHECK_EQ(symbol->runtime, RUNTIME_C);
+	CHECK_STR(symbol->maps.source.executable, program);
+	CHECK_EQ(symbol->parent, getpid());
+	CHECK(symbol->start_ticks > 0 && !symbol->is_32_bit);
 	CHECK_EQ(symbol_frames(symbol, &snapshot.stack, &read, NULL), 0);
 	snapshot_print(&read);
 	frames_of(symbol, &write, SYS_write, 4242);
@@ -104,9 +102,6 @@ static void check_c_program(const char *program)
 	snapshot_free(&read);
 	snapshot_free(&write);
 	snapshot_free(&last);
-	free(process.name);
-	free(process.version);
-	free(process.executable);
 	snapshot_end(&snapshot);
 }
 
@@ -364,7 +359,6 @@ static void cxx(void)
 	unsigned ran = 0;
 
 	for (unsigned c = 0; c < 2; c++) {
-		struct process process = { 0 };
 		struct site site = { 0 };
 		struct symbol *symbol;
 		char program[128];
@@ -377,17 +371,13 @@ static void cxx(void)
 		snapshot_start(&snapshot, argv);
 		CHECK(snapshot_next(&snapshot, SYS_read, 4241));
 		CHECK_EQ(symbol_open(&symbol, (uint32_t)snapshot.pid), 0);
-		CHECK_EQ(symbol_process(symbol, &process), 0);
-		CHECK_EQ(process.runtime, RUNTIME_CXX);
+		CHECK_EQ(symbol->runtime, RUNTIME_CXX);
 		CHECK_EQ(symbol_frames(symbol, &snapshot.stack, &site, NULL), 0);
 		snapshot_print(&site);
 		check_frames(&site, "plain.cc", expected);
 		CHECK(!site.truncated);
 		symbol_close(symbol);
 		snapshot_free(&site);
-		free(process.name);
-		free(process.version);
-		free(process.executable);
 		snapshot_end(&snapshot);
 		ran++;
 	}
@@ -397,7 +387,6 @@ static void cxx(void)
 
 static void check_rust(const char *flags, bool has_lines)
 {
-	struct process process = { 0 };
 	struct site site = { 0 };
 	struct symbol *symbol;
 	char program[128];
@@ -411,8 +400,7 @@ static void check_rust(const char *flags, bool has_lines)
 	snapshot_start(&snapshot, argv);
 	CHECK(snapshot_next(&snapshot, SYS_read, 4241));
 	CHECK_EQ(symbol_open(&symbol, (uint32_t)snapshot.pid), 0);
-	CHECK_EQ(symbol_process(symbol, &process), 0);
-	CHECK_EQ(process.runtime, RUNTIME_RUST);
+	CHECK_EQ(symbol->runtime, RUNTIME_RUST);
 	CHECK_EQ(symbol_frames(symbol, &snapshot.stack, &site, NULL), 0);
 	snapshot_print(&site);
 	at = snapshot_find(&site, 0, "patient::serve");
@@ -433,9 +421,6 @@ static void check_rust(const char *flags, bool has_lines)
 	}
 	symbol_close(symbol);
 	snapshot_free(&site);
-	free(process.name);
-	free(process.version);
-	free(process.executable);
 	snapshot_end(&snapshot);
 }
 
@@ -480,16 +465,11 @@ static void nobody(void)
 /* This program is in C, and knows by what a program in Rust is told. */
 static void itself(void)
 {
-	struct process process = { .pid = (uint32_t)getpid() };
 	struct symbol *symbol;
 
-	CHECK_EQ(symbol_open(&symbol, process.pid), 0);
-	CHECK_EQ(symbol_process(symbol, &process), 0);
-	CHECK_EQ(process.runtime, getenv("SANITIZER") ? RUNTIME_CXX : RUNTIME_C);	/* sanitizers bring libstdc++ along */
+	CHECK_EQ(symbol_open(&symbol, (uint32_t)getpid()), 0);
+	CHECK_EQ(symbol->runtime, getenv("SANITIZER") ? RUNTIME_CXX : RUNTIME_C);	/* sanitizers bring libstdc++ along */
 	symbol_close(symbol);
-	free(process.version);
-	free(process.executable);
-	free(process.name);
 }
 
 static const struct test tests[] = {

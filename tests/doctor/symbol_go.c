@@ -5,7 +5,7 @@
  */
 #include "snapshot.h"
 
-#include "../../doctor/symbol.h"
+#include "../../doctor/symbol_inside.h"
 #include "../../doctor/symbol_go.h"
 
 #include <fcntl.h>
@@ -126,7 +126,6 @@ static void check_program(const char *program, const char *tool)
 {
 	char answers[160], expected[64];
 	const char *argv[] = { program, answers, NULL };
-	struct process process = { 0 };
 	struct site site = { 0 }, copied = { 0 };
 	struct feed_stack copy;
 	struct symbol *symbol;
@@ -136,10 +135,9 @@ static void check_program(const char *program, const char *tool)
 	CHECK(snapshot_next(&snapshot, SYS_read, 4241));
 	CHECK_EQ(symbol_open(&symbol, (uint32_t)snapshot.pid), 0);
 	CHECK_EQ(symbol_error(symbol), 0);
-	CHECK_EQ(symbol_process(symbol, &process), 0);
-	CHECK_EQ(process.runtime, RUNTIME_GO);
+	CHECK_EQ(symbol->runtime, RUNTIME_GO);
 	snprintf(expected, sizeof expected, "Go %s", tool);
-	CHECK_STR(process.version, expected);
+	CHECK_STR(symbol->version, expected);
 	CHECK(symbol_is_go(symbol, snapshot.stack.ip));
 	CHECK_EQ(symbol_frames(symbol, &snapshot.stack, &site, NULL), 0);
 	snapshot_print(&site);
@@ -158,9 +156,6 @@ static void check_program(const char *program, const char *tool)
 	symbol_close(symbol);
 	snapshot_free(&site);
 	snapshot_free(&copied);
-	free(process.name);
-	free(process.version);
-	free(process.executable);
 	snapshot_end(&snapshot);
 }
 

@@ -2,7 +2,7 @@
 /* Interpreters: their frames are the runtime's, their scripts' have names where a perf map gives them, and nothing is guessed. */
 #include "snapshot.h"
 
-#include "../../doctor/symbol.h"
+#include "../../doctor/symbol_inside.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -11,16 +11,10 @@ static struct snapshot snapshot;
 
 static void check_process(struct symbol *symbol, enum runtime runtime, const char *version)
 {
-	struct process process = { 0 };
-
-	CHECK_EQ(symbol_process(symbol, &process), 0);
-	CHECK_EQ(process.runtime, runtime);
-	CHECK(process.version && !strncmp(process.version, version, strlen(version)) &&
-	      isdigit((unsigned char)process.version[strlen(version)]));
-	printf("  %s, %s\n", process.version, process.executable);
-	free(process.name);
-	free(process.version);
-	free(process.executable);
+	CHECK_EQ(symbol->runtime, runtime);
+	CHECK(symbol->version && !strncmp(symbol->version, version, strlen(version)) &&
+	      isdigit((unsigned char)symbol->version[strlen(version)]));
+	printf("  %s, %s\n", symbol->version, symbol->maps.source.executable);
 }
 
 static void take(const char *const argv[], struct symbol **symbol, struct site *site)
