@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <leat.h>
-
 #include "culprit.h"
 #include "known.h"
 #include "pairing_types.h"

@@ -5,7 +5,6 @@
 #include <leat.h>
 
 #include <errno.h>
-#include <string.h>
 
 #include "verdict.h"
 

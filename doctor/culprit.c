@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#include <leat.h>
-
 static bool same_text(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;

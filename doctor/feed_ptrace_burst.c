@@ -22,7 +22,6 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>

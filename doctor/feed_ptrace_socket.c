@@ -5,12 +5,10 @@
  */
 #include "feed_ptrace.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -6,7 +6,6 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>

@@ -8,8 +8,6 @@
 
 #include "feed.h"
 
-#include <sys/uio.h>
-
 enum wire_kind {
 	WIRE_PROCESS,		/* to the child: a process to look into, texts: executable. Back: what it is, texts: name, version */
 	WIRE_STACK,		/* to the child: a stack. Back: WIRE_FRAMEs, then WIRE_DONE */

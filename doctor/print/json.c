@@ -10,7 +10,6 @@
 #include <leat.h>
 
 #include <inttypes.h>
-#include <string.h>
 #include <sys/wait.h>
 
 #define FORMAT 1

@@ -5,7 +5,6 @@
 #include "text.h"
 
 #include <inttypes.h>
-#include <string.h>
 #include <sys/wait.h>
 
 #define RIGHT_EDGE 92		/* what stands at the right does not move further out on a wider terminal */

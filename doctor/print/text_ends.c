@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
-#include <inttypes.h>
-
 /* One end of a flow, as short as it can be told. */
 static void end_name(const struct line *line, const struct file *file, char ret[LINE_TEXT])
 {
