@@ -398,7 +398,10 @@ static int run(struct settings *s, struct command *command, struct symbols *symb
 	int result = open_feed(s, &options, &feed, &error), status;
 
 	if (result) {
-		out_error("%s", *error.text ? error.text : strerror(-result));
+		if (*error.text)
+			out_error("%s", error.text);
+		else
+			out_error("the watch cannot begin: %s", strerror(-result));
 		return error.status;
 	}
 	if (command->pid && (result = command_go(command))) {
@@ -436,7 +439,7 @@ static int run_with_symbols(struct settings *s, struct command *command)
 	int result = s->replay ? 0 : symbols_open(&symbols), status;
 
 	if (result) {
-		out_error("%s", strerror(-result));
+		out_error("the process that reads symbols cannot be begun: %s", strerror(-result));
 		return EXIT_BROKEN;
 	}
 	if (command->pid)

@@ -38,6 +38,16 @@ old() {
 	says err '^leat: there are no descriptors left for the BPF maps and programs \(Too many open files\): see .ulimit -n'
 }
 
+# What has no kernel to blame still says what it was that failed.
+short() {
+	strace -o log true 2>err || { misses "strace: $(cat err)"; return; }
+	# shellcheck disable=SC2016 # for the other shell
+	run 5 sh -c 'ulimit -n 4 && exec "$@"' sh "$LEAT" doctor --engine ptrace -p $$ -d 0.1
+	says err '^leat: the process that reads symbols cannot be begun: Too many open files$'
+	run 5 strace -f -qq -o log -e trace=getrandom -e inject=getrandom:error=EIO "$LEAT" doctor --engine ptrace -p $$ -d 0.1
+	says err '^leat: the watch cannot begin: Input/output error$'
+}
+
 locked_down() {
 	strace -o log true 2>err || { misses "strace: $(cat err)"; return; }
 	[ -d /sys/kernel/security ] && unshare --mount true 2>err || { misses 'a place to mount on'; return; }
@@ -164,4 +174,4 @@ other_time() {
 	says out '"executable": ".*/(sleep|coreutils|busybox)"'
 }
 
-parts without old locked_down reused unheard_child unheard_and_reused other_time
+parts without old short locked_down reused unheard_child unheard_and_reused other_time
