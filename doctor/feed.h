@@ -70,6 +70,9 @@ struct feed_error {
 /* Fills it; gives result. */
 int feed_fail(struct feed_error *error, int status, int result, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* process_look (process.h), and the sentence on who cannot be watched. */
+int feed_look(pid_t pid, struct process *process, struct feed_error *error);
+
 /* What poll says. */
 enum feed_state {
 	FEED_GOES_ON,

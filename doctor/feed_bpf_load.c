@@ -187,15 +187,16 @@ static uint32_t tgid_of(const struct numbers *numbers, uint32_t pid)
 static int watch_one(struct feed_bpf *feed, const struct numbers *numbers, pid_t pid, struct feed_error *error)
 {
 	struct process process;
-	int result = process_look(pid, &process);
+	int result = feed_look(pid, &process, error);
 	uint32_t tgid;
 
-	if (result == -ENOEXEC)
-		return feed_fail(error, EXIT_USAGE, result,
-				 "process %d is a thread of the kernel's: it has no memory to carry bytes through", (int)pid);
-	tgid = result ? 0 : tgid_of(numbers, process.pid);
-	if (!tgid)
+	if (result)
+		return result;
+	tgid = tgid_of(numbers, process.pid);
+	if (!tgid) {	/* it came since they were read */
+		model_free_texts(&process);
 		return feed_fail(error, EXIT_GONE, -ESRCH, "there is no process %d", (int)pid);
+	}
 	result = feed_bpf_watch(feed, tgid, &process);
 	return result == -ESRCH ? feed_fail(error, EXIT_GONE, result, "process %d has just ended", (int)pid) : result;
 }

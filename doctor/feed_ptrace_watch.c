@@ -289,13 +289,10 @@ static int check_cgroup(const char *name, struct feed_error *error)
 static int begin_with(struct feed_ptrace *feed, pid_t pid, struct feed_error *error)
 {
 	struct process process;
-	int result = process_look(pid, &process);
+	int result = feed_look(pid, &process, error);
 
-	if (result == -ENOEXEC)
-		return feed_fail(error, EXIT_USAGE, result,
-				 "process %d is a thread of the kernel's: it has no memory to carry bytes through", (int)pid);
 	if (result)
-		return feed_fail(error, EXIT_GONE, -ESRCH, "there is no process %d", (int)pid);
+		return result;
 	if (process.pid == (uint32_t)getpid())
 		result = feed_fail(error, EXIT_USAGE, -EINVAL, "process %d is this one: nobody can trace himself", (int)pid);
 	if (!result && find(feed, process.pid) == MODEL_NONE) {
