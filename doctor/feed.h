@@ -17,6 +17,13 @@
 /* Registers of the caller by their DWARF numbers: x86-64 0 rax 1 rdx 2 rcx 3 rbx 4 rsi 5 rdi 6 rbp 7 rsp 8-15 r8-r15 16 rip;
  * arm64 0-30 x0-x30 31 sp 32 pc. What the call itself spoils (rax, rcx, r11) is not to be trusted. */
 #define FEED_REGISTERS 33
+#ifdef __x86_64__
+#define FEED_REGISTERS_HERE 17	/* of this machine */
+#define FEED_FRAME_POINTER 6
+#else
+#define FEED_REGISTERS_HERE 33
+#define FEED_FRAME_POINTER 29
+#endif
 
 /* The stack of one site as it stood when the call was made, not unwound. It holds a stranger's data: it lives in memory only,
  * is wiped by the feed after the call it is passed to, and is never written anywhere. */

@@ -50,11 +50,7 @@ static void pass_on(struct feed_bpf *feed, const struct watched *w, const struct
 		return;
 	}
 	memcpy(stack.registers, s->registers, sizeof stack.registers);
-#ifdef __x86_64__
-	stack.register_count = 17;
-#else
-	stack.register_count = 33;
-#endif
+	stack.register_count = FEED_REGISTERS_HERE;
 	stack.ips = s->ips;
 	stack.ip_count = s->ip_count < EVENT_FRAMES ? s->ip_count : EVENT_FRAMES;
 	stack.bytes = s->stack;

@@ -17,13 +17,12 @@
 
 #define STACK_BYTES (96u << 10)	/* of a thread's stack; the largest seen with buffers in it took 40 KiB */
 #define SNAPSHOTS 64		/* of one burst */
-#define FRAMES 127
 
 struct traced_snapshot {
 	struct traced_snapshot *next;
 	struct feed_stack stack;
 	uint32_t process, program;
-	uint64_t ips[FRAMES];
+	uint64_t ips[EVENT_FRAMES];
 	uint8_t bytes[STACK_BYTES];
 	uint8_t more[STACK_BYTES];
 };
@@ -102,20 +101,16 @@ static void set_registers(struct feed_stack *stack, const struct user_regs_struc
 				      r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15, r->rip };
 
 	memcpy(stack->registers, in_order, sizeof in_order);
-	stack->register_count = 17;
 	stack->ip = r->rip;
 	stack->sp = r->rsp;
 }
-#define FRAME_POINTER 6
 #else
 static void set_registers(struct feed_stack *stack, const struct user_regs_struct *r)
 {
 	memcpy(stack->registers, r->regs, sizeof r->regs);
 	stack->sp = stack->registers[31] = r->sp;
 	stack->ip = stack->registers[32] = r->pc;
-	stack->register_count = 33;
 }
-#define FRAME_POINTER 29
 #endif
 
 /* Two words of the stack: out of what was copied, else out of the thread's memory. */
@@ -134,11 +129,11 @@ static bool read_frame(const struct feed_stack *stack, uint64_t at, uint64_t fra
 
 static void walk_frames(struct traced_snapshot *s)
 {
-	uint64_t at = s->stack.registers[FRAME_POINTER], frame[2];
+	uint64_t at = s->stack.registers[FEED_FRAME_POINTER], frame[2];
 	uint32_t count = 0;
 
 	s->ips[count++] = s->stack.ip;
-	while (count < FRAMES && read_frame(&s->stack, at, frame) && frame[1]) {
+	while (count < EVENT_FRAMES && read_frame(&s->stack, at, frame) && frame[1]) {
 		s->ips[count++] = frame[1];
 		at = frame[0];
 	}
@@ -192,6 +187,7 @@ void traced_stack(struct feed_ptrace *feed, const struct traced_thread *t, struc
 	s->stack.tid = t->tid;
 	s->stack.start_ticks = feed->processes[t->process].process.start_ticks;
 	s->stack.site = site->key.site;
+	s->stack.register_count = FEED_REGISTERS_HERE;
 	set_registers(&s->stack, &registers);
 	copy_stack(s, site->wanted);
 	walk_frames(s);

@@ -145,12 +145,6 @@ static bool follow_walk(struct symbol *symbol, const struct feed_stack *stack, s
 	return true;
 }
 
-#if defined __x86_64__
-#define REGISTER_FP 6
-#else
-#define REGISTER_FP 29
-#endif
-
 static void unwind(struct symbol *symbol, const struct feed_stack *stack, struct unwound *unwound)
 {
 	bool go = symbol_is_go(symbol, stack->ip);
@@ -165,7 +159,7 @@ static void unwind(struct symbol *symbol, const struct feed_stack *stack, struct
 	if (!stack->register_count)
 		return;
 	if (go)
-		unwound->frame_pointer = stack->registers[REGISTER_FP];
+		unwound->frame_pointer = stack->registers[FEED_FRAME_POINTER];
 	else
 		symbol_libdw_unwind(symbol, stack, unwound);
 	if (!unwound->complete && symbol_is_go(symbol, unwound->frames[unwound->count - 1].ip - 1) &&
