@@ -288,7 +288,7 @@ int symbol_go_open(struct symbol_go **ret, struct elf_image *image)
 		error = go->gosym.text && gosym_range(&go->gosym, &go->start, &go->end) ? 0 : -ENOENT;
 	}
 	if (!error) {
-		go->no_inlining = !gosym_find_inline(&go->gosym, search->words + MODULE_TEXT + 1, MODULE_WORDS - MODULE_TEXT - 1);
+		gosym_find_inline(&go->gosym, search->words + MODULE_TEXT + 1, MODULE_WORDS - MODULE_TEXT - 1);
 		read_build_info(go, image);
 		find_root(go);
 		*ret = go;

@@ -20,7 +20,6 @@ struct symbol_go {
 	char *version;			/* "1.19.8"; NULL: not there */
 	char *module;			/* path of the main module, NULL: none */
 	char *root;			/* GOROOT's src with a slash behind it; "" with -trimpath; NULL: not known */
-	bool no_inlining;		/* the inline trees were not found: frames are those of whole functions */
 };
 
 /* 0; -ENOENT: no Go code; -ENOMEM. `borrows` the image, which must stay where it is. */

@@ -277,7 +277,7 @@ static void judge_parts(const struct model *model, struct merge_flow *flows, uin
 
 	for (uint32_t i = 0; i < count; i++)
 		if (flows[i].judgement.verdict == VERDICT_CHANGED && flows[i].judgement.confidence >= CONFIDENCE_HIGH)
-			changed_bytes += model->flows[flows[i].flow].bytes;
+			changed_bytes = model_plus(changed_bytes, model->flows[flows[i].flow].bytes);
 	for (uint32_t i = 0; i < count; i++)
 		if (verdict_loses(flows[i].judgement.verdict) &&
 		    changed_bytes > model->flows[flows[i].flow].bytes / READ_CHANGED_ONE_IN)

@@ -165,12 +165,12 @@ static int by_culprit(FILE *to, const struct model *model)
 		while (k < count && strcmp(series[k].labels, labels))
 			k++;
 		if (k == CULPRITS_MOST) {
-			rest += model->findings[i].bytes;
+			rest = model_plus(rest, model->findings[i].bytes);
 			continue;
 		}
 		count += k == count;
 		memcpy(series[k].labels, labels, sizeof labels);
-		series[k].bytes += model->findings[i].bytes;
+		series[k].bytes = model_plus(series[k].bytes, model->findings[i].bytes);
 	}
 	about(to, "culprit_bytes", "gauge", "Bytes lost to user space, by the place that lost them: the largest.");
 	for (unsigned k = 0; k < count; k++)

@@ -219,7 +219,7 @@ struct tally words_tally(const struct model *model)
 		tally.flows += finding->flow_count;
 		if (verdict_loses(finding->verdict)) {
 			tally.lost_flows += finding->flow_count;
-			tally.lost_bytes += finding->bytes;
+			tally.lost_bytes = model_plus(tally.lost_bytes, finding->bytes);
 		}
 	}
 	tally.known = known_of(model);

@@ -397,6 +397,7 @@ static void a_lease(void)
 	close(held[1]);
 	CHECK_CALL(kill(holder, SIGKILL));
 	CHECK_CALL(waitpid(holder, NULL, 0));
+	CHECK_CALL(unlink(path));
 	if (byte != 'y')
 		test_skip("no lease is to be had here");
 }

@@ -295,7 +295,7 @@ static void without_text_in_header(void)
 		CHECK_EQ(symbol_go_open(&go, &image), 0);
 		text = go->start;
 		CHECK_GE(text, 0x401000);
-		CHECK(!go->no_inlining && go->gosym.inline_base);
+		CHECK(go->gosym.inline_base);
 		CHECK_STR(go->version, version);
 		CHECK_GE(gosym_lookup(&go->gosym, image.header.e_entry, frames), 1);
 		CHECK_STR(frames[0].function, "_rt0_amd64_linux");
