@@ -288,6 +288,7 @@ int feed_bpf_load(struct feed_bpf *feed, struct feed_error *error)
 	result = tell(feed, error);
 	if (result)
 		return result;
+	memset(feed->skeleton->bss->site_uses, 1, sizeof feed->skeleton->bss->site_uses);
 	choose_programs(feed);
 	bpf_program__set_autoattach(feed->skeleton->progs.doctor_tasks, false);
 	result = doctor_bpf__load(feed->skeleton);

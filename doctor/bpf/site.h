@@ -6,7 +6,7 @@
 #include "state.h"
 
 #define PAGE 4096
-#define LOOKED_AT 6		/* so many first uses of a site are looked at closely */
+#define LOOKED_AT 7		/* so many first uses of a site, less 1, are looked at closely */
 #define LOOKS_OF_FLOW 4		/* so many uses have their bytes sampled when a new flow begins */
 #define CLOSER 128		/* above this: so many uses have every byte looked at; 127 more at most */
 #define CLOSER_FULL 26		/* of --full, behind the first ones: 32 show what happens to one buffer in eight */

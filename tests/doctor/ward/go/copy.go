@@ -57,7 +57,7 @@ func (f flipped) Read(p []byte) (int, error) {
 }
 
 func copyAll(to io.Writer, from io.Reader) int64 {
-	n, err := io.Copy(to, from) // CULPRIT: embedded; CULPRIT: section; CULPRIT: limits; CULPRIT: bufio
+	n, err := io.Copy(to, from) // CULPRIT: embedded; CULPRIT: section; CULPRIT: limits; CULPRIT: bufio; CULPRIT: tee; CULPRIT: several
 	must(err)
 	return n
 }
@@ -109,6 +109,17 @@ func goroutines(to io.Writer, from io.Reader) (moved int64) {
 	return moved
 }
 
+func piped(to io.Writer, from io.Reader) int64 {
+	r, w := io.Pipe()
+	go func() {
+		_, err := io.Copy(w, from) // CULPRIT: pipe
+		w.CloseWithError(err)
+	}()
+	n, err := io.Copy(to, r)
+	must(err)
+	return n
+}
+
 func gzipped(to io.Writer, from io.Reader) int64 {
 	z, err := gzip.NewWriterLevel(to, gzip.BestSpeed)
 	must(err)
@@ -133,6 +144,12 @@ func move(mode string, to io.Writer, from io.Reader) int64 {
 		return copyAll(to, readerFunc(func(p []byte) (int, error) { return from.Read(p) }))
 	case "embedded":
 		return copyAll(to, embedded{from})
+	case "tee":
+		return copyAll(to, io.TeeReader(from, io.Discard))
+	case "several":
+		return copyAll(io.MultiWriter(to, io.Discard), from)
+	case "pipe":
+		return piped(to, from)
 	case "section":
 		return copyAll(to, io.NewSectionReader(file, 0, 1<<40))
 	case "limits":
