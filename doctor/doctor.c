@@ -451,6 +451,28 @@ static int run_with_symbols(struct settings *s, struct command *command)
 	return status;
 }
 
+/* All that are written to at the end. */
+static int open_outputs(struct output *output, struct outcome *outcome)
+{
+	const struct output_file *const files[] = { &output->html_file, &output->sarif_file, &outcome->record_file,
+						    &outcome->baseline_file };
+	int status = output_open(output);
+
+	if (status)
+		return status;
+	status = outcome_open(outcome);
+	if (status) {
+		output_close(output);
+		return status;
+	}
+	status = output_files_differ(files, sizeof files / sizeof *files);
+	if (status) {
+		output_close(output);
+		outcome_close(outcome);
+	}
+	return status;
+}
+
 int doctor_main(int argc, char **argv)
 {
 	struct settings s = { 0 };
@@ -466,14 +488,9 @@ int doctor_main(int argc, char **argv)
 	}
 	if (s.self_test)
 		return self_test(&s);
-	status = output_open(&s.output);
+	status = open_outputs(&s.output, &s.outcome);
 	if (status)
 		return status;
-	status = outcome_open(&s.outcome);
-	if (status) {
-		output_close(&s.output);
-		return status;
-	}
 	catch_signals(!s.replay);
 	result = s.command ? command_prepare(&command, s.command) : 0;
 	if (result) {

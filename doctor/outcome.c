@@ -127,7 +127,7 @@ static int write_file(struct output_file *file, int (*write)(const struct model 
 {
 	int error;
 
-	if (!file->to)
+	if (!file->open)
 		return 0;
 	error = output_file_begin(file);
 	return output_file_end(file, error ? error : write(model, file->to));

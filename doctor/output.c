@@ -6,11 +6,9 @@
 #include "out.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <langinfo.h>
 #include <stdio_ext.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 typedef int printer(FILE *to, const struct model *model, const struct print_options *options);
@@ -26,72 +24,12 @@ static void set_options(struct output *output)
 		output->options.source_root = output->source_root;
 }
 
-/* One that was there before has the rights it had: nobody who is not to read what is written keeps them. */
-static bool takes_mode(int fd, mode_t mode)
-{
-	mode_t without = 0666 & ~mode;
-	struct stat facts;
-
-	if (fstat(fd, &facts))
-		return false;
-	return !S_ISREG(facts.st_mode) || !(facts.st_mode & without) || fchmod(fd, facts.st_mode & 07777 & ~without) == 0;
-}
-
-int output_file_open(struct output_file *file, const char *path, const char *option, mode_t mode)
-{
-	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
-	int fd;
-
-	if (!path)
-		return 0;
-	fd = open(path, flags | O_EXCL, mode);
-	*file = (struct output_file){ .path = path, .made = fd >= 0 };
-	if (fd < 0 && errno == EEXIST)
-		fd = open(path, flags, mode);
-	file->to = fd >= 0 && takes_mode(fd, mode) ? fdopen(fd, "w") : NULL;
-	if (file->to)
-		return 0;
-	out_error("%s: %s cannot be written: %s", option, path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return EXIT_USAGE;
-}
-
-int output_file_begin(const struct output_file *file)
-{
-	struct stat facts;
-
-	return fstat(fileno(file->to), &facts) == 0 && S_ISREG(facts.st_mode) && ftruncate(fileno(file->to), 0) ? -errno : 0;
-}
-
 static int written(const char *what, int error)
 {
 	if (!error)
 		return 0;
 	out_error("%s could not be written: %s", what, strerror(-error));
 	return EXIT_BROKEN;
-}
-
-int output_file_end(struct output_file *file, int error)
-{
-	if (fclose(file->to) && !error)
-		error = -errno;
-	file->to = NULL;
-	return written(file->path, error);
-}
-
-void output_file_close(struct output_file *file)
-{
-	struct stat ours, there;
-
-	if (!file->to)
-		return;
-	/* The path may be another's by now. */
-	if (file->made && fstat(fileno(file->to), &ours) == 0 && lstat(file->path, &there) == 0 && ours.st_dev == there.st_dev &&
-	    ours.st_ino == there.st_ino)
-		unlink(file->path);
-	fclose(file->to);
-	file->to = NULL;
 }
 
 static int open_exporter(struct output *output)
@@ -130,7 +68,7 @@ static int write_file(struct output_file *file, printer *print, const struct out
 {
 	int error;
 
-	if (!file->to)
+	if (!file->open)
 		return 0;
 	error = output_file_begin(file);
 	return output_file_end(file, error ? error : print(file->to, model, &output->options));

@@ -7,16 +7,8 @@
 #ifndef DOCTOR_OUTPUT_H
 #define DOCTOR_OUTPUT_H
 
+#include "output_file.h"
 #include "print/print.h"
-
-#include <sys/types.h>
-
-/* One that is written to at the end. */
-struct output_file {
-	const char *path;
-	FILE *to;	/* NULL: none is asked for, or it was written */
-	bool made;	/* it was not there before */
-};
 
 struct output {
 	/* What is asked for, by the options. */
@@ -30,17 +22,6 @@ struct output {
 	struct exporter *exporter;
 };
 
-/*
- * A file to write to, none for no path. Not cut short yet: what it holds is the last watch's, and this one may fail. 0, or
- * EXIT_USAGE after a sentence about the option.
- */
-int output_file_open(struct output_file *file, const char *path, const char *option, mode_t mode);
-/* Empties it, for what is written now: 0, or -errno. */
-int output_file_begin(const struct output_file *file);
-/* Closes it, for some file systems tell only then that they are full. error: of the writing. 0, or EXIT_BROKEN after a sentence. */
-int output_file_end(struct output_file *file, int error);
-/* One that was made and never written to is removed. */
-void output_file_close(struct output_file *file);
 /* 0, or EXIT_USAGE after a sentence. What a file held stays till the report is written. */
 int output_open(struct output *output);
 /* All reports. exit_status: what will be said. 0, or EXIT_BROKEN after a sentence. */
