@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define DELETED " (deleted)"
@@ -250,25 +252,63 @@ static bool ends_with(const char *text, const char *end)
 	return length >= most && strcmp(text + length - most, end) == 0;
 }
 
+/*
+ * Along names that are in memory, as those of a mapped file are, and no further: 0; -EAGAIN: who serves the file system would have to
+ * say that they still hold.
+ */
+static int look_in_memory(uint32_t tid, const char *path, struct statx *st)
+{
+	const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_CACHED | RESOLVE_NO_SYMLINKS };
+	char root[PATH_MAX + 64];
+	int top, fd, error;
+
+	snprintf(root, sizeof root, "/proc/%u/root", tid);
+	top = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0)
+		return -errno;
+	fd = (int)syscall(SYS_openat2, top, path + 1, &how, sizeof how);
+	error = fd < 0 ? -errno : 0;
+	close(top);
+	if (error == -ENOSYS || error == -EINVAL) {	/* before Linux 5.12 there is no way not to ask */
+		snprintf(root, sizeof root, "/proc/%u/root%s", tid, path);
+		return look_at(root, st);
+	}
+	if (!error && statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO | STATX_NLINK, st))
+		error = -errno;
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+/* What its line says, of one that cannot be looked at. */
+static struct statx as_mapped(const struct mapping *m)
+{
+	return (struct statx){ .stx_mode = S_IFREG, .stx_nlink = !ends_with(m->path, DELETED), .stx_ino = m->inode,
+			       .stx_dev_major = m->major, .stx_dev_minor = m->minor };
+}
+
 /* A deleted one cannot be looked at any more without rights. On a device of its own it is a file; else it may be memory that
  * only has a file's shape (memfd, shared memory). */
 static int facts_of_mapping(uint32_t tid, const struct mapping *m, struct statx *st)
 {
-	char path[PATH_MAX + 64], exe[64];
-	struct statx own;
-
 	bool is_own = strchr(m->access, 'w') && strchr(m->access, 'p');	/* what the program stores there is not the file's */
+	struct statx own;
+	char exe[64];
+	int error;
 
 	if (strchr(m->access, 'x') || is_own || !m->inode || m->path[0] != '/')
 		return -ENOENT;
 	snprintf(exe, sizeof exe, "/proc/%" PRIu32 "/exe", tid);
-	snprintf(path, sizeof path, "/proc/%u/root%s", tid, m->path);
 	if (ends_with(m->path, DELETED)) {
 		if (!m->major)
 			return -ENOENT;
-		*st = (struct statx){ .stx_mode = S_IFREG, .stx_ino = m->inode, .stx_dev_major = m->major, .stx_dev_minor = m->minor };
-	} else if (look_at(path, st) || !S_ISREG(st->stx_mode)) {
-		return -ENOENT;
+		*st = as_mapped(m);
+	} else {
+		error = look_in_memory(tid, m->path, st);
+		if (error == -EAGAIN)
+			*st = as_mapped(m);
+		else if (error || !S_ISREG(st->stx_mode))
+			return -ENOENT;
 	}
 	if (look_at(exe, &own) == 0 && own.stx_ino == st->stx_ino && own.stx_dev_major == st->stx_dev_major &&
 	    own.stx_dev_minor == st->stx_dev_minor)
@@ -297,7 +337,7 @@ int traced_mapping(struct feed_ptrace *feed, const struct traced_thread *t, uint
 	file->burst = feed->burst;
 	facts_of_type(feed, t->tid, &st, false, &facts);
 	file->facts = facts;
-	if (!st.stx_nlink)
+	if (ends_with(m.path, DELETED))
 		m.path[strlen(m.path) - strlen(DELETED)] = 0;
 	if (!file->path)
 		file->path = strdup(m.path);

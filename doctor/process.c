@@ -141,16 +141,22 @@ int process_memory_of(pid_t pid)
 	return memory;
 }
 
+/*
+ * By the size of its program headers, which the kernel has told it. Not by its file: to open that may mean to ask who serves the file
+ * system (FUSE), who may be stopped by us just now.
+ */
 static bool is_narrow(int memory)
 {
-	char head[EI_CLASS + 1];
-	int fd = openat(memory, "exe", O_RDONLY | O_CLOEXEC);
-	bool narrow = fd >= 0 && read(fd, head, sizeof head) == sizeof head && memcmp(head, ELFMAG, SELFMAG) == 0 &&
-		      head[EI_CLASS] == ELFCLASS32;
+	uint32_t words[128];
+	int fd = openat(memory, "auxv", O_RDONLY | O_CLOEXEC);
+	ssize_t bytes = fd < 0 ? 0 : read(fd, words, sizeof words);
 
 	if (fd >= 0)
 		close(fd);
-	return narrow;
+	for (size_t i = 0; bytes > 0 && i + 1 < (size_t)bytes / sizeof *words; i += 2)
+		if (words[i] == AT_PHENT)	/* what a pair of wide words begins with, too, and 0 follows there */
+			return words[i + 1] == sizeof(Elf32_Phdr);
+	return false;
 }
 
 static void look_at_program(pid_t pid, struct process *process)
