@@ -16,12 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PIDFDS_MOST 512
+#define PIDFDS_MOST 512		/* and half of the descriptors there may be: bursts and stacks need the others */
 #define LISTED_MOST 4096	/* processes of a name, or of all */
 #define CGROUP_DEPTH 16
 
@@ -92,6 +93,13 @@ bool traced_is_new_program(const struct feed_ptrace *feed, uint32_t place)
 	return addresses[STACK] != feed->processes[place].stack_start;
 }
 
+static uint32_t pidfds_most(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < PIDFDS_MOST ? (uint32_t)(limit.rlim_cur / 2) : PIDFDS_MOST;
+}
+
 /* Takes process. */
 static uint32_t add(struct feed_ptrace *feed, const struct process *process)
 {
@@ -109,7 +117,7 @@ static uint32_t add(struct feed_ptrace *feed, const struct process *process)
 	p = &feed->processes[feed->process_count];
 	*p = (struct traced_process){ .process = *process, .pid = process->pid, .place = MODEL_NONE, .pidfd = -1,
 				       .status = -1 };
-	if (feed->process_count < PIDFDS_MOST)
+	if (feed->process_count < pidfds_most())
 		p->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)p->pid, 0);
 	p->serves_files = serves_files(p->pid);
 	if (!feed->alive++)

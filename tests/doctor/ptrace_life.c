@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <linux/aio_abi.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -303,6 +304,32 @@ static void traced_by_another(void)
 	close(ready[1]);
 }
 
+#define FEW 64
+#define MANY 80
+
+/* As many processes as there are descriptors, and more: what bursts need besides is left to them. */
+static void more_processes_than_descriptors(void)
+{
+	const struct rlimit few = { FEW, FEW };
+	pid_t pids[MANY];
+	const struct feed_options options = { .target = { .pids = pids, .pid_count = MANY } };
+	struct patient p = { .pid = 0 };
+	struct feed_error error = { 0 };
+
+	for (unsigned i = 0; i < MANY; i++)
+		pids[i] = sleeper(false);
+	CHECK_CALL(setrlimit(RLIMIT_NOFILE, &few));
+	CHECK_SAY(feed_ptrace.open(&p.feed, &options, &error) == 0, "%s", error.text);
+	for (unsigned i = 0; i < 300 && !p.model.coverage.bursts; i++)
+		CHECK(!patient_poll(&p, 100));
+	CHECK(p.model.coverage.bursts > 0);
+	CHECK(p.model.process_count > 0);
+	p.feed->ops->close(p.feed);
+	model_free(&p.model);
+	for (unsigned i = 0; i < MANY; i++)
+		end_sleeper(pids[i]);
+}
+
 static void not_there(void)
 {
 	pid_t pid = sleeper(false);
@@ -471,7 +498,8 @@ static void requests_of_aio_are_counted(void)
 
 static const struct test tests[] = {
 	TEST(interrupted), TEST(terminated), TEST(killed), TEST(closed_at_once), TEST(no_signal_dies_with_the_doctor),
-	TEST(without_any_right), TEST(another_user), TEST(not_dumpable), TEST(traced_by_another), TEST(not_there), TEST(a_zombie),
+	TEST(without_any_right), TEST(another_user), TEST(not_dumpable), TEST(traced_by_another),
+	TEST(more_processes_than_descriptors), TEST(not_there), TEST(a_zombie),
 	TEST(a_thread_of_the_kernel), TEST(ends_between_bursts), TEST(set_user_id_programs), TEST(exec_without_any_right),
 	TEST(requests_of_aio_are_counted),
 };
