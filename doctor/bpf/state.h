@@ -48,7 +48,7 @@ uint64_t ahead_ns;
 
 /* Shared with user space through its mapping of .bss. */
 uint64_t watched[TGIDS / 64];		/* a bit for each process */
-uint8_t site_uses[65536];	/* by site number: looks it has had + 1, or that a flow wants besides; 0: its stack is wanted, of any call */
+uint8_t site_uses[65536];	/* by site number: 1 + looks it has had, or that a flow wants besides; 0: any call takes its stack */
 static struct known_path {	/* static: user space has nothing to do with it */
 	uint64_t name;		/* of an instruction and a descriptor */
 	uint64_t path, before;	/* by which it was met last, and the other one before that */
