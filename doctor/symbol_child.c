@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/oom.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -158,6 +160,17 @@ static bool leave_all(int control)
 	return dup2(control, CONTROL) == CONTROL && syscall(SYS_close_range, CONTROL + 1, ~0u, 0) == 0;
 }
 
+/* What reads strangers' files is the first to go when memory is short, not what is watched. */
+static void be_first_to_go(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;		/* it is as likely as others */
+	dprintf(fd, "%d", OOM_SCORE_ADJ_MAX);
+	close(fd);
+}
+
 /* With nothing open but the control line. */
 static _Noreturn void keep(pid_t doctor)
 {
@@ -204,6 +217,7 @@ static int begin_keeper(struct symbol_keeper *keeper, bool again)
 	keeper->control = pair[0];
 	keeper->pid = fork();
 	if (keeper->pid == 0) {
+		be_first_to_go();
 		if (!leave_all(pair[1]))
 			_exit(1);
 		if (!again)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <elfutils/libdwelf.h>
 
@@ -17,7 +18,7 @@ static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_A
 {
 	const struct module *module = *userdata;
 
-	if (!module || !module->has_image)
+	if (!module || !module->has_image || elf_swells(module->image.fd))
 		return -1;
 	*ret_name = strdup(module->path);
 	return fcntl(module->image.fd, F_DUPFD_CLOEXEC, 0);
@@ -40,6 +41,10 @@ static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, D
 		fd = symbol_debug_open_shared(maps, link);
 	else
 		fd = symbol_debug_open(maps, module, link, crc);
+	if (fd >= 0 && elf_swells(fd)) {
+		close(fd);
+		fd = -1;
+	}
 	return fd >= 0 ? fd : -1;
 }
 

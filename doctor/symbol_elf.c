@@ -13,6 +13,8 @@
 #define RELOCATIONS_MAX (256u << 20)	/* bytes; a browser's library has 20 MiB */
 #define NOTES_MAX 65536u
 #define NOTE_SECTIONS_MAX 64u
+#define SWELLS_TIMES 100u		/* debug information is 2 to 10 times what it is compressed to, zlib's most 1000 */
+#define SWELLS_ANYWAY (64u << 20)
 
 #if __BYTE_ORDER == __LITTLE_ENDIAN
 #define OUR_ORDER ELFDATA2LSB
@@ -95,7 +97,7 @@ static void read_sections(struct elf_image *image)
 	image->section_count = h->e_shnum;
 }
 
-int elf_image_open(struct elf_image *image, int fd)
+static int read_header(struct elf_image *image, int fd)
 {
 	struct stat st;
 	int error;
@@ -111,6 +113,13 @@ int elf_image_open(struct elf_image *image, int fd)
 		error = -ENOEXEC;
 	if (!error && (image->header.e_ident[EI_CLASS] != ELFCLASS64 || image->header.e_ident[EI_DATA] != OUR_ORDER))
 		error = -ENOTSUP;
+	return error;
+}
+
+int elf_image_open(struct elf_image *image, int fd)
+{
+	int error = read_header(image, fd);
+
 	if (!error)
 		error = read_segments(image);
 	if (error) {
@@ -211,6 +220,45 @@ void *elf_image_section_bytes(const struct elf_image *image, const char *name, s
 	if (bytes)
 		*ret_bytes = section->sh_size;
 	return bytes;
+}
+
+/* What a section becomes when libdw makes use of it; 0: it stays what it is. */
+static uint64_t inflated_bytes(const struct elf_image *image, const Elf64_Shdr *section)
+{
+	struct { char magic[4]; uint8_t bytes[8]; } old;
+	Elf64_Chdr head;
+	uint64_t bytes = 0;
+
+	if (section->sh_flags & SHF_COMPRESSED)
+		return elf_pread(image->fd, &head, sizeof head, section->sh_offset) ? 0 : head.ch_size;
+	if (elf_pread(image->fd, &old, sizeof old, section->sh_offset) || memcmp(old.magic, "ZLIB", sizeof old.magic) != 0 ||
+	    section->sh_name >= image->section_name_bytes || strncmp(image->section_names + section->sh_name, ".zdebug", 7) != 0)
+		return 0;
+	for (unsigned i = 0; i < sizeof old.bytes; i++)
+		bytes = bytes << 8 | old.bytes[i];
+	return bytes;
+}
+
+bool elf_swells(int fd)
+{
+	struct elf_image image;
+	uint64_t left = SWELLS_ANYWAY;
+	bool swells = read_header(&image, fd) != 0;
+
+	if (!swells && image.header.e_shoff) {
+		read_sections(&image);
+		swells = !image.section_count;
+		left = image.file_bytes > SWELLS_ANYWAY / SWELLS_TIMES ? image.file_bytes * SWELLS_TIMES : SWELLS_ANYWAY;
+	}
+	for (unsigned i = 0; i < image.section_count && !swells; i++) {
+		uint64_t bytes = image.sections[i].sh_type == SHT_NOBITS ? 0 : inflated_bytes(&image, &image.sections[i]);
+
+		swells = bytes > left;
+		left -= swells ? 0 : bytes;
+	}
+	free(image.sections);
+	free(image.section_names);
+	return swells;
 }
 
 int elf_image_bias(const struct elf_image *image, uint64_t start, uint64_t offset, uint64_t *ret_bias)

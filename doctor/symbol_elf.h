@@ -46,6 +46,10 @@ void *elf_image_section_bytes(const struct elf_image *image, const char *name, s
 /* What is to be added to link-time addresses when file offset `offset` is mapped at `start`. -ENOENT: it is in no segment. */
 int elf_image_bias(const struct elf_image *image, uint64_t start, uint64_t offset, uint64_t *ret_bias);
 
+/* Would libdw need many times the file's size to inflate what is compressed in it? Also where it finds sections that are not found
+ * here. The descriptor stays the caller's. */
+bool elf_swells(int fd);
+
 /* pread of exactly these bytes: 0, or -EIO for a short one. */
 int elf_pread(int fd, void *to, size_t bytes, uint64_t offset);
 

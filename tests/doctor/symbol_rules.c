@@ -7,6 +7,8 @@
 #include "../../doctor/symbol_go.h"
 #include "../../doctor/symbol_owner.h"
 
+#include <sys/mman.h>
+
 /* ---- Owners ---------------------------------------------------------------------------------------------------------------- */
 
 static void modules(void)
@@ -218,7 +220,73 @@ static void perf_entries(void)
 	perfmap_free(&map);
 }
 
+/* ---- ELF files ------------------------------------------------------------------------------------------------------------- */
+
+/* A file of a section that says it was compressed from so many bytes. */
+static int compressed(const char *name, bool old, uint64_t bytes)
+{
+	struct {
+		Elf64_Ehdr header;
+		Elf64_Shdr sections[3];
+		char names[32];
+		union {
+			Elf64_Chdr head;
+			struct { char magic[4]; uint8_t bytes[8]; } old;
+		} in;
+	} file = { .in.head = { .ch_type = ELFCOMPRESS_ZLIB, .ch_size = bytes } };
+	int fd = CHECK_CALL(memfd_create("elf", MFD_CLOEXEC));
+
+	memcpy(file.header.e_ident, ELFMAG, SELFMAG);
+	file.header.e_ident[EI_CLASS] = ELFCLASS64;
+	file.header.e_ident[EI_DATA] = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
+	file.header.e_shoff = offsetof(__typeof__(file), sections);
+	file.header.e_shentsize = sizeof file.sections[0];
+	file.header.e_shnum = 3;
+	file.header.e_shstrndx = 1;
+	snprintf(file.names + 1, sizeof file.names - 1, "%s", name);
+	file.sections[1] = (Elf64_Shdr){ .sh_type = SHT_STRTAB, .sh_offset = offsetof(__typeof__(file), names),
+					 .sh_size = sizeof file.names };
+	file.sections[2] = (Elf64_Shdr){ .sh_name = 1, .sh_type = SHT_PROGBITS, .sh_flags = old ? 0 : SHF_COMPRESSED,
+					 .sh_offset = offsetof(__typeof__(file), in), .sh_size = sizeof file.in };
+	if (old) {
+		memcpy(file.in.old.magic, "ZLIB", 4);
+		for (unsigned i = 0; i < 8; i++)
+			file.in.old.bytes[i] = (uint8_t)(bytes >> (56 - 8 * i));
+	}
+	CHECK_EQ(write(fd, &file, sizeof file), sizeof file);
+	return fd;
+}
+
+/* A file of some hundred bytes must not become gigabytes in the memory of who reads it. */
+static void files_that_swell(void)
+{
+	static const struct { const char *name; bool old; uint64_t bytes; bool swells; } rows[] = {
+		{ ".debug_str", false, 60 << 20, false }, { ".debug_str", false, 1 << 30, true },
+		{ ".debug_str", false, UINT64_MAX, true }, { ".zdebug_str", true, 60 << 20, false },
+		{ ".zdebug_str", true, 1 << 30, true }, { ".debug_str", true, 1 << 30, false },
+	};
+
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int fd = compressed(rows[i].name, rows[i].old, rows[i].bytes);
+
+		CHECK_EQ(elf_swells(fd), rows[i].swells);
+		close(fd);
+	}
+}
+
+/* libelf finds sections where we do not look for them: what is not known does not pass. */
+static void sections_that_hide(void)
+{
+	const uint16_t none = 0;
+	int fd = compressed(".debug_str", false, 1 << 30);
+
+	CHECK_EQ(pwrite(fd, &none, sizeof none, offsetof(Elf64_Ehdr, e_shnum)), sizeof none);
+	CHECK(elf_swells(fd));
+	close(fd);
+}
+
 static const struct test tests[] = {
 	TEST(modules), TEST(functions), TEST(go_packages), TEST(names), TEST(names_that_explode), TEST(perf_names), TEST(perf_entries),
+	TEST(files_that_swell), TEST(sections_that_hide),
 };
 TEST_MAIN(tests)
