@@ -273,10 +273,10 @@ static int look_in_memory(uint32_t tid, const char *path, struct statx *st)
 		snprintf(root, sizeof root, "/proc/%u/root%s", tid, path);
 		return look_at(root, st);
 	}
-	if (!error && statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO | STATX_NLINK, st))
-		error = -errno;
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return error;
+	error = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO | STATX_NLINK, st) ? -errno : 0;
+	close(fd);
 	return error;
 }
 
@@ -287,33 +287,32 @@ static struct statx as_mapped(const struct mapping *m)
 			       .stx_dev_major = m->major, .stx_dev_minor = m->minor };
 }
 
+static bool is_program(const char *exe, const struct statx *st)
+{
+	struct statx own;
+
+	return look_at(exe, &own) == 0 && own.stx_ino == st->stx_ino && own.stx_dev_major == st->stx_dev_major &&
+	       own.stx_dev_minor == st->stx_dev_minor;
+}
+
 /* A deleted one cannot be looked at any more without rights. On a device of its own it is a file; else it may be memory that
  * only has a file's shape (memfd, shared memory). */
 static int facts_of_mapping(uint32_t tid, const struct mapping *m, struct statx *st)
 {
 	bool is_own = strchr(m->access, 'w') && strchr(m->access, 'p');	/* what the program stores there is not the file's */
-	struct statx own;
 	char exe[64];
 	int error;
 
 	if (strchr(m->access, 'x') || is_own || !m->inode || m->path[0] != '/')
 		return -ENOENT;
 	snprintf(exe, sizeof exe, "/proc/%" PRIu32 "/exe", tid);
-	if (ends_with(m->path, DELETED)) {
-		if (!m->major)
-			return -ENOENT;
-		*st = as_mapped(m);
-	} else {
-		error = look_in_memory(tid, m->path, st);
-		if (error == -EAGAIN)
-			*st = as_mapped(m);
-		else if (error || !S_ISREG(st->stx_mode))
-			return -ENOENT;
-	}
-	if (look_at(exe, &own) == 0 && own.stx_ino == st->stx_ino && own.stx_dev_major == st->stx_dev_major &&
-	    own.stx_dev_minor == st->stx_dev_minor)
+	*st = as_mapped(m);
+	if (ends_with(m->path, DELETED))
+		return m->major && !is_program(exe, st) ? 0 : -ENOENT;
+	error = look_in_memory(tid, m->path, st);
+	if ((error && error != -EAGAIN) || !S_ISREG(st->stx_mode))
 		return -ENOENT;
-	return 0;
+	return is_program(exe, st) ? -ENOENT : 0;
 }
 
 /* A mapping of a regular file that others see, too: not of the program itself. */

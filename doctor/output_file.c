@@ -112,19 +112,34 @@ static int write_text(int fd, const struct output_file *file)
 	return 0;
 }
 
-/* Where it is by now, whichever links led to it; false: nowhere, or it cannot be known. */
-static bool find(const struct output_file *file, char name[PATH_MAX])
+/*
+ * Where it is by now, whichever links led to it: its directory as a descriptor, for whoever may rename that must not lead us elsewhere,
+ * and its name there. -1: nowhere, or it cannot be known.
+ */
+static int find(const struct output_file *file, char name[NAME_MAX + 1])
 {
 	struct stat ours, there;
-	char link[32];
+	char link[32], path[PATH_MAX], *slash;
 	ssize_t n;
+	int dir;
 
 	snprintf(link, sizeof link, "/proc/self/fd/%d", file->fd);
-	n = readlink(link, name, PATH_MAX - 1);
+	n = readlink(link, path, sizeof path - 1);
 	if (n <= 0)
-		return false;
-	name[n] = 0;
-	return fstat(file->fd, &ours) == 0 && lstat(name, &there) == 0 && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+		return -1;
+	path[n] = 0;
+	slash = strrchr(path, '/');
+	if (!slash || strlen(slash + 1) > NAME_MAX)
+		return -1;
+	memcpy(name, slash + 1, strlen(slash + 1) + 1);
+	slash[slash == path] = 0;
+	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0 && fstat(file->fd, &ours) == 0 && fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
+		return dir;
+	if (dir >= 0)
+		close(dir);
+	return -1;
 }
 
 static bool takes_owner(int fd, const struct stat *old)
@@ -137,26 +152,36 @@ static bool takes_owner(int fd, const struct stat *old)
 
 #define INTO 1		/* it cannot be replaced, but perhaps be written into */
 
-static int replace(const struct output_file *file)
+static int replace_in(int dir, const char *name, const struct output_file *file)
 {
-	char name[PATH_MAX], fresh[PATH_MAX + 32];
+	char fresh[NAME_MAX + 32];
 	struct stat old;
 	int fd, error = INTO;
 
-	if (!find(file, name) || fstat(file->fd, &old) || old.st_nlink != 1)
+	if (fstat(file->fd, &old) || old.st_nlink != 1)
 		return INTO;
 	snprintf(fresh, sizeof fresh, "%s.leat-%d", name, (int)getpid());
-	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	fd = openat(dir, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
 	if (fd < 0)
 		return INTO;
 	if (takes_owner(fd, &old))
 		error = write_text(fd, file);
 	if (close(fd) && !error)
 		error = -errno;
-	if (!error && rename(fresh, name))
+	if (!error && renameat(dir, fresh, dir, name))
 		error = INTO;
 	if (error)
-		unlink(fresh);
+		unlinkat(dir, fresh, 0);
+	return error;
+}
+
+static int replace(const struct output_file *file)
+{
+	char name[NAME_MAX + 1];
+	int dir = find(file, name), error = dir < 0 ? INTO : replace_in(dir, name, file);
+
+	if (dir >= 0)
+		close(dir);
 	return error;
 }
 
@@ -214,13 +239,15 @@ int output_file_end(struct output_file *file, int error)
 
 void output_file_close(struct output_file *file)
 {
-	char name[PATH_MAX];
+	char name[NAME_MAX + 1];
+	int dir = file->open && file->made ? find(file, name) : -1;
 
-	if (!file->open)
-		return;
-	if (file->made && find(file, name))
-		unlink(name);
-	close(file->fd);
+	if (dir >= 0) {
+		unlinkat(dir, name, 0);
+		close(dir);
+	}
+	if (file->open)
+		close(file->fd);
 	free(file->text);
 	file->text = NULL;
 	file->open = false;
