@@ -24,6 +24,7 @@
 #define CHANGED_LEAST 2
 #define WHOLE_CHANGED_ONE_IN 256
 #define WHOLE_CHANGED_ONE_OF 16		/* a single one, if fewer were looked at */
+#define HEAD_EQUAL_LEAST 4		/* connections that begin together share the looks that follow a change */
 #define SAMPLES_CHANGED_ONE_IN 32
 #define SAMPLE_CHANGED_ONE_OF 10
 #define READ_CHANGED_ONE_IN 32		/* of its bytes a flow of reads that are changed elsewhere must be accompanied by */
@@ -195,6 +196,28 @@ struct evidence {
 	struct flow ways[HOWS], all;
 };
 
+/* One change beside equal buffers may be the head that a proxy makes anew for each connection. */
+static bool has_head(const struct flow *flow)
+{
+	return flow->whole_changed == 1 && flow->whole_equal >= HEAD_EQUAL_LEAST;
+}
+
+/* What a flow tells of others: nothing of its head. And where a read of few bytes is all that a write has of its bytes, as of a
+ * request in whose place an answer is made, nothing is carried. */
+static void take_evidence(struct evidence *seen, const struct flow *flow)
+{
+	struct flow tells = *flow;
+
+	if (has_head(flow))
+		tells.whole_changed = 0;
+	take_samples(&seen->all, &tells);
+	take_wholes(&seen->all, &tells);
+	if (!flow->writes || flow->bytes / flow->writes < VERDICT_SMALL_BYTES)
+		return;
+	take_samples(&seen->ways[flow->how], &tells);
+	take_wholes(&seen->ways[flow->how], &tells);
+}
+
 /* What is known of the flow with what its place tells. False: all of it comes from the place's other ways. */
 static bool with_evidence(const struct evidence *seen, struct flow *flow)
 {
@@ -203,8 +226,8 @@ static bool with_evidence(const struct evidence *seen, struct flow *flow)
 	if (!sampled(flow))
 		take_samples(flow, way);
 	if (flow->whole_changed < CHANGED_LEAST && (flow->whole_changed || !flow->whole_equal)) {
+		flow->whole_changed = has_head(flow);
 		flow->whole_equal = 0;
-		flow->whole_changed = 0;
 		take_wholes(flow, way);
 	}
 	if (sampled(flow) || flow->whole_equal || flow->whole_changed)
@@ -224,14 +247,8 @@ static void judge_place(const struct model *model, const uint64_t *copied, struc
 	struct evidence seen = { 0 };
 	struct judgement of_way;
 
-	for (uint32_t i = 0; i < count; i++) {
-		const struct flow *flow = &model->flows[flows[i].flow];
-
-		take_samples(&seen.ways[flow->how], flow);
-		take_wholes(&seen.ways[flow->how], flow);
-		take_samples(&seen.all, flow);
-		take_wholes(&seen.all, flow);
-	}
+	for (uint32_t i = 0; i < count; i++)
+		take_evidence(&seen, &model->flows[flows[i].flow]);
 	for (uint32_t i = 0; i < count; i++) {
 		struct flow flow = model->flows[flows[i].flow];
 		struct judgement *judgement = &flows[i].judgement;

@@ -334,6 +334,31 @@ static void one_difference_is_asked_of_the_place(void)
 	finding_is(1, VERDICT_CHANGED, CONFIDENCE_CERTAIN, 2);
 }
 
+/* A proxy makes the head of each answer anew, and carries the rest: of several connections that is one change each. */
+static void heads_made_anew(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	beside(96, 24, 1)->samples_changed = 1;
+	beside(87, 22, 1)->samples_changed = 1;
+	for (int i = 0; i < 3; i++)
+		beside(66, 3, 0);
+	for (int i = 0; i < 2; i++) {	/* a request was read to where the answer's head is made */
+		beside(0, 0, 1)->bytes = 76;
+		flow->writes = flow->reads = 1;
+	}
+	CHECK_EQ(verdict_all(&model), 0);
+	CHECK_EQ(model.finding_count, 2);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_CERTAIN, 6);
+	CHECK_EQ(model.findings[1].flow_count, 2);
+	model.flows[1].whole_equal = 4;	/* just so many */
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_CERTAIN, 6);
+	model.flows[2].whole_changed = 2;	/* again, in one of them */
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_MEDIUM, 4);
+	CHECK_STR(verdict_name(model.findings[1].verdict), verdict_name(VERDICT_CHANGED));
+}
+
 /* A flow whose own way tells nothing has what the other ways of the place tell, and is never more than probable by that. */
 static void other_ways_of_the_place(void)
 {
@@ -478,6 +503,7 @@ static const struct test tests[] = {
 	TEST(verdicts_are_never_mixed),
 	TEST(confidence_of_half_the_bytes),
 	TEST(bytes_of_one_speak_for_the_place), TEST(own_bytes_come_first), TEST(one_difference_is_asked_of_the_place),
+	TEST(heads_made_anew),
 	TEST(other_ways_of_the_place), TEST(copied_is_what_goes_there), TEST(other_places_say_nothing), TEST(parts_of_one_read),
 	TEST(inside_a_runtime_by_executable),
 	TEST(many_flows),
