@@ -455,7 +455,7 @@ static int run_with_symbols(struct settings *s, struct command *command)
 static int open_outputs(struct output *output, struct outcome *outcome)
 {
 	const struct output_file *const files[] = { &output->html_file, &output->sarif_file, &outcome->record_file,
-						    &outcome->baseline_file };
+						    &outcome->baseline_file, NULL };
 	int status = output_open(output);
 
 	if (status)
@@ -465,7 +465,7 @@ static int open_outputs(struct output *output, struct outcome *outcome)
 		output_close(output);
 		return status;
 	}
-	status = output_files_differ(files, sizeof files / sizeof *files);
+	status = output_files_differ(files);
 	if (status) {
 		output_close(output);
 		outcome_close(outcome);

@@ -78,10 +78,10 @@ static bool same_file(const struct output_file *a, const struct output_file *b)
 	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-int output_files_differ(const struct output_file *const *files, unsigned count)
+int output_files_differ(const struct output_file *const *files)
 {
-	for (unsigned i = 0; i < count; i++)
-		for (unsigned j = i + 1; j < count; j++)
+	for (unsigned i = 0; files[i]; i++)
+		for (unsigned j = i + 1; files[j]; j++)
 			if (same_file(files[i], files[j])) {
 				out_error("%s and %s both write to %s; take two files", files[i]->option, files[j]->option,
 					  files[i]->path);

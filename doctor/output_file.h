@@ -23,8 +23,8 @@ struct output_file {
 
 /* None for no path. 0, or EXIT_USAGE after a sentence. */
 int output_file_open(struct output_file *file, const char *path, const char *option, mode_t mode);
-/* No two of them, open or not, are one regular file: 0, or EXIT_USAGE after a sentence. */
-int output_files_differ(const struct output_file *const *files, unsigned count);
+/* No two of them, open or not, up to NULL, are one regular file: 0, or EXIT_USAGE after a sentence. */
+int output_files_differ(const struct output_file *const *files);
 /* 0, or -errno: then only the end follows. */
 int output_file_begin(struct output_file *file);
 /* error: of begin, or of the printing. 0, or EXIT_BROKEN after a sentence: then the file is as it was before it was opened, but for
