@@ -19,7 +19,7 @@
  * buffers of downloads of 16 MiB (of one connection sampled, 1 in 66), and what differs in the head only is counted as a sample.
  * A program that means to change does it again. So one proves nothing unless it is one of few, for then it makes the engine
  * look at 32 more as a whole (pairing_write.h); two do, if they are more than one in 256 wholes, or one in 32 samples, half
- * of the rarest change that a few dozen looks can be expected to meet twice.
+ * of the rarest change that a few dozen looks can be expected to meet twice. One in each of several connections is not two.
  */
 #define CHANGED_LEAST 2
 #define WHOLE_CHANGED_ONE_IN 256

@@ -350,9 +350,13 @@ static void heads_made_anew(void)
 	CHECK_EQ(model.finding_count, 2);
 	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_CERTAIN, 6);
 	CHECK_EQ(model.findings[1].flow_count, 2);
-	model.flows[1].whole_equal = 4;	/* just so many */
+	model.flows[1].whole_equal = model.flows[2].whole_equal = 4;	/* just so many */
 	CHECK_EQ(verdict_all(&model), 0);
 	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_CERTAIN, 6);
+	model.flows[1].whole_equal = model.flows[2].whole_equal = 3;	/* too few to tell */
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_MEDIUM, 4);
+	model.flows[1].whole_equal = 4;
 	model.flows[2].whole_changed = 2;	/* again, in one of them */
 	CHECK_EQ(verdict_all(&model), 0);
 	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_MEDIUM, 4);
