@@ -397,8 +397,10 @@ def unix_sockets():
         check(ask('front') == b'hello' and ask(('127.0.0.1', port)) == b'hello')
         again = Proxy(args=['unix:front', '127.0.0.1:%d' % up.port])
         check(again.process.wait(10) == 2 and 'in use' in again.text(), again.text())
+        workers = proxy.children()
         proxy.process.kill()
         proxy.process.wait()
+        wait_for(lambda: not any(os.path.exists('/proc/%d' % pid) for pid in workers), 'the workers end by themselves')
     check(os.path.exists('front'))
     with Proxy(args=['unix:front', '127.0.0.1:%d' % up.port]) as proxy:
         check(ask('front') == b'hello', 'a stale file is in the way')
