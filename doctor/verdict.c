@@ -25,6 +25,7 @@
 #define WHOLE_CHANGED_ONE_IN 256
 #define WHOLE_CHANGED_ONE_OF 16		/* a single one, if fewer were looked at */
 #define HEAD_EQUAL_LEAST 4		/* connections that begin together share the looks that follow a change */
+#define HEADS_LEAST 2			/* connections that are equal but for one change, for a head to be what it is */
 #define SAMPLES_CHANGED_ONE_IN 32
 #define SAMPLE_CHANGED_ONE_OF 10
 #define READ_CHANGED_ONE_IN 32		/* of its bytes a flow of reads that are changed elsewhere must be accompanied by */
@@ -194,6 +195,8 @@ static void take_wholes(struct flow *flow, const struct flow *from)
 /* The bytes that were seen at one place: by each way, and in all. */
 struct evidence {
 	struct flow ways[HOWS], all;
+	uint32_t equal;	/* flows of equal buffers, but for one */
+	bool again;	/* a flow changes more than one */
 };
 
 /* One change beside equal buffers may be the head that a proxy makes anew for each connection. */
@@ -202,10 +205,16 @@ static bool has_head(const struct flow *flow)
 	return flow->whole_changed == 1 && flow->whole_equal >= HEAD_EQUAL_LEAST;
 }
 
+static bool changes_once(const struct flow *flow)
+{
+	return flow->whole_changed <= 1 && flow->samples_changed <= 1;
+}
+
 /* What a flow tells of others: nothing of its head. And where a read of few bytes is all that a write has of its bytes, as of a
  * request in whose place an answer is made, nothing is carried. */
 static void take_evidence(struct evidence *seen, const struct flow *flow)
 {
+	bool once = changes_once(flow);
 	struct flow tells = *flow;
 
 	if (has_head(flow))
@@ -214,6 +223,8 @@ static void take_evidence(struct evidence *seen, const struct flow *flow)
 	take_wholes(&seen->all, &tells);
 	if (!flow->writes || flow->bytes / flow->writes < VERDICT_SMALL_BYTES)
 		return;
+	seen->equal += once && flow->whole_equal >= HEAD_EQUAL_LEAST;
+	seen->again |= !once;
 	take_samples(&seen->ways[flow->how], &tells);
 	take_wholes(&seen->ways[flow->how], &tells);
 }
@@ -237,6 +248,18 @@ static bool with_evidence(const struct evidence *seen, struct flow *flow)
 	return false;
 }
 
+/* The one change of this flow is a head: no connection of the place has two. It is forgotten then, if it proves nothing by itself. */
+static bool forget_head(const struct evidence *seen, struct flow *flow)
+{
+	struct judgement judgement;
+
+	if (seen->again || seen->equal < HEADS_LEAST || !changes_once(flow) || (!flow->whole_changed && !flow->samples_changed) ||
+	    changed(flow, &judgement))
+		return false;
+	flow->whole_changed = flow->samples_changed = 0;
+	return true;
+}
+
 /*
  * The flows of one place: which of them is looked at is chance, so where a flow's own bytes say nothing, those of the others do.
  * Where they do say something they come first: a program may change what goes to some and carry the rest. But who changes
@@ -253,14 +276,15 @@ static void judge_place(const struct model *model, const uint64_t *copied, struc
 		struct flow flow = model->flows[flows[i].flow];
 		struct judgement *judgement = &flows[i].judgement;
 		bool sure = with_evidence(&seen, &flow) && !changed(&seen.ways[flow.how], &of_way);
+		enum confidence most = !sure ? CONFIDENCE_MEDIUM : forget_head(&seen, &flow) ? CONFIDENCE_HIGH : CONFIDENCE_CERTAIN;
 
 		verdict_flow(model, &flow, flows[i].culprit.side, judgement);
 		if (!verdict_loses(judgement->verdict))
 			continue;
 		if (flow.how == HOW_COPIED && copied[flow.to] < model->files[flow.to].unpaired_bytes / COPIED_ONE_IN)
 			*judgement = says(VERDICT_CHANGED, CONFIDENCE_MEDIUM, LEAT_CHANGES_BYTES);
-		else if (!sure && judgement->confidence > CONFIDENCE_MEDIUM)
-			judgement->confidence = CONFIDENCE_MEDIUM;
+		else if (judgement->confidence > most)
+			judgement->confidence = most;
 	}
 }
 

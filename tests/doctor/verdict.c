@@ -363,6 +363,28 @@ static void heads_made_anew(void)
 	CHECK_STR(verdict_name(model.findings[1].verdict), verdict_name(VERDICT_CHANGED));
 }
 
+/* And where it was met in most of them, which it is by chance, that makes nobody less sure than the others do. */
+static void heads_in_most(void)
+{
+	fresh(FILE_REGULAR, FILE_TCP);
+	model.flows[0].whole_equal = 9;
+	model.flows[0].samples_changed = 1;	/* met by a sample only */
+	beside(80, 17, 1)->samples_changed = 1;
+	beside(75, 1, 0)->samples_changed = 1;
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_HIGH, 3);
+	model.flows[1].samples_changed = 2;	/* again, in one of them */
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_MEDIUM, 3);
+	model.flows[1].samples_changed = 1;
+	model.flows[0].whole_equal = 3;		/* only one in which enough was equal */
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_MEDIUM, 3);
+	model.flows[0].whole_equal = 4;
+	CHECK_EQ(verdict_all(&model), 0);
+	finding_is(0, VERDICT_BOUNCE, CONFIDENCE_HIGH, 3);
+}
+
 /* A flow whose own way tells nothing has what the other ways of the place tell, and is never more than probable by that. */
 static void other_ways_of_the_place(void)
 {
@@ -507,7 +529,7 @@ static const struct test tests[] = {
 	TEST(verdicts_are_never_mixed),
 	TEST(confidence_of_half_the_bytes),
 	TEST(bytes_of_one_speak_for_the_place), TEST(own_bytes_come_first), TEST(one_difference_is_asked_of_the_place),
-	TEST(heads_made_anew),
+	TEST(heads_made_anew), TEST(heads_in_most),
 	TEST(other_ways_of_the_place), TEST(copied_is_what_goes_there), TEST(other_places_say_nothing), TEST(parts_of_one_read),
 	TEST(inside_a_runtime_by_executable),
 	TEST(many_flows),
