@@ -5,6 +5,7 @@
 #include "out.h"
 
 #include "advice.h"
+#include "command.h"
 #include "cost.h"
 #include "feed.h"
 #include "outcome.h"
@@ -18,12 +19,10 @@
 #include <leat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -175,83 +174,6 @@ static enum opt_result parse(struct settings *s, int argc, char **argv)
 		}
 	result = opt_parse(table, argc, argv, usage);
 	return result == OPT_GO_ON ? parse_values(s) : result;
-}
-
-/* ---- A command that is watched from its first call on ---------------------------------------------------------------------- */
-
-struct command {
-	pid_t pid;		/* 0: none */
-	int go, failed;		/* it waits to be let go; says errno if it could not be run */
-};
-
-static int command_prepare(struct command *command, char **argv)
-{
-	int go[2], failed[2];
-
-	if (pipe2(go, O_CLOEXEC) || pipe2(failed, O_CLOEXEC))
-		return -errno;
-	command->pid = fork();
-	if (command->pid < 0)
-		return -errno;
-	if (command->pid == 0) {
-		char byte;
-		int error;
-
-		close(go[1]);
-		give_signals_back();
-		privilege_keep_from_command();
-		if (read(go[0], &byte, 1) == 1) {
-			execvp(argv[0], argv);
-			error = errno;
-			if (write(failed[1], &error, sizeof error) < 0)
-				_exit(126);
-		}
-		_exit(127);
-	}
-	close(go[0]);
-	close(failed[1]);
-	command->go = go[1];
-	command->failed = failed[0];
-	return 0;
-}
-
-/* 0, or -errno of the exec. */
-static int command_go(struct command *command)
-{
-	int error = 0;
-
-	if (write(command->go, "", 1) != 1)
-		error = EPIPE;
-	else if (read(command->failed, &error, sizeof error) != sizeof error)
-		error = 0;
-	close(command->go);
-	close(command->failed);
-	return -error;
-}
-
-/* Its status is said, and is not ours. What the kernel has told the end of is not yet to be waited for in that very moment. */
-static void command_end(const struct command *command, struct model *model, bool over)
-{
-	const struct timespec moment = { 0, 5000000 };
-	pid_t pid = 0;
-	int status;
-
-	if (!command->pid)
-		return;
-	for (int i = 0; i < (over ? 200 : 1) && pid != command->pid; i++) {
-		pid = waitpid(command->pid, &status, WNOHANG);
-		if (pid != command->pid && over)
-			nanosleep(&moment, NULL);
-	}
-	if (pid != command->pid) {
-		out_error("the command goes on, as process %d", (int)command->pid);
-		return;
-	}
-	for (uint32_t i = 0; i < model->process_count; i++)
-		if (model->processes[i].pid == (uint32_t)command->pid) {
-			model->processes[i].exited = true;
-			model->processes[i].exit_status = status;
-		}
 }
 
 /* ---- The watch ------------------------------------------------------------------------------------------------------------- */
@@ -492,7 +414,7 @@ int doctor_main(int argc, char **argv)
 	if (status)
 		return status;
 	catch_signals(!s.replay);
-	result = s.command ? command_prepare(&command, s.command) : 0;
+	result = s.command ? command_prepare(&command, s.command, give_signals_back) : 0;
 	if (result) {
 		out_error("%s cannot be run: %s", s.command[0], strerror(-result));
 		status = EXIT_BROKEN;
