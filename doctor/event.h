@@ -84,7 +84,6 @@ struct event_counts {
 	uint64_t mapped_read_bytes;
 	uint64_t tls_records;
 	uint64_t no_stack;
-	uint64_t watched_calls;	/* of any kind */
 };
 
 /* ---- Sites ----------------------------------------------------------------------------------------------------------------- */

@@ -80,6 +80,9 @@ int feed_fail(struct feed_error *error, int status, int result, const char *form
 /* process_look (process.h), and the sentence on who cannot be watched. */
 int feed_look(pid_t pid, struct process *process, struct feed_error *error);
 
+/* A cgroup's directory, by its path or by what stands below the mount: a descriptor, the caller's; or -errno, and the sentence. */
+int feed_open_cgroup(const char *name, struct feed_error *error);
+
 /* What poll says. */
 enum feed_state {
 	FEED_GOES_ON,

@@ -12,6 +12,7 @@
 #include <bpf/btf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <stdarg.h>
@@ -71,18 +72,28 @@ static int say_why(struct feed_error *error, int result)
 
 /* ---- What it is told ------------------------------------------------------------------------------------------------------- */
 
-/* How deep a directory lies below the mount, or -1: it does not. Both by their real paths, where . and .. are no levels. */
-static int level_below(const char *top, const char *path)
+/* How deep a directory lies below the mount, or -1: it does not. By the real path, where . and .. are no levels. */
+static int level_below_mount(int directory)
 {
-	char *real = realpath(path, NULL), *real_top = realpath(top, NULL);
-	size_t length = real_top ? strlen(real_top) : 0;
-	int level = real && real_top && !strncmp(real, real_top, length) && (!real[length] || real[length] == '/') ? 0 : -1;
+	static const char *const tops[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+	char link[64], path[PATH_MAX];
+	struct statfs fs;
+	int level = 0;
 
-	for (const char *at = level ? "" : real + length; *at; at++)
-		level += *at == '/';
-	free(real);
-	free(real_top);
-	return level;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", directory);
+	if (!realpath(link, path))
+		return -1;
+	for (size_t i = 0; i < sizeof tops / sizeof *tops; i++) {
+		size_t length = strlen(tops[i]);
+
+		if (strncmp(path, tops[i], length) != 0 || (path[length] && path[length] != '/') || statfs(tops[i], &fs) ||
+		    fs.f_type != CGROUP2_SUPER_MAGIC)
+			continue;
+		for (const char *at = path + length; *at; at++)
+			level += *at == '/';
+		return level;
+	}
+	return -1;
 }
 
 /* The number by which BPF knows a cgroup is its directory's inode; its level, how deep it lies below the mount. */
@@ -90,23 +101,16 @@ static int find_cgroup(struct feed_bpf *feed, struct feed_error *error)
 {
 	struct doctor_bpf__rodata *set = feed->skeleton->rodata;
 	const char *name = feed->options.target.cgroup;
-	char path[4096];
+	int directory = feed_open_cgroup(name, error), level;
 	struct statfs fs;
 	struct stat st;
-	const char *top = "/sys/fs/cgroup";
-	int level;
 
-	if (statfs(top, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
-		top = "/sys/fs/cgroup/unified";
-	if (strncmp(name, "/sys/fs/cgroup", 14) == 0)
-		snprintf(path, sizeof path, "%s", name);
-	else
-		snprintf(path, sizeof path, "%s/%s", top, name + (*name == '/'));
-	if (statfs(path, &fs) || stat(path, &st))
-		return feed_fail(error, EXIT_USAGE, -errno, "there is no cgroup %.400s: %s", path, strerror(errno));
-	level = level_below(top, path);
-	if (fs.f_type != CGROUP2_SUPER_MAGIC || level < 0)
-		return feed_fail(error, EXIT_USAGE, -EINVAL, "%.400s is no cgroup of version 2", path);
+	if (directory < 0)
+		return directory;
+	level = fstatfs(directory, &fs) || fstat(directory, &st) || fs.f_type != CGROUP2_SUPER_MAGIC ? -1 : level_below_mount(directory);
+	close(directory);
+	if (level < 0)
+		return feed_fail(error, EXIT_USAGE, -EINVAL, "%.300s is no cgroup of version 2", name);
 	set->watch_cgroup = st.st_ino;
 	set->watch_cgroup_level = (uint32_t)level;
 	return 0;

@@ -379,7 +379,6 @@ void traced_call(struct feed_ptrace *feed, const struct traced_thread *t, int64_
 	struct traced_site *site;
 	struct event_site_key key;
 
-	c->p.counts.watched_calls++;
 	if (is_narrow(t)) {
 		c->p.counts.calls_32_bit++;
 		return;

@@ -251,24 +251,10 @@ static void discover_in(struct feed_ptrace *feed, int directory, int depth)
 	closedir(entries);
 }
 
-static int open_cgroup(const char *name)
-{
-	static const char *const tops[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd" };
-	char path[4096];
-	int fd = -1;
-
-	if (strncmp(name, tops[0], strlen(tops[0])) == 0)
-		return open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	for (size_t i = 0; fd < 0 && i < sizeof tops / sizeof *tops; i++) {
-		snprintf(path, sizeof path, "%s/%s", tops[i], name + (*name == '/'));
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
-	return fd;
-}
-
 void traced_discover(struct feed_ptrace *feed)
 {
 	const struct feed_target *target = &feed->options.target;
+	struct feed_error ignored;
 
 	if (target->all)
 		discover_named(feed, NULL);
@@ -277,16 +263,16 @@ void traced_discover(struct feed_ptrace *feed)
 	if (target->name)
 		discover_named(feed, target->name);
 	if (target->cgroup)
-		discover_in(feed, open_cgroup(target->cgroup), 0);
+		discover_in(feed, feed_open_cgroup(target->cgroup, &ignored), 0);
 }
 
 static int check_cgroup(const char *name, struct feed_error *error)
 {
-	int fd = open_cgroup(name), result = fd < 0 ? -errno : 0;
+	int fd = feed_open_cgroup(name, error), result = 0;
 	struct statfs fs;
 
 	if (fd < 0)
-		return feed_fail(error, EXIT_USAGE, result, "there is no cgroup %.300s: %s", name, strerror(-result));
+		return fd;
 	if (fstatfs(fd, &fs) || (fs.f_type != CGROUP2_SUPER_MAGIC && fs.f_type != CGROUP_SUPER_MAGIC))
 		result = feed_fail(error, EXIT_USAGE, -EINVAL, "%.300s is no cgroup", name);
 	close(fd);

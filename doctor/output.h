@@ -10,6 +10,8 @@
 #include "output_file.h"
 #include "print/print.h"
 
+#include <signal.h>
+
 struct output {
 	/* What is asked for, by the options. */
 	int json, folded;		/* on stdout, instead of the text; one of both */

@@ -13,12 +13,10 @@
 
 #if defined __x86_64__
 #define REGISTER_SP 7
-#define REGISTER_FP 6
 #define REGISTERS 17u
 #define TRAMPOLINE_BYTES 16u		/* sub $8, %rsp, or push %rbp since 3.15; and before that the address it returns to */
 #elif defined __aarch64__
 #define REGISTER_SP 31
-#define REGISTER_FP 29
 #define REGISTERS 33u
 #define TRAMPOLINE_BYTES 0u		/* it keeps the frame pointer */
 #else
@@ -153,7 +151,7 @@ static int see_frame(Dwfl_Frame *frame, void *context)
 	unwound->again = mapping && !mapping->module && is_trampoline(symbol, frame);
 	if (unwound->again)
 		return DWARF_CB_ABORT;
-	unwound->frame_pointer = dwfl_frame_reg(frame, REGISTER_FP, &fp) == 0 ? fp : 0;
+	unwound->frame_pointer = dwfl_frame_reg(frame, FEED_FRAME_POINTER, &fp) == 0 ? fp : 0;
 	/* Go keeps no call frame information that is loaded; its frames are walked by their pointers. */
 	return maps_go(mapping, pc) ? DWARF_CB_ABORT : DWARF_CB_OK;
 }

@@ -311,7 +311,6 @@ static __always_inline int call_of_interest(unsigned long long *ctx, uint64_t na
 	if (!s)
 		return 0;
 	p = &s->p;
-	p->counts.watched_calls++;
 	if (CALL_IS_NARROW(regs, task)) {
 		p->counts.calls_32_bit++;
 		return 0;

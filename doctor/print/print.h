@@ -8,7 +8,6 @@
 
 #include "../model.h"
 
-#include <signal.h>
 #include <stdio.h>
 
 struct print_options {		/* all zero: 80 columns of ASCII without colour, no exit status said */
