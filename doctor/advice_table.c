@@ -30,6 +30,8 @@
 
 #define GO_LIMITED	" that forwards to io.Copy(inner, r) and counts what that returns, and hand it io.LimitReader(file, size): " \
 			"Go 1.22 to 1.24 lose a file there that comes without"
+#define GO_RESPONSE	"the server's http.ResponseWriter has a ReadFrom that reaches sendfile(2) if Content-Length is set"
+#define GO_CHUNKS	"a body whose length the request does not say is sent in chunks, and the program writes the head of each"
 #define C_MEND_LEAT	", or leat_copy(3), which finds that route by itself"
 
 static bool is_direct(const struct file *from, const struct file *to)
@@ -185,6 +187,13 @@ static const struct advice rows[] = {
 	  .reason = LEAT_OPAQUE_SOURCE, .also = not_two_filesystems, .why = "an io.SectionReader hides the *os.File in it from io.Copy",
 	  .mend = "Seek a file opened for this transfer to the section's start, and io.CopyN from it",
 	  .patients = "go-section-reader file-tcp file-file" },
+	{ .name = "go-chunks-wrapped", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_READ),
+	  .writing = "net/http/internal.(*chunkedWriter)", .why = GO_CHUNKS "; and @ hides what is in it" },
+	{ .name = "go-chunks", .verdicts = LOSSES, .runtimes = GO, .from = REGULAR, .to = TCP,
+	  .writing = "net/http/internal.(*chunkedWriter)", .why = GO_CHUNKS,
+	  .mend = "set the request's ContentLength to the file's size, with http.NewRequest", .patients = "go-request-length file-tcp" },
+	{ .name = "go-chunks-other", .verdicts = LOSSES, .runtimes = GO, .writing = "net/http/internal.(*chunkedWriter)",
+	  .why = GO_CHUNKS },
 	{ .name = "go-reader-to-tcp", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_READ), .from = REGULAR, .to = TCP,
 	  .release = keeps_files,
 	  .why = "(*TCPConn).ReadFrom knows a file or a stream connection behind at most one *io.LimitedReader; @ hides it",
@@ -207,16 +216,14 @@ static const struct advice rows[] = {
 	  .mend = "give it a WriteTo that forwards to io.Copy(dst, inner) and counts what that returns, or count in a writer with "
 		 "a ReadFrom",
 	  .patients = "go-reader-wrapper file-file|go-writer-wrapper file-file" },
-	{ .name = "go-chunks", .verdicts = LOSSES, .runtimes = GO, .writing = "net/http/internal.(*chunkedWriter)",
-	  .why = "a body whose length is not said beforehand is sent in chunks, and the program writes each one's head" },
 	{ .name = "go-response-writer", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_WRITE), .from = REGULAR, .to = TCP,
 	  .writing = "net/http.(*response)", .release = keeps_files,
-	  .why = "the server's http.ResponseWriter has a ReadFrom that reaches sendfile(2); @ wraps it and has none",
+	  .why = GO_RESPONSE "; @ wraps it and has none",
 	  .mend = "give it a ReadFrom that forwards to io.Copy(inner, r) and counts what that returns",
 	  .patients = "go-response-writer file-tcp" },
 	{ .name = "go-response-writer-limit", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_WRITE), .from = REGULAR, .to = TCP,
 	  .writing = "net/http.(*response)",
-	  .why = "the server's http.ResponseWriter has a ReadFrom that reaches sendfile(2); @ wraps it and has none",
+	  .why = GO_RESPONSE "; @ wraps it and has none",
 	  .mend = "give it a ReadFrom" GO_LIMITED, .patients = "go-response-writer file-tcp" },
 	{ .name = "go-writer", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_WRITE), .from = REGULAR, .to = TCP,
 	  .release = keeps_files,
@@ -235,8 +242,13 @@ static const struct advice rows[] = {
 	  .why = "io.Copy asks the writer for a ReadFrom; @ has none, and hides that of the connection in it",
 	  .mend = "give it a ReadFrom that forwards to io.Copy(inner, r) and counts what that returns",
 	  .patients = "go-writer-wrapper tcp-tcp unix-tcp" },
+	{ .name = "go-response-length", .verdicts = LOSSES, .runtimes = GO, .sides = BIT(SIDE_CALLER), .from = REGULAR, .to = TCP,
+	  .anywhere = "net/http.(*response).ReadFrom", .and_anywhere = "io.CopyBuffer",
+	  .why = "the server's http.ResponseWriter has a ReadFrom that was asked: it reaches sendfile(2) if Content-Length is set, and "
+		 "what it gets is an *os.File behind at most one *io.LimitedReader",
+	  .mend = "set Content-Length, and io.CopyN(w, file, size) between the two themselves", .patients = "go-response-length file-tcp" },
 	{ .name = "go-response", .verdicts = LOSSES, .runtimes = GO, .from = REGULAR, .to = TCP, .writing = "net/http.(*response)",
-	  .why = "the server's http.ResponseWriter has a ReadFrom that reaches sendfile(2); it is not asked here, or does not see a file",
+	  .why = GO_RESPONSE "; it is not asked here, or does not see a file",
 	  .mend = "io.CopyN(w, file, size) between the two themselves, without a wrapper", .patients = "go-response-copy file-tcp" },
 	{ .name = "go-bufio", .verdicts = LOSSES, .runtimes = GO, .from = REGULAR, .to = TCP | REGULAR, .writing = "bufio.(*Writer)",
 	  .reason = LEAT_OPAQUE_SINK,

@@ -169,6 +169,8 @@ static void sentences_are_plain(void)
 #define READF	"R os.(*File).Read f.go:1"
 #define WRITEC	"R net.(*conn).Write n.go:1"
 #define RESPONSE WRITEC "|R bufio.(*Writer).Write b.go:1|R net/http.(*response).Write s.go:1"
+#define CHUNKED	WRITEC "|R bufio.(*Writer).Write b.go:1|R net/http/internal.(*chunkedWriter).Write c.go:1"
+#define ASKED	"|R io.CopyBuffer io.go:400|R net/http.(*response).ReadFrom s.go:1|R io.copyBuffer io.go:409|P main.get m.go:31"
 #define LOST	"|R io.copyBuffer io.go:432|R net.genericReadFrom n.go:1|R net.(*TCPConn).ReadFrom t.go:1|R io.copyBuffer io.go:1|" \
 		"R os.genericWriteTo f.go:1|R os.(*File).WriteTo f.go:1|R io.Copy io.go:386|P main.get m.go:31|R runtime.goexit a.s:1"
 
@@ -252,6 +254,8 @@ static const struct example {
 	  "Go 1.24.4" },
 	{ "go-response", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF "|P main.pump m.go:7", RESPONSE "|P main.pump m.go:8", NULL, 0,
 	  NULL },
+	{ "go-response-length", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF "|R io.copyBuffer io.go:427" ASKED,
+	  RESPONSE "|R io.copyBuffer io.go:432" ASKED, NULL, 0, "Go 1.19.8" },
 	{ "go-file-lost", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF LOST, WRITEC LOST, NULL, 0, "Go 1.24.4" },
 	{ "go-splice-to-file", RUNTIME_GO, FILE_TCP, FILE_REGULAR, MADE_GO_READ, MADE_GO_WRITE, NULL, 0, "Go 1.21.13" },
 	{ "go", RUNTIME_GO, FILE_TCP, FILE_REGULAR, MADE_GO_READ, MADE_GO_WRITE, NULL, 0, "Go 1.20.1" },
@@ -262,8 +266,9 @@ static const struct example {
 	{ "go-several", RUNTIME_GO, FILE_TCP, FILE_TCP, READF OUT, WRITEC "|R io.(*multiWriter).Write multi.go:1" OUTW, NULL, 0 },
 	{ "go-threads", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF "|R io.copyBuffer io.go:1|R io.Copy io.go:1|P main.get.func1 m.go:9",
 	  WRITEC OUTW, NULL, 0 },
-	{ "go-chunks", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT,
-	  WRITEC "|R bufio.(*Writer).Write b.go:1|R net/http/internal.(*chunkedWriter).Write c.go:1" OUTW, NULL, 0 },
+	{ "go-chunks", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, CHUNKED OUTW, NULL, 0 },
+	{ "go-chunks-other", RUNTIME_GO, FILE_TCP, FILE_TCP, READF OUT, CHUNKED OUTW, NULL, 0 },
+	{ "go-chunks-wrapped", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF "|P main.r.Read m.go:1" OUT, CHUNKED OUTW, NULL, 0 },
 	{ "go-hidden", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF OUT, WRITEC OUTW, NULL, 0, "Go 1.24.4" },
 	{ "go-hidden", RUNTIME_GO, FILE_REGULAR, FILE_REGULAR, READF OUT, WRITEC OUTW, NULL, 0, "Go 1.19.8" },
 	{ "go-hidden", RUNTIME_GO, FILE_REGULAR, FILE_TCP, READF LOST, WRITEC LOST, NULL, 0, "Go 1.25.1" },
